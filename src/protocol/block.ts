@@ -1,0 +1,33 @@
+/**
+ * A block is an immutable run of bytes with an id and an owning scope. It lives with the executor (or driver) that
+ * made it, as one file; readers on the same host open the file, others fetch it over HTTP.
+ * A block is deleted when its scope ends. Losing an executor makes all its blocks unreadable.
+ */
+export interface BlockRef {
+  readonly id: string;
+  /** `<app>/<job>/<stage>…`: releasing a scope deletes every block whose scope equals it or lies below it. */
+  readonly scope: string;
+  readonly bytes: number;
+  /** CRC-32 of the bytes, checked by every remote read. */
+  readonly crc32: number;
+  /** Hex SHA-256, present on blocks that hold code: checked before anything is deserialised. */
+  readonly sha256?: string;
+  readonly at: readonly BlockLocation[];
+}
+
+export interface BlockLocation {
+  /** Id of the executor, or of the driver, that holds the copy. */
+  readonly holder: string;
+  /** Identity of the machine (boot id): equal hosts share files. */
+  readonly host: string;
+  readonly path: string;
+  /** Base URL of the holder's block service. */
+  readonly url: string;
+}
+
+/** Reads and writes blocks from wherever the code runs: driver, executor or slot. */
+export interface Blocks {
+  put(id: string, scope: string, bytes: Uint8Array, options?: { code?: boolean }): Promise<BlockRef>;
+  /** The block's bytes, 8-byte aligned. @throws FailureError `fetch-failed` naming the block and its holders. */
+  get(ref: BlockRef): Promise<Buffer>;
+}

@@ -1,0 +1,64 @@
+import type { BlockRef } from './block.js';
+import type { Failure } from './failure.js';
+import type { Json } from './json.js';
+
+/**
+ * What a slot runs: a module of the engine (`rdd/stage-program`, `mlp/train-program`, …), loaded by name so that the
+ * executor knows nothing of what stands above it, and its parameters (closures, lineage, network), a signed block.
+ */
+export interface ProgramRef {
+  readonly module: string;
+  readonly parameters: BlockRef;
+}
+
+/** One partition's work. A task may run twice; the first result wins. */
+export interface Task {
+  readonly job: string;
+  readonly stage: number;
+  readonly stageAttempt: number;
+  readonly partition: number;
+  readonly attempt: number;
+  readonly inputs: Json;
+}
+
+/** One or more tasks of one stage for one slot: the unit that travels through the queue. */
+export interface TaskMessage {
+  readonly id: string;
+  readonly driver: string;
+  readonly executor: string;
+  /** The slot that runs it, or `HOST_SEAT` for work the executor's own process does (start a service, copy a block). */
+  readonly slot: number;
+  readonly program: ProgramRef;
+  readonly tasks: readonly Task[];
+  readonly sentAt: number;
+}
+
+export const HOST_SEAT = -1;
+
+/** Milliseconds and amounts of one task, as the event log and partition-opt read them. */
+export interface TaskMetrics {
+  queueMs: number;
+  fetchMs: number;
+  computeMs: number;
+  writeMs: number;
+  rows: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export type TaskOutcome = {
+  readonly partition: number;
+  readonly stage: number;
+  readonly stageAttempt: number;
+  readonly attempt: number;
+  readonly metrics: TaskMetrics;
+} & ({ readonly ok: true; readonly value: Json } | { readonly ok: false; readonly failure: Failure });
+
+/** The answer to one TaskMessage. */
+export interface ResultMessage {
+  readonly id: string;
+  readonly driver: string;
+  readonly executor: string;
+  readonly slot: number;
+  readonly outcomes: readonly TaskOutcome[];
+}
