@@ -1,0 +1,111 @@
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import util from 'node:util';
+
+/** TensorFlow in this process, with tfjs-node's API around it. */
+export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
+
+/** What `scripts/native.mjs` left: TensorFlow linked, or why not and the command that mends it. */
+export type NativeState =
+  | {
+      readonly installed: true;
+      /** Version of TensorFlow itself, not of tfjs-node. */
+      readonly tensorflow: string;
+      /** Kind of build: a CUDA build also computes on a machine without a GPU. */
+      readonly device: 'cpu' | 'cuda';
+      /** Whether the GPU was in use when the part was linked. */
+      readonly gpu: boolean;
+    }
+  | { readonly installed: false; readonly reason: string; readonly advice: string };
+
+const PACKAGE = '@tensorflow/tfjs-node-gpu';
+const require = createRequire(import.meta.url);
+
+/**
+ * Looks, and loads nothing: two small files are read, well under a millisecond.
+ * @example const state = nativeState(); if (!state.installed) console.warn(state.reason, state.advice);
+ */
+export function nativeState(folder: string | undefined = packageFolder()): NativeState {
+  const missing = (reason: string, advice = 'npm run native'): NativeState => ({ installed: false, reason, advice });
+  if (!folder) return missing(`the optional npm package ${PACKAGE} is not installed`, 'npm ci --include=optional');
+  const record = readRecord(join(folder, 'lib', 'sheaf-native.json'));
+  if (!record) return missing('TensorFlow has not been linked yet');
+  if (record.reason !== undefined) return missing(record.reason, record.advice);
+  if (!resolves(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'))) {
+    return missing(`TensorFlow was linked, and its files are gone from ${record.folder}`);
+  }
+  return { installed: true, tensorflow: record.tensorflow!, device: record.device!, gpu: record.gpu === true };
+}
+
+/**
+ * Loads TensorFlow into this process: 0.4 s and 470 MB, mostly shared with other processes. Call it only where
+ * networks are trained or used, in a process's main thread (the add-on cannot be loaded in a second thread), and never
+ * beside another copy of `@tensorflow/tfjs`. Thread counts (`TF_NUM_INTRAOP_THREADS`) are the caller's to set before.
+ * @throws Error with the reason and the command that mends it, when the native part is absent or does not load.
+ * @example const tf = await loadNative(); tf.matMul(a, b);
+ */
+export async function loadNative(): Promise<TensorFlow> {
+  const state = nativeState();
+  if (!state.installed) throw new Error(`no native TensorFlow: ${state.reason}. To mend it: ${state.advice}`);
+  // TensorFlow reads these once, when its libraries are loaded.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  // Node 23 removed it, and tfjs-node 4.22 calls it.
+  const removed = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
+  removed.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  try {
+    return require(PACKAGE) as TensorFlow;
+  } catch (error) {
+    throw new Error(
+      `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message}. To mend it: npm run native`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Version of the TensorFlow library that is really loaded. */
+export function loadedVersion(tf: TensorFlow): string {
+  return (tf.backend() as unknown as { binding: { TF_Version: string } }).binding.TF_Version;
+}
+
+/** Whether operations run on the GPU: a CUDA build without a working driver computes on the CPU, silently. */
+export function usesGpu(tf: TensorFlow): boolean {
+  return (tf.backend() as unknown as { isUsingGpuDevice: boolean }).isUsingGpuDevice;
+}
+
+function packageFolder(): string | undefined {
+  try {
+    return dirname(require.resolve(`${PACKAGE}/package.json`));
+  } catch {
+    return undefined;
+  }
+}
+
+interface LinkRecord {
+  tensorflow?: string;
+  device?: 'cpu' | 'cuda';
+  gpu?: boolean;
+  folder?: string;
+  reason?: string;
+  advice?: string;
+}
+
+function readRecord(path: string): LinkRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as LinkRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The binding is a link into a cache that may have been deleted. */
+function resolves(path: string): boolean {
+  try {
+    return existsSync(realpathSync(path));
+  } catch {
+    return false;
+  }
+}
