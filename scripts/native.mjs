@@ -11,32 +11,27 @@
  *   tensorflow-<version>-<cpu|cuda>/tensorflow/    libraries and headers, as in the wheel
  *   tensorflow-<version>-<cpu|cuda>/nvidia/        CUDA's wheels: the libraries' RUNPATH is $ORIGIN/../nvidia/<part>/lib
  *   tensorflow-<version>-<cpu|cuda>/binding-<key>/ tfjs_binding.node, RUNPATH $ORIGIN/../tensorflow
- * Every directory is written under a temporary name and renamed: it is whole or absent, also with two set-ups at once.
  *
  * Failure model: nothing here is fatal to Sheaf, which computes on wasm without it. The outcome, good or bad, stands in
  * `lib/sheaf-native.json` inside the package, where `src/mlp/native.ts` and `sheaf doctor` read it.
  */
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { aptInstall, attempt, Shortfall, say, tail, which } from './system.mjs';
+import { attempt, isMain, need, Shortfall, say, tail, which } from './system.mjs';
+import { cached, cacheRoot, fetchTensorFlow, sweep, TENSORFLOW } from './wheel.mjs';
 
-export const TENSORFLOW = '2.21.0';
-/** Any Python can download for this one, so a host whose Python is older or newer than TensorFlow's wheels will do. */
-const WHEEL_PYTHON = '3.11';
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** A failure is not tried again by every start: downloads that time out would make each one slow. */
 const RETRY_AFTER_MS = 3_600_000;
@@ -53,10 +48,6 @@ function packageFolder(name) {
 
 const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
 
-export function cacheRoot(env = process.env) {
-  return env.SHEAF_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sheaf');
-}
-
 /** `SHEAF_DEVICE`, or cuda where NVIDIA's driver answers. */
 export function wantedDevice(env = process.env) {
   if (env.SHEAF_DEVICE === 'cpu' || env.SHEAF_DEVICE === 'cuda') return env.SHEAF_DEVICE;
@@ -67,155 +58,47 @@ export function wantedDevice(env = process.env) {
 }
 
 function checkPlatform() {
-  const fallback = 'no command: Sheaf computes on wasm here';
-  if (process.platform !== 'linux') {
-    throw new Shortfall(`the native part is built for Linux only, this is ${process.platform}`, fallback);
-  }
-  if (process.arch !== 'x64' && process.arch !== 'arm64') {
-    throw new Shortfall(`TensorFlow publishes no wheel for ${process.arch}`, fallback);
-  }
   process.report.excludeNetwork = true;
+  const here = `${process.platform} ${process.arch}`;
+  const advice = 'use Linux with glibc, on x86-64 or ARM64';
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
+    throw new Shortfall(`the native part cannot be linked on ${here}`, advice);
+  }
   if (!process.report.getReport().header.glibcVersionRuntime) {
-    throw new Shortfall('TensorFlow needs glibc, and this system has another C library (Alpine?)', fallback);
+    throw new Shortfall('TensorFlow needs glibc, and this Linux has another C library', advice);
   }
 }
-
-/** `find` again after a try to install Debian `packages`; throws what is missing otherwise. */
-function need(find, packages, message) {
-  const found = find() || (aptInstall(...packages) && find());
-  if (!found) throw new Shortfall(message, `sudo apt-get install -y ${packages.join(' ')}   # then: npm run native`);
-  return found;
-}
-
-const python = () =>
-  need(
-    () => which('python3') && attempt('python3', ['-m', 'pip', '--version']).ok && 'python3',
-    ['python3', 'python3-pip'],
-    'Python 3 with pip is missing: TensorFlow is a package of PyPI',
-  );
 
 const compiler = () =>
   need(() => process.env.CXX || which('g++', 'c++', 'clang++'), ['g++'], 'a C++ compiler is missing');
 
-/** Fills `<cache>/<name>` by `make(temporary folder)`, once and atomically. */
-function cached(folder, make) {
-  if (existsSync(folder)) return folder;
-  const parent = dirname(folder);
-  mkdirSync(parent, { recursive: true });
-  const temporary = `${folder}.tmp-${process.pid}`;
-  try {
-    mkdirSync(temporary);
-    make(temporary);
-    renameSync(temporary, folder);
-  } catch (error) {
-    // ENOTEMPTY: another set-up was first, and its folder is as good.
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
-  return folder;
-}
+const QUIET = join(dirname(fileURLToPath(import.meta.url)), 'quiet.cc');
+const FLAGS = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-w'];
 
-/** Removes what set-ups killed in the middle left behind, more than a day ago. */
-function sweep(root) {
-  for (const name of existsSync(root) ? readdirSync(root) : []) {
-    const path = join(root, name);
-    if (name.includes('.tmp-') && Date.now() - statSync(path).mtimeMs > 86_400_000)
-      rmSync(path, { recursive: true, force: true });
-  }
-}
-
-function download(requirements, into) {
-  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-  const platforms = ['manylinux_2_28', 'manylinux_2_27', 'manylinux_2_17', 'manylinux2014'];
-  const done = attempt(
-    'python3',
-    ['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--disable-pip-version-check', '--dest', into]
-      .concat('--only-binary=:all:', '--implementation', 'cp', '--python-version', WHEEL_PYTHON)
-      .concat(platforms.flatMap((platform) => ['--platform', `${platform}_${machine}`]))
-      .concat(process.stderr.isTTY ? [] : ['--quiet'], requirements),
-    // pip draws its progress on stdout, which is not ours to write on.
-    { stdio: ['ignore', process.stderr.isTTY ? 2 : 'pipe', 'pipe'] },
-  );
-  if (!done.ok)
-    throw new Shortfall(`pip could not download ${requirements[0]}: ${tail(done.stderr)}`, 'npm run native');
-}
-
-/** Only what linking and running need: a fifteenth of the wheel's files. */
-const WANTED = [
-  '^tensorflow/libtensorflow_(cc|framework)\\.so',
-  '^tensorflow/include/(tensorflow/c|tensorflow/core/platform|tsl|xla/tsl)/.*\\.h$',
-  '^tensorflow[^/]*\\.libs/',
-  '^nvidia/(?!.*/include/)',
-  '\\.dist-info/(METADATA|licen[cs]e.*)$',
-].join('|');
-
-const UNPACK = `
-import os, re, sys, zipfile
-target, wanted, wheels = sys.argv[1], re.compile(sys.argv[2], re.I), sys.argv[3:]
-for wheel in wheels:
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            if wanted.search(entry.filename) and not entry.is_dir():
-                path = archive.extract(entry, target)
-                if (entry.external_attr >> 16) & 0o111: os.chmod(path, 0o755)
-`;
-
-function unpack(wheels, into) {
-  const files = readdirSync(wheels)
-    .filter((name) => name.endsWith('.whl'))
-    .map((name) => join(wheels, name));
-  const done = attempt('python3', ['-c', UNPACK, into, WANTED, ...files]);
-  if (!done.ok)
-    throw new Shortfall(
-      `cannot unpack TensorFlow into ${into}: ${tail(done.stderr)}`,
-      `df -h ${into}   # about 1 GB, with CUDA 7 GB, are needed`,
-    );
-}
-
-/** The wheel's own list of CUDA libraries: `Requires-Dist: nvidia-cublas-cu12<13.0,>=12.5.3.2; extra == "and-cuda"`. */
-export function cudaRequirements(metadata) {
-  return [...metadata.matchAll(/^Requires-Dist:\s*(nvidia-[^;]+?)\s*;.*extra == ["']and-cuda["']/gm)].map(
-    (match) => match[1],
-  );
-}
-
-function fetchTensorFlow(root, device) {
-  return cached(join(root, `tensorflow-${TENSORFLOW}-${device}`), (folder) => {
-    python();
-    // Where the machine is no x86, the package that is named for the CPU is not published; the other has no CUDA there.
-    const name = device === 'cpu' && process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow';
-    const size = device === 'cpu' ? '260 MB' : '3 GB';
-    say(`downloading TensorFlow ${TENSORFLOW} for ${device} from PyPI (about ${size}, once; kept in ${root})`);
-    const wheels = join(folder, 'wheels');
-    mkdirSync(wheels);
-    download([`${name}==${TENSORFLOW}`], wheels);
-    unpack(wheels, folder);
-    if (device === 'cuda') {
-      const info = readdirSync(folder).find((entry) => entry.endsWith('.dist-info'));
-      rmSync(wheels, { recursive: true });
-      mkdirSync(wheels);
-      download(cudaRequirements(readFileSync(join(folder, info, 'METADATA'), 'utf8')), wheels);
-      unpack(wheels, folder);
-    }
-    rmSync(wheels, { recursive: true });
-  });
+/** Everything that the compiled binding depends on is in its folder's name. */
+function bindingFolder(tensorflow) {
+  const recipe = createHash('sha256').update(FLAGS.join()).update(readFileSync(QUIET)).digest('hex').slice(0, 8);
+  const versions = `${versionOf(packageFolder(PACKAGE))}-${versionOf(packageFolder('node-api-headers'))}`;
+  return join(tensorflow, `binding-${versions}-${recipe}`);
 }
 
 function compileBinding(tensorflow) {
-  const source = packageFolder(PACKAGE);
-  const headers = packageFolder('node-api-headers');
-  return cached(join(tensorflow, `binding-${versionOf(source)}-napi-${versionOf(headers)}`), (folder) => {
+  return cached(bindingFolder(tensorflow), (folder) => {
     const cxx = compiler();
-    say(`compiling the binding of ${PACKAGE} ${versionOf(source)} with ${cxx}`);
-    const done = attempt(cxx, [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-w'],
-      ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(source, 'binding', file)),
-      ...['-I', join(headers, 'include'), '-I', join(tensorflow, 'tensorflow', 'include')],
-      ...['-L', join(tensorflow, 'tensorflow'), '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
-      ...['-Wl,-rpath,$ORIGIN/../tensorflow', '-o', join(folder, 'tfjs_binding.node')],
-    ]);
-    if (!done.ok) throw new Shortfall(`the binding does not compile: ${tail(done.stderr, 6)}`, 'npm run native');
+    say(`compiling the binding of ${PACKAGE} with ${cxx} (about 10 s, once)`);
+    const source = join(packageFolder(PACKAGE), 'binding');
+    const headers = join(packageFolder('node-api-headers'), 'include');
+    const libraries = join(tensorflow, 'tensorflow');
+    const compile = (output, ...rest) => {
+      const include = ['-I', headers, '-I', join(libraries, 'include'), '-L', libraries, '-L', folder];
+      const files = ['-o', join(folder, output), ...rest, '-l:libtensorflow_framework.so.2'];
+      const done = attempt(cxx, [...FLAGS, ...include, ...files]);
+      if (!done.ok) throw new Shortfall(`the binding does not compile: ${tail(done.stderr, 6)}`);
+    };
+    compile('libquiet.so', QUIET, '-Wl,-z,initfirst');
+    const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(source, file));
+    const path = '-Wl,--no-as-needed,-rpath,$ORIGIN:$ORIGIN/../tensorflow';
+    compile('tfjs_binding.node', ...sources, path, '-l:libquiet.so', '-l:libtensorflow_cc.so.2');
   });
 }
 
@@ -249,7 +132,7 @@ function verify() {
   if (done.ok) return JSON.parse(done.stdout.slice(done.stdout.lastIndexOf('\n')));
   const illegal =
     done.signal === 'SIGILL' ? 'this processor lacks instructions that TensorFlow needs (AVX)' : undefined;
-  throw new Shortfall(illegal ?? `TensorFlow does not load: ${done.signal ?? tail(done.stderr, 6)}`, 'npm run native');
+  throw new Shortfall(illegal ?? `TensorFlow does not load: ${done.signal ?? tail(done.stderr, 6)}`);
 }
 
 const recordPath = () => join(packageFolder(PACKAGE), 'lib', 'sheaf-native.json');
@@ -267,7 +150,8 @@ function settled(wanted) {
     if (state.wanted !== wanted) return undefined;
     if (state.reason) return Date.now() - Date.parse(state.at) < RETRY_AFTER_MS ? state : undefined;
     const binding = realpathSync(join(dirname(recordPath()), 'napi-v8', 'tfjs_binding.node'));
-    return state.tensorflow === TENSORFLOW && existsSync(binding) ? state : undefined;
+    const current = basename(bindingFolder('')) === basename(dirname(binding));
+    return state.tensorflow === TENSORFLOW && current ? state : undefined;
   } catch {
     return undefined;
   }
@@ -281,11 +165,22 @@ function install(device) {
   link(binding);
   try {
     const seen = verify();
-    say(`TensorFlow ${seen.tensorflow} is linked (${seen.gpu ? 'GPU' : 'CPU'})`);
+    say(`TensorFlow ${seen.tensorflow} is linked (${device} build, computes on the ${seen.gpu ? 'GPU' : 'CPU'})`);
     return { tensorflow: seen.tensorflow, device, gpu: seen.gpu, folder: tensorflow };
   } catch (error) {
     rmSync(binding, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** CUDA's libraries are large; where they cannot be had, the CPU build is better than none, unless CUDA was asked for. */
+function installBest(wanted) {
+  try {
+    return install(wanted);
+  } catch (error) {
+    if (wanted === 'cpu' || process.env.SHEAF_DEVICE) throw error;
+    say(`no TensorFlow for the GPU (${error.message}); taking the CPU build. To try again: npm run native`);
+    return install('cpu');
   }
 }
 
@@ -299,9 +194,10 @@ export function ensureNative({ again = false } = {}) {
     wanted = wantedDevice();
     const before = again ? undefined : settled(wanted);
     if (before) return before;
-    return record({ wanted, ...install(wanted) });
+    return record({ wanted, ...installBest(wanted) });
   } catch (error) {
-    const state = { wanted, reason: error.message, advice: error.advice ?? 'npm run native' };
+    const advice = error.advice ? `${error.advice}, then npm run native` : 'npm run native';
+    const state = { wanted, reason: error.message, advice };
     say(`no native TensorFlow: ${state.reason}`);
     say(`  Sheaf computes on wasm, slower. To mend it: ${state.advice}`);
     try {
@@ -312,7 +208,6 @@ export function ensureNative({ again = false } = {}) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const state = ensureNative({ again: true });
-  if (state.reason) process.exit(1);
+if (isMain(import.meta.url)) {
+  process.exitCode = ensureNative({ again: true }).reason ? 1 : 0;
 }

@@ -1,12 +1,13 @@
 /** What the set-up scripts share. Plain Node, no dependencies: they run before node_modules exists. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** One line for people, on stderr: stdout belongs to the job's result. */
 export const say = (line) => process.stderr.write(`sheaf: ${line}\n`);
 
-/** A shortfall of the machine: what is missing, and the command that mends it. */
+/** A shortfall of the machine: what is missing, and what to type to mend it where that is known. */
 export class Shortfall extends Error {
   constructor(message, advice) {
     super(message);
@@ -46,3 +47,19 @@ export function aptInstall(...packages) {
   if (!done) say(`apt-get could not install ${packages.join(', ')}`);
   return done;
 }
+
+/** What to type to get Debian `packages`, on this machine. */
+const installCommand = (packages) =>
+  which('apt-get')
+    ? `sudo apt-get install -y ${packages.join(' ')}`
+    : `install ${packages.join(' and ')} with your package manager`;
+
+/** What `find` finds, if need be after an install of Debian `packages`. @throws Shortfall */
+export function need(find, packages, message) {
+  const found = find() || (aptInstall(...packages) && find());
+  if (!found) throw new Shortfall(message, installCommand(packages));
+  return found;
+}
+
+/** Whether the module with this `import.meta.url` is what Node was started with. */
+export const isMain = (url) => Boolean(process.argv[1]) && realpathSync(process.argv[1]) === fileURLToPath(url);
