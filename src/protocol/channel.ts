@@ -72,3 +72,10 @@ export interface ExecutorChannel {
   /** Says goodbye and removes all that is the executor's. */
   close(reason: string): Promise<void>;
 }
+
+/** A queue as driver and executors see it: `memoryQueue()` or `redisQueue({ url, secret })`. */
+export interface TaskQueue {
+  /** @param id unique for the life of the queue, never used again */
+  driver(id: string): DriverChannel;
+  executor(): ExecutorChannel;
+}
