@@ -29,7 +29,7 @@ export interface MemoryQueueOptions {
 
 export interface MemoryQueue extends TaskQueue {
   /** A view of the same queue by a party with another secret. */
-  as(secret: string): TaskQueue;
+  as(secret: string, warn?: (message: string) => void): TaskQueue;
   /** What a lease that ends does: the executor's queue is gone, drivers are told. */
   loseExecutor(id: string, reason: string): void;
   /** What a lease that ends does: executors are told. */
@@ -44,7 +44,7 @@ interface DriverParty {
 }
 interface ExecutorParty {
   /** Task letters not yet taken, oldest first. */
-  readonly waiting: { readonly id: string; readonly text: string }[];
+  readonly waiting: { readonly id: string; readonly driver: string; readonly text: string }[];
   /** Takes what there are free seats for. */
   take(): void;
   read(text: string): void;
@@ -107,7 +107,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       messages.forEach((message, i) => {
         carry('task', texts[i]!, (text) => {
           const executor = executors.get(message.executor);
-          executor?.waiting.push({ id: message.id, text });
+          executor?.waiting.push({ id: message.id, driver: id, text });
           executor?.take();
         });
       });
@@ -144,7 +144,8 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
           waiting: [],
           take() {
             while (taken < seats && party.waiting.length > 0 && executors.get(id) === party) {
-              const letter = mail.read(id, party.waiting.shift()!.text);
+              const { driver, text } = party.waiting.shift()!;
+              const letter = drivers.has(driver) ? mail.read(id, text) : undefined;
               if (letter?.kind === 'task') run(letter.value);
             }
           },
@@ -172,8 +173,8 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
     };
   };
 
-  const as = (secret: string | undefined): TaskQueue => {
-    const mail = post(secret, warn);
+  const as = (secret: string | undefined, warned = warn): TaskQueue => {
+    const mail = post(secret, warned);
     return { driver: (id) => driverChannel(mail, id), executor: () => executorChannel(mail) };
   };
   return {
