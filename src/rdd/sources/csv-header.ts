@@ -1,0 +1,31 @@
+import { missingColumn } from './csv-errors.js';
+import { type CsvRecord, csvRecords } from './csv-scan.js';
+import { SourceError } from './source.js';
+
+/**
+ * Names of a file's columns, from its first record; undefined for an empty file. A column without a name (as pandas
+ * writes its index) is `column<k>`, counted from 0; so are all columns of a file without a header.
+ */
+export function columnNames(path: string, delimiter: string, header: boolean): string[] | undefined {
+  const record = csvRecords(path, delimiter).next().value as CsvRecord | undefined;
+  if (record && isBlank(record) && [...csvRecords(path, delimiter)].every(isBlank)) return undefined;
+  return record?.fields.map((name, k) => (header && name !== '' ? name : `column${k}`));
+}
+
+const isBlank = ({ fields }: CsvRecord) => fields.length === 1 && fields[0] === '';
+
+/** Places of the wanted columns in the file. Without a header the wanted names are given to the columns from the left. */
+export function positions(
+  path: string,
+  wanted: readonly string[],
+  present: readonly string[],
+  header: boolean,
+): number[] {
+  return wanted.map((name, k) => {
+    const position = header ? present.indexOf(name) : k < present.length ? k : -1;
+    if (position < 0) throw missingColumn(path, name, present);
+    if (header && present.indexOf(name, position + 1) >= 0)
+      throw new SourceError(`${path}: two columns are called "${name}"; rename one, or read the others only`);
+    return position;
+  });
+}

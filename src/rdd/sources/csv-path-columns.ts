@@ -1,0 +1,72 @@
+import { type Data, Dictionary, Float64, Int32, makeData, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
+import { SourceError } from './source.js';
+
+/** Columns that every row of a file gets from the file's path, as JSON. */
+export interface PathColumns {
+  readonly pattern: string;
+  readonly flags: string;
+  readonly types: Readonly<Record<string, PathColumnType>>;
+}
+
+export type PathColumnType = 'utf8' | 'int32' | 'float64';
+
+/** Names of the pattern's groups, in the order in which they open. */
+export function groupNames(pattern: RegExp): string[] {
+  return Object.keys(new RegExp(`${pattern.source}|`, pattern.flags).exec('')?.groups ?? {});
+}
+
+/** @throws SourceError naming the file, when the pattern does not fit its path or a number is none */
+export function pathValues({ pattern, flags, types }: PathColumns, path: string): Record<string, string | number> {
+  const groups = new RegExp(pattern, flags).exec(path)?.groups;
+  if (!groups) throw new SourceError(`${path}: the path does not fit pathColumns /${pattern}/${flags}`);
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, text]) => {
+      if (text === undefined)
+        throw new SourceError(`${path}: pathColumns /${pattern}/${flags} finds no "${name}" in the path`);
+      const type = types[name] ?? 'utf8';
+      if (type === 'utf8') return [name, text];
+      const value = Number(text);
+      if (Number.isNaN(value) || (type === 'int32' && (value | 0) !== value))
+        throw new SourceError(`${path}: "${text}", the path's "${name}", is no ${type}`);
+      return [name, value];
+    }),
+  );
+}
+
+/** Makes one path column's constant data for any number of rows. Text shares one dictionary across a split. */
+export class PathColumn {
+  readonly type: Int32 | Float64 | Dictionary<Utf8, Int32>;
+  #codes = new Map<string, number>();
+  #dictionary: Vector<Utf8> | undefined;
+
+  /** @param values of all files of the split @param id of the dictionary, equal for equal columns of all splits */
+  constructor(type: PathColumnType, values: readonly (string | number)[], id: number) {
+    if (type !== 'utf8') {
+      this.type = type === 'int32' ? new Int32() : new Float64();
+      return;
+    }
+    const distinct = [...new Set(values as string[])];
+    this.#codes = new Map(distinct.map((text, code) => [text, code]));
+    this.#dictionary = vectorFromArray(distinct, new Utf8());
+    this.type = new Dictionary(new Utf8(), new Int32(), id);
+  }
+
+  data(value: string | number, rows: number): Data {
+    if (this.type instanceof Float64)
+      return makeData({
+        type: this.type,
+        length: rows,
+        nullCount: 0,
+        data: new Float64Array(rows).fill(value as number),
+      });
+    const constant = this.#dictionary ? this.#codes.get(value as string)! : (value as number);
+    const data = new Int32Array(rows).fill(constant);
+    return makeData({
+      type: this.type as Int32,
+      length: rows,
+      nullCount: 0,
+      data,
+      dictionary: this.#dictionary,
+    } as any);
+  }
+}

@@ -1,0 +1,148 @@
+import type { Json } from '../../protocol/json.js';
+import { columnNames } from './csv-header.js';
+import { groupNames, type PathColumnType, pathValues } from './csv-path-columns.js';
+import type { CsvReaderOptions } from './csv-reader.js';
+import { COLUMN_TYPES, type ColumnType, detectedType } from './csv-types.js';
+import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
+import { type FileEntry, listFiles } from './files.js';
+import { type Source, SourceError, type SourceUnit } from './source.js';
+
+export interface CsvOptions {
+  /**
+   * The columns to read, with their types; no other column is converted. Without it all columns of the first file that
+   * is not empty, with types detected once in its first 20,480 rows: whole numbers, floats (`float64`), booleans, text.
+   */
+  readonly columns?: Readonly<Record<string, ColumnType>>;
+  /** Whether the first row holds names. Default true. Without one, `columns` names the columns from the left. */
+  readonly header?: boolean;
+  /** One ASCII character. Default `,`, or a tab for `.tsv`. */
+  readonly delimiter?: string;
+  /** Texts that stand for null. Default: the empty cell. In columns of floats NaN is null too. */
+  readonly nullValues?: readonly string[];
+  /** What to do with a row that has a cell of the wrong type or the wrong number of cells. Default `error`. `drop` counts them in `badRows`. */
+  readonly badRows?: 'error' | 'drop';
+  /** Named groups that become columns, constant for each file, matched against its absolute path: `/sub_(?<subject>\d+)\.csv$/`. */
+  readonly pathColumns?: RegExp;
+  /** Types of path columns. Default `utf8` (dictionary-encoded). */
+  readonly pathTypes?: Readonly<Record<string, PathColumnType>>;
+  /** Rows of a record batch, or `'file'` for one batch a file. Batches never cross files. Default 65,536. */
+  readonly batch?: 'file' | number;
+}
+
+const IN_DIRECTORY = /\.(csv|tsv)(\.gz)?$/i;
+
+/**
+ * Local CSV files (RFC 4180, UTF-8, also gzipped): a path, several, a directory (its `.csv` and `.tsv` files, searched
+ * recursively) or a glob pattern. A file is the smallest piece that can be read apart, because a quoted cell may hold
+ * newlines: split one very large file beforehand to read it in parallel.
+ * @throws SourceError by `units()` for missing files, and for a path that does not fit `pathColumns`
+ * @example csvSource('runs/*.csv', { columns: { x: 'float32', y: 'float32' }, pathColumns: /run_(?<run>\d+)/, pathTypes: { run: 'int32' } })
+ */
+export function csvSource(paths: string | readonly string[], options: CsvOptions = {}): Source {
+  return new CsvSource(typeof paths === 'string' ? [paths] : paths, options);
+}
+
+class CsvSource implements Source {
+  readonly module = 'rdd/sources/csv-reader';
+  readonly batches = true;
+  readonly name: string;
+  #options: CsvReaderOptions;
+  readonly #paths: readonly string[];
+  #detect: boolean;
+
+  constructor(paths: readonly string[], options: CsvOptions) {
+    this.#paths = paths;
+    this.name = `csv ${paths.join(' ')}`;
+    this.#detect = options.columns === undefined;
+    this.#options = checked(paths, options);
+  }
+
+  get options(): Json {
+    return this.#options as unknown as Json;
+  }
+
+  async units(): Promise<SourceUnit[]> {
+    const files = await listFiles(this.#paths, IN_DIRECTORY);
+    const { pathColumns } = this.#options;
+    if (pathColumns) for (const { path } of files) pathValues(pathColumns, path);
+    if (this.#detect) {
+      this.#options = withColumns(this.#options, await detectColumns(files, this.#options));
+      this.#detect = false;
+    }
+    return files.map(({ path, bytes }) => ({ path, bytes }));
+  }
+}
+
+function checked(paths: readonly string[], options: CsvOptions): CsvReaderOptions {
+  const { columns = {}, header = true, nullValues = [''], badRows = 'error', pathColumns, batch = 65_536 } = options;
+  const delimiter = options.delimiter ?? (paths.every((path) => /\.tsv(\.gz)?$/i.test(path)) ? '\t' : ',');
+  if (delimiter.length !== 1 || delimiter.charCodeAt(0) > 127 || /["\r\n]/.test(delimiter))
+    throw new SourceError(
+      `delimiter must be one ASCII character other than a quote or newline, not ${JSON.stringify(delimiter)}`,
+    );
+  if (batch !== 'file' && !(Number.isInteger(batch) && batch > 0))
+    throw new SourceError(`batch must be 'file' or a number of rows, not ${batch}`);
+  for (const [name, type] of Object.entries(columns))
+    if (!Object.hasOwn(COLUMN_TYPES, type))
+      throw new SourceError(
+        `column "${name}" has no type "${type}"; the types are ${Object.keys(COLUMN_TYPES).join(', ')}`,
+      );
+  const groups = pathColumns ? groupNames(pathColumns) : [];
+  if (pathColumns && groups.length === 0)
+    throw new SourceError(`pathColumns ${pathColumns} has no named group, such as (?<subject>\\d+)`);
+  for (const name of Object.keys(options.pathTypes ?? {}))
+    if (!groups.includes(name)) throw new SourceError(`pathTypes names "${name}", which is no group of pathColumns`);
+  const base: CsvReaderOptions = { columns: [], header, delimiter, nullValues, badRows, batch };
+  return withColumns(
+    pathColumns
+      ? {
+          ...base,
+          pathColumns: {
+            pattern: pathColumns.source,
+            flags: pathColumns.flags.replace(/[gy]/g, ''),
+            types: options.pathTypes ?? {},
+          },
+        }
+      : base,
+    Object.entries(columns).map(([name, type]) => ({ name, type })),
+  );
+}
+
+function withColumns(options: CsvReaderOptions, columns: CsvReaderOptions['columns']): CsvReaderOptions {
+  const { pathColumns } = options;
+  const groups = pathColumns ? groupNames(new RegExp(pathColumns.pattern, pathColumns.flags)) : [];
+  const twice = columns.find(({ name }) => groups.includes(name));
+  if (twice) throw new SourceError(`"${twice.name}" is both a column and a group of pathColumns; rename the group`);
+  return { ...options, columns };
+}
+
+/** Names and types of the first file that is not empty; no columns when all are. */
+async function detectColumns(
+  files: readonly FileEntry[],
+  options: CsvReaderOptions,
+): Promise<CsvReaderOptions['columns']> {
+  for (const { path } of files) {
+    const names = columnNames(path, options.delimiter, options.header);
+    if (!names) continue;
+    const types = await detectTypes(path, options);
+    return names.map((name, k) => ({ name, type: types[k] ?? 'utf8' }));
+  }
+  return [];
+}
+
+/** Types as DuckDB's sniffer finds them; broken rows do not keep it from it. */
+async function detectTypes(path: string, { delimiter, header, nullValues }: CsvReaderOptions): Promise<ColumnType[]> {
+  const connection = await connect();
+  try {
+    const result = await connection.runAndReadAll(
+      `DESCRIBE SELECT * FROM read_csv(${sqlText(sqlPath(path))}, header = ${header}, delim = ${sqlText(delimiter)}, quote = '"', ` +
+        `escape = '"', nullstr = ${sqlList(nullValues)}, null_padding = true, ignore_errors = true, strict_mode = false)`,
+    );
+    return result.getRowObjects().map((row) => detectedType(String(row.column_type)));
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0];
+    throw new SourceError(`${path}: the types of its columns cannot be detected (${reason}); name them in \`columns\``);
+  } finally {
+    connection.closeSync();
+  }
+}

@@ -1,0 +1,78 @@
+import type { RecordBatch } from 'apache-arrow';
+import type { Json } from '../../protocol/json.js';
+
+/**
+ * Driver side of a source. A plan is data: splits are JSON and travel in tasks; the `read` of the named module runs in
+ * slots. Sources are lazy: nothing is touched before `units()`.
+ */
+export interface Source {
+  /** The module that reads a split (see `SourceReader`), below the engine's root: `rdd/sources/csv-reader`. */
+  readonly module: string;
+  /** For the reader. Complete once `units()` has resolved (a schema may have to be detected first). */
+  readonly options: Json;
+  /** For people: `csv data/*.csv`. */
+  readonly name: string;
+  /** Arrow record batches (true) or arrays of rows (false). */
+  readonly batches: boolean;
+  /**
+   * The indivisible pieces, in canonical order: the same files give the same list on every machine.
+   * @throws SourceError naming the path, when a file or directory is missing or a pattern matches nothing
+   */
+  units(): Promise<SourceUnit[]>;
+}
+
+export type SourceUnit = { readonly bytes: number } & { readonly [key: string]: Json };
+
+/** A run of consecutive units: the input of one task. */
+export interface SourceSplit {
+  readonly bytes: number;
+  readonly units: readonly SourceUnit[];
+}
+
+/** What a source's module exports as `read`. Batches or chunks come in the order of the units. */
+export type SourceReader<T = RecordBatch | string[]> = (
+  options: any,
+  split: SourceSplit,
+  context: ReadContext,
+) => AsyncIterable<T>;
+
+export interface ReadContext {
+  /** Adds to a counter that the driver shows and returns with the job, such as `badRows`. */
+  report(counter: string, amount: number): void;
+}
+
+/** What is wrong with the user's input: the message says where and what to do. */
+export class SourceError extends Error {
+  override readonly name = 'SourceError';
+}
+
+/**
+ * Packs units, in order, into contiguous splits balanced by bytes: the cut between two splits lies at the unit boundary
+ * nearest to the ideal one, so a split holds at most `total / partitions` plus one unit. Pure.
+ * @param partitions wanted number of splits, >= 1; fewer come back when there are fewer units. No split is empty.
+ */
+export function packUnits(units: readonly SourceUnit[], partitions: number): SourceSplit[] {
+  if (!Number.isInteger(partitions) || partitions < 1)
+    throw new RangeError(`partitions must be a whole number of at least 1, not ${partitions}`);
+  // An empty file counts as a byte, so that many of them spread too.
+  const ends: number[] = [];
+  let total = 0;
+  for (const unit of units) {
+    total += Math.max(unit.bytes, 1);
+    ends.push(total);
+  }
+  const count = Math.min(partitions, units.length);
+  const splits: SourceSplit[] = [];
+  let from = 0;
+  for (let k = 1; k <= count; k++) {
+    const ideal = (total * k) / count;
+    const last = units.length - (count - k);
+    let to = from + 1;
+    while (to < last && Math.abs(ends[to]! - ideal) <= Math.abs(ends[to - 1]! - ideal)) to++;
+    if (k === count) to = units.length;
+    const part = units.slice(from, to);
+    splits.push({ bytes: part.reduce((sum, unit) => sum + unit.bytes, 0), units: part });
+    from = to;
+  }
+  return splits;
+}
