@@ -1,0 +1,81 @@
+/**
+ * A TensorFlow graph as plain data, and the small emitter that makes it. Nothing here knows protobuf (saved-model.ts
+ * writes it) or networks (dense-layers.ts, optimizer-ops.ts emit them).
+ */
+export type DType = 'float32' | 'int32' | 'int64' | 'resource';
+
+/** Dimensions; -1 is unknown until run time. A leading dimension (many networks at once) needs no change of types. */
+export type Shape = readonly number[];
+
+/** One output of one node. */
+export interface Tensor {
+  readonly node: string;
+  readonly port: number;
+  readonly dtype: DType;
+}
+
+export type Attribute =
+  | { readonly type: DType }
+  | { readonly types: readonly DType[] }
+  | { readonly shape: Shape }
+  | { readonly bool: boolean }
+  | { readonly int: number }
+  | { readonly string: string }
+  | {
+      readonly tensor: {
+        readonly dtype: 'float32' | 'int32';
+        readonly shape: Shape;
+        readonly values: readonly number[];
+      };
+    };
+
+export interface GraphNode {
+  readonly name: string;
+  readonly op: string;
+  /** `node:port` of a tensor, `^node` of a node that must have run before. */
+  readonly inputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** What one call feeds and fetches, by the names its caller uses. */
+export interface Signature {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+export interface EmitOptions {
+  /** Default: the op's name; numbered where taken. */
+  readonly name?: string;
+  /** Nodes that must have run before. */
+  readonly after?: readonly Tensor[];
+}
+
+export class GraphBuilder {
+  readonly nodes: GraphNode[] = [];
+  readonly #names = new Map<string, number>();
+
+  /** Emits a node and returns its outputs, one for each of `dtypes`. */
+  emit<const D extends readonly DType[]>(
+    op: string,
+    inputs: readonly Tensor[],
+    dtypes: D,
+    attributes: Readonly<Record<string, Attribute>> = {},
+    { name = op, after = [] }: EmitOptions = {},
+  ): { [I in keyof D]: Tensor } {
+    const node = this.#unique(name);
+    const references = [...inputs.map(reference), ...after.map((tensor) => `^${tensor.node}`)];
+    this.nodes.push({ name: node, op, inputs: references, attributes });
+    return dtypes.map((dtype, port) => ({ node, port, dtype })) as { [I in keyof D]: Tensor };
+  }
+
+  #unique(name: string): string {
+    const used = this.#names.get(name) ?? 0;
+    this.#names.set(name, used + 1);
+    return used === 0 ? name : this.#unique(`${name}_${used}`);
+  }
+}
+
+/** `node:port`, as TensorFlow names a tensor. */
+export function reference(tensor: Tensor): string {
+  return `${tensor.node}:${tensor.port}`;
+}

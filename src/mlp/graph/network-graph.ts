@@ -1,0 +1,102 @@
+import { layoutOf } from '../layout.js';
+import type { Network } from '../network.js';
+import { slotCount } from '../optimizer-step.js';
+import type { OptimizerSpec } from '../optimizers.js';
+import { gradientOps, labelTypeOf, predictionOps } from './dense-layers.js';
+import { GraphBuilder, type GraphNode, type Signature } from './graph-builder.js';
+import { afterwards, concat, constant, gather, placeholder, plain, size, split, variable } from './ops.js';
+import { applyOps, SCHEDULE_LENGTH } from './optimizer-ops.js';
+import { shardStore } from './shard-store.js';
+
+export interface NetworkGraph {
+  readonly nodes: readonly GraphNode[];
+  readonly signatures: {
+    /** state -> done */
+    readonly setState: Signature;
+    /** () -> state */
+    readonly state: Signature;
+    /** theta -> done */
+    readonly setTheta: Signature;
+    /** () -> theta */
+    readonly theta: Signature;
+    /** shard, features, labels -> done */
+    readonly loadShard: Signature;
+    /** shard -> done */
+    readonly dropShard: Signature;
+    /** shard, rows -> gradient (of the sum), losses (one a row) */
+    readonly gradient: Signature;
+    /** gradient (mean), schedule -> done */
+    readonly apply: Signature;
+    /** shard, rows, schedule -> losses: gradient, division by the number of rows and update in one call */
+    readonly train: Signature;
+    /** features -> outputs */
+    readonly predict: Signature;
+  };
+}
+
+/** The graph compiler: a network and its optimizer as one TensorFlow graph whose state stays in the session. */
+export function networkGraph(network: Network, optimizer: OptimizerSpec): NetworkGraph {
+  const g = new GraphBuilder();
+  const layout = layoutOf(network);
+  const labelType = labelTypeOf(network.loss);
+  const theta = variable(g, 'theta', [layout.length]);
+  const slots = Array.from({ length: slotCount(optimizer) }, (_, i) => variable(g, `slot${i}`, [layout.length]));
+  const variables = [theta, ...slots];
+  const store = shardStore(g, labelType);
+
+  const done = constant(g, 'int32', 0);
+  const stateIn = placeholder(g, 'state_in', 'float32', [layout.length * variables.length]);
+  const thetaIn = placeholder(g, 'theta_in', 'float32', [layout.length]);
+  const shard = placeholder(g, 'shard', 'int32', []);
+  const rows = placeholder(g, 'rows', 'int32', [-1]);
+  const features = placeholder(g, 'features', 'float32', [-1, network.inputs]);
+  const labels = placeholder(g, 'labels', labelType, labelType === 'int32' ? [-1] : [-1, network.outputs]);
+  const meanGradient = placeholder(g, 'mean_gradient', 'float32', [layout.length]);
+  const schedule = placeholder(g, 'schedule', 'float32', [SCHEDULE_LENGTH]);
+
+  const pieces = split(
+    g,
+    stateIn,
+    variables.map(() => layout.length),
+  );
+  const assignments = variables.map((target, i) => target.assign(pieces[i]!));
+
+  const resident = store.peek(shard);
+  const batch = { features: gather(g, resident.features, rows), labels: gather(g, resident.labels, rows), rows };
+  const { gradient, perRow } = gradientOps(g, network, layout, theta.read(), batch);
+  const ownMean = plain(g, 'RealDiv', [gradient, size(g, rows)]);
+
+  const signatures: NetworkGraph['signatures'] = {
+    setState: { inputs: { state: stateIn }, outputs: { done: afterwards(g, done, assignments) } },
+    state: {
+      inputs: {},
+      outputs: {
+        state: concat(
+          g,
+          variables.map((held) => held.read()),
+        ),
+      },
+    },
+    setTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.assign(thetaIn)]) } },
+    theta: { inputs: {}, outputs: { theta: theta.read() } },
+    loadShard: {
+      inputs: { shard, features, labels },
+      outputs: { done: afterwards(g, done, [store.put(shard, features, labels)]) },
+    },
+    dropShard: { inputs: { shard }, outputs: { done: afterwards(g, done, [store.remove(shard)]) } },
+    gradient: { inputs: { shard, rows }, outputs: { gradient, losses: perRow } },
+    apply: {
+      inputs: { gradient: meanGradient, schedule },
+      outputs: { done: afterwards(g, done, [applyOps(g, optimizer, theta, slots, meanGradient, schedule)]) },
+    },
+    train: {
+      inputs: { shard, rows, schedule },
+      outputs: { losses: afterwards(g, perRow, [applyOps(g, optimizer, theta, slots, ownMean, schedule)]) },
+    },
+    predict: {
+      inputs: { features },
+      outputs: { outputs: predictionOps(g, network, layout, theta.read(), features) },
+    },
+  };
+  return { nodes: g.nodes, signatures };
+}

@@ -1,0 +1,134 @@
+import type { EmitOptions, GraphBuilder, Shape, Tensor } from './graph-builder.js';
+
+/** TensorFlow's raw ops, those a network needs, with their attributes filled in. */
+
+export function placeholder(g: GraphBuilder, name: string, dtype: 'float32' | 'int32', shape: Shape): Tensor {
+  return g.emit('Placeholder', [], [dtype], { dtype: { type: dtype }, shape: { shape } }, { name })[0];
+}
+
+export function constant(g: GraphBuilder, dtype: 'float32' | 'int32', values: number | readonly number[]): Tensor {
+  const tensor = Array.isArray(values)
+    ? { dtype, shape: [values.length], values: values as readonly number[] }
+    : { dtype, shape: [], values: [values as number] };
+  return g.emit('Const', [], [dtype], { dtype: { type: dtype }, value: { tensor } })[0];
+}
+
+/** An op whose one type attribute is T, that of its first input, and which gives one tensor of that type. */
+export function plain(g: GraphBuilder, op: string, inputs: readonly Tensor[], options?: EmitOptions): Tensor {
+  const { dtype } = inputs[0]!;
+  return g.emit(op, inputs, [dtype], { T: { type: dtype } }, options)[0];
+}
+
+export function matMul(
+  g: GraphBuilder,
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
+): Tensor {
+  return g.emit('MatMul', [a, b], ['float32'], {
+    T: { type: 'float32' },
+    transpose_a: { bool: transposeA },
+    transpose_b: { bool: transposeB },
+  })[0];
+}
+
+export function cast(g: GraphBuilder, tensor: Tensor, dtype: 'float32' | 'int32' | 'int64'): Tensor {
+  return g.emit('Cast', [tensor], [dtype], { SrcT: { type: tensor.dtype }, DstT: { type: dtype } })[0];
+}
+
+export function reshape(g: GraphBuilder, tensor: Tensor, shape: Shape): Tensor {
+  const attributes = { T: { type: tensor.dtype }, Tshape: { type: 'int32' } } as const;
+  return g.emit('Reshape', [tensor, constant(g, 'int32', shape)], [tensor.dtype], attributes)[0];
+}
+
+/** Pieces of a vector, of the given lengths. */
+export function split(g: GraphBuilder, vector: Tensor, lengths: readonly number[]): Tensor[] {
+  if (lengths.length === 1) return [vector];
+  const attributes = {
+    T: { type: vector.dtype },
+    Tlen: { type: 'int32' },
+    num_split: { int: lengths.length },
+  } as const;
+  const inputs = [vector, constant(g, 'int32', lengths), constant(g, 'int32', 0)];
+  return g.emit(
+    'SplitV',
+    inputs,
+    lengths.map(() => vector.dtype),
+    attributes,
+  );
+}
+
+/** Vectors end to end. */
+export function concat(g: GraphBuilder, vectors: readonly Tensor[]): Tensor {
+  if (vectors.length === 1) return vectors[0]!;
+  const { dtype } = vectors[0]!;
+  const attributes = { N: { int: vectors.length }, T: { type: dtype }, Tidx: { type: 'int32' } } as const;
+  return g.emit('ConcatV2', [...vectors, constant(g, 'int32', 0)], [dtype], attributes)[0];
+}
+
+/** The given rows of a matrix, or elements of a vector. */
+export function gather(g: GraphBuilder, from: Tensor, rows: Tensor): Tensor {
+  return g.emit('GatherV2', [from, rows, constant(g, 'int32', 0)], [from.dtype], {
+    Tparams: { type: from.dtype },
+    Tindices: { type: 'int32' },
+    Taxis: { type: 'int32' },
+    batch_dims: { int: 0 },
+  })[0];
+}
+
+/** How many elements a tensor has, as a float32 scalar. */
+export function size(g: GraphBuilder, tensor: Tensor): Tensor {
+  const attributes = { T: { type: tensor.dtype }, out_type: { type: 'int32' } } as const;
+  return cast(g, g.emit('Size', [tensor], ['int32'], attributes)[0], 'float32');
+}
+
+/** The scalars of a vector of `length` values. */
+export function scalars(g: GraphBuilder, vector: Tensor, length: number): Tensor[] {
+  const attributes = { num: { int: length }, T: { type: vector.dtype }, axis: { int: 0 } } as const;
+  return g.emit(
+    'Unpack',
+    [vector],
+    Array.from({ length }, () => vector.dtype),
+    attributes,
+  );
+}
+
+/** A tensor with the value of `tensor` that exists only after `after` has run: what a call that acts can fetch. */
+export function afterwards(g: GraphBuilder, tensor: Tensor, after: readonly Tensor[]): Tensor {
+  return plain(g, 'Identity', [tensor], { after });
+}
+
+/** A float32 array that stays in the session, in the device's memory, between calls. */
+export interface Variable {
+  readonly handle: Tensor;
+  read(): Tensor;
+  /** Returns a node to wait for. */
+  assign(value: Tensor): Tensor;
+}
+
+export function variable(g: GraphBuilder, name: string, shape: Shape): Variable {
+  const dtype = { type: 'float32' } as const;
+  const attributes = { dtype, shape: { shape }, shared_name: { string: name }, container: { string: '' } };
+  const [handle] = g.emit('VarHandleOp', [], ['resource'], attributes, { name });
+  return {
+    handle,
+    read: () => g.emit('ReadVariableOp', [handle], ['float32'], { dtype })[0],
+    assign: (value) => {
+      // A fed tensor may share memory with the caller's array, and assignment would keep it: copy.
+      const copy = plain(g, 'DeepCopy', [value]);
+      return effect(g, 'AssignVariableOp', [handle, copy], { dtype });
+    },
+  };
+}
+
+/** An op without outputs, as something to wait for. Its `port` must not be read. */
+export function effect(
+  g: GraphBuilder,
+  op: string,
+  inputs: readonly Tensor[],
+  attributes: Parameters<GraphBuilder['emit']>[3],
+  options?: EmitOptions,
+): Tensor {
+  g.emit(op, inputs, [], attributes, options);
+  return { node: g.nodes.at(-1)!.name, port: 0, dtype: 'float32' };
+}

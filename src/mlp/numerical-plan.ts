@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import type { Initializer } from './layout.js';
+import type { Network } from './network.js';
+import type { OptimizerSpec } from './optimizers.js';
+import { keyedRandom, shuffledIndices } from './random.js';
+
+/**
+ * Everything that determines the numbers of a training run, and nothing else: a pure function of data size,
+ * configuration and seed. What a machine measures chooses only where and in which packing the shards are computed.
+ *
+ * Training row r belongs to shard r mod G, as its local row floor(r / G). An epoch has S = ceil(N / B) steps; in step s
+ * shard g gives rows floor(n_g s / S) to floor(n_g (s + 1) / S) of its own keyed shuffle, so that every row is used
+ * exactly once per epoch and the steps differ by at most G rows.
+ */
+export interface NumericalPlan {
+  /** N, training rows. */
+  readonly rows: number;
+  /** B, rows of a global step. */
+  readonly batch: number;
+  /** G, gradient shards; the reduction tree stands over their numbers (see ps/tree.ts). */
+  readonly shards: number;
+  /** S. */
+  readonly stepsPerEpoch: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly network: Network;
+  readonly optimizer: OptimizerSpec;
+  readonly initializer?: Initializer;
+  /** Hex SHA-256 of the canonical JSON of all the above. */
+  readonly hash: string;
+}
+
+export interface NumericalPlanInput {
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly network: Network;
+  readonly optimizer: OptimizerSpec;
+  readonly shards?: number;
+  readonly initializer?: Initializer;
+}
+
+/**
+ * Below about 64 rows a gradient call its fixed cost outweighs its arithmetic (a 784-128-64-10 network loses half its
+ * rows/s from 256 rows a call to 64); more than 64 shards would only lengthen the tree.
+ */
+const ROWS_PER_SHARD_AND_STEP = 64;
+const MAX_DEFAULT_SHARDS = 64;
+
+/** The largest power of two that leaves 64 rows a shard and step, from 1 to 64: a function of rows and batch alone. */
+export function defaultShards(rows: number, batchSize: number): number {
+  const room = Math.min(rows, batchSize) / ROWS_PER_SHARD_AND_STEP;
+  return 2 ** Math.floor(Math.log2(Math.min(Math.max(room, 1), MAX_DEFAULT_SHARDS)));
+}
+
+/**
+ * @throws RangeError naming the setting that is not a positive integer
+ * @example numericalPlan({ rows: 8000, batchSize: 256, epochs: 30, seed: 1, network, optimizer }).shards // 4
+ */
+export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
+  const { rows, batchSize: batch, epochs, seed, network, optimizer, initializer } = input;
+  const shards = input.shards ?? defaultShards(rows, batch);
+  for (const [name, value] of Object.entries({ rows, batchSize: batch, epochs, shards }))
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(
+        `${name} must be a positive integer, got ${value}${name === 'rows' ? ' (no training rows?)' : ''}`,
+      );
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be an integer, got ${seed}`);
+  const stepsPerEpoch = Math.ceil(rows / batch);
+  const content = { rows, batch, shards, stepsPerEpoch, epochs, seed, network, optimizer, initializer };
+  return { ...content, hash: createHash('sha256').update(canonicalJson(content)).digest('hex') };
+}
+
+/** The shard that holds a training row, by its global number. */
+export function shardOf(plan: NumericalPlan, globalRow: number): number {
+  return globalRow % plan.shards;
+}
+
+/** n_g: rows of a shard. */
+export function shardRows(plan: NumericalPlan, shard: number): number {
+  return Math.floor((plan.rows - shard + plan.shards - 1) / plan.shards);
+}
+
+/** How many rows a shard gives in a step (0 … stepsPerEpoch - 1). */
+export function stepRowCount(plan: NumericalPlan, shard: number, step: number): number {
+  const n = shardRows(plan, shard);
+  return boundary(n, step + 1, plan) - boundary(n, step, plan);
+}
+
+/** Rows of all shards in a step: what the sum of gradients is divided by. */
+export function globalStepRows(plan: NumericalPlan, step: number): number {
+  let rows = 0;
+  for (let shard = 0; shard < plan.shards; shard++) rows += stepRowCount(plan, shard, step);
+  return rows;
+}
+
+/** The order in which a shard gives its rows (local numbers) in an epoch. */
+export function epochOrder(plan: NumericalPlan, epoch: number, shard: number): Int32Array {
+  return shuffledIndices(shardRows(plan, shard), keyedRandom(plan.seed, 'shuffle', epoch, shard));
+}
+
+/**
+ * The local rows a shard gives in a step, a view of the epoch's order. Pass `order` (from `epochOrder`) when going
+ * through many steps of one epoch: without it the order is drawn anew.
+ */
+export function stepRows(
+  plan: NumericalPlan,
+  epoch: number,
+  shard: number,
+  step: number,
+  order: Int32Array = epochOrder(plan, epoch, shard),
+): Int32Array {
+  return order.subarray(boundary(order.length, step, plan), boundary(order.length, step + 1, plan));
+}
+
+function boundary(rows: number, step: number, plan: NumericalPlan): number {
+  return Math.floor((rows * step) / plan.stepsPerEpoch);
+}
+
+/** JSON with sorted keys and without undefined values: equal content gives equal text. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, nested: unknown) =>
+    nested !== null && typeof nested === 'object' && !Array.isArray(nested)
+      ? Object.fromEntries(Object.entries(nested).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : nested,
+  );
+}

@@ -1,0 +1,139 @@
+import type { CompiledNetwork, ComputeBackend } from './backend.js';
+import { tensorflowFingerprint } from './fingerprint.js';
+import { type NetworkGraph, networkGraph } from './graph/network-graph.js';
+import { scheduleAt } from './graph/optimizer-ops.js';
+import { GraphSession } from './graph/session.js';
+import { layoutOf } from './layout.js';
+import { loadedVersion, loadNative, type TensorFlow, usesGpu } from './native.js';
+import type { Network } from './network.js';
+import { slotCount } from './optimizer-step.js';
+import type { OptimizerSpec } from './optimizers.js';
+import { checkRows, checkShard, type ShardShape } from './shard-shape.js';
+
+/**
+ * Native TensorFlow: every call is one run of a compiled graph whose state and shards stay in the session.
+ *
+ * @throws Error when the native part is not installed or does not load
+ */
+export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
+  const tf = await loadNative();
+  const device = usesGpu(tf) ? 'gpu' : 'cpu';
+  const fingerprint = tensorflowFingerprint(loadedVersion(tf), device);
+  return {
+    name: 'tensorflow',
+    description: fingerprint.description,
+    fingerprint: fingerprint.text,
+    device,
+    compile: async (network, optimizer) => new TensorFlowNetwork(tf, network, optimizer),
+  };
+}
+
+/** State begins as zeros. Every method is synchronous and blocks the thread while it computes. */
+export class TensorFlowNetwork implements CompiledNetwork {
+  readonly stateLength: number;
+  readonly #session: GraphSession<keyof NetworkGraph['signatures']>;
+  readonly #length: number;
+  readonly #shards = new Map<number, ShardShape>();
+  readonly #network: Network;
+  readonly #optimizer: OptimizerSpec;
+
+  constructor(tf: TensorFlow, network: Network, optimizer: OptimizerSpec) {
+    const { nodes, signatures } = networkGraph(network, optimizer);
+    this.#network = network;
+    this.#optimizer = optimizer;
+    this.#length = layoutOf(network).length;
+    this.stateLength = this.#length * (1 + slotCount(optimizer));
+    this.#session = new GraphSession(tf, nodes, signatures);
+    this.setState(new Float32Array(this.stateLength));
+  }
+
+  setState(state: Float32Array): void {
+    this.#session.run('setState', { state: { values: state, shape: [this.stateLength] } });
+  }
+
+  state(): Float32Array {
+    return this.#session.run('state', {})[0] as Float32Array;
+  }
+
+  theta(): Float32Array {
+    return this.#session.run('theta', {})[0] as Float32Array;
+  }
+
+  setTheta(theta: Float32Array): void {
+    this.#session.run('setTheta', { theta: { values: theta, shape: [this.#length] } });
+  }
+
+  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void {
+    const shape = checkShard(this.#network, shard, features, labels);
+    this.dropShard(shard);
+    this.#session.run('loadShard', {
+      shard: scalar(shard),
+      features: { values: features, shape: [shape.rows, this.#network.inputs] },
+      labels: { values: labels, shape: shape.labels },
+    });
+    this.#shards.set(shard, shape);
+  }
+
+  dropShard(shard: number): void {
+    if (this.#shards.delete(shard)) this.#session.run('dropShard', { shard: scalar(shard) });
+  }
+
+  gradient(shard: number, rows: Int32Array): { gradient: Float32Array; lossSum: number } {
+    checkRows(this.#shards, shard, rows);
+    if (rows.length === 0) return { gradient: new Float32Array(this.#length), lossSum: 0 };
+    const feeds = { shard: scalar(shard), rows: { values: rows, shape: [rows.length] } };
+    const [gradient, losses] = this.#session.run('gradient', feeds) as [Float32Array, Float32Array];
+    return { gradient, lossSum: sum(losses) };
+  }
+
+  apply(meanGradient: Float32Array, step: number): void {
+    this.#session.run('apply', {
+      gradient: { values: meanGradient, shape: [this.#length] },
+      schedule: this.#scheduleAt(step),
+    });
+  }
+
+  /**
+   * Gradient over the rows, divided by their number, and the optimizer's step, in one call: for one shard alone.
+   *
+   * @param step counts from 1
+   * @returns the sum of the rows' losses before the step
+   */
+  train(shard: number, rows: Int32Array, step: number): number {
+    checkRows(this.#shards, shard, rows);
+    if (rows.length === 0) throw new RangeError(`a training step on shard ${shard} needs at least one row`);
+    const feeds = {
+      shard: scalar(shard),
+      rows: { values: rows, shape: [rows.length] },
+      schedule: this.#scheduleAt(step),
+    };
+    return sum(this.#session.run('train', feeds)[0]!);
+  }
+
+  predict(features: Float32Array, rows: number): Float32Array {
+    if (rows === 0) return new Float32Array(0);
+    const feed = { values: features, shape: [rows, this.#network.inputs] };
+    return this.#session.run('predict', { features: feed })[0] as Float32Array;
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+    this.#shards.clear();
+  }
+
+  #scheduleAt(step: number) {
+    const values = scheduleAt(this.#optimizer, step);
+    return { values, shape: [values.length] };
+  }
+}
+
+function scalar(value: number) {
+  return { values: Int32Array.of(value), shape: [] };
+}
+
+/** In float64. */
+function sum(values: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i]!;
+  return total;
+}

@@ -1,0 +1,226 @@
+import { beforeAll, expect, it } from 'vitest';
+import type { CompiledNetwork, ComputeBackend } from '../backend.js';
+import { initialTheta, layoutOf } from '../layout.js';
+import type { Activation, Network } from '../network.js';
+import { slotCount } from '../optimizer-step.js';
+import type { OptimizerSpec } from '../optimizers.js';
+import { referenceApply, referenceGradient, referencePredict } from '../reference.js';
+import { exampleData } from './example-data.js';
+
+/** float32 against a float64 oracle, values of order one to ten. */
+const TOLERANCE = 2e-4;
+
+const SGD: OptimizerSpec = { kind: 'sgd', learningRate: 0.1 };
+const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'linear'];
+const NETWORKS: readonly Network[] = [
+  ...ACTIVATIONS.flatMap((activation) =>
+    (['softmax-cross-entropy', 'mean-squared-error'] as const).map(
+      (loss): Network => ({
+        inputs: 7,
+        hidden: [
+          { units: 6, activation },
+          { units: 5, activation },
+        ],
+        outputs: 3,
+        loss,
+      }),
+    ),
+  ),
+  { inputs: 7, hidden: [], outputs: 3, loss: 'softmax-cross-entropy' },
+  { inputs: 1, hidden: [{ units: 4, activation: 'tanh' }], outputs: 1, loss: 'mean-squared-error' },
+  { inputs: 7, hidden: [{ units: 6, activation: 'relu' }], outputs: 3, loss: 'softmax-cross-entropy', l2: 0.01 },
+];
+const OPTIMIZERS: readonly OptimizerSpec[] = [
+  SGD,
+  { kind: 'sgd', learningRate: 0.1, momentum: 0.9 },
+  { kind: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true },
+  { kind: 'adam', learningRate: 0.01 },
+  { kind: 'adam', learningRate: 0.02, beta1: 0.8, beta2: 0.99, epsilon: 1e-3 },
+];
+
+/**
+ * What every compute backend must do, against the float64 reference.
+ *
+ * @param residents how many tensors the backend's library holds now: a call must leave none behind
+ */
+export function backendContract(load: () => Promise<ComputeBackend>, residents: () => number): void {
+  let backend: ComputeBackend;
+  beforeAll(async () => {
+    backend = await load();
+  });
+
+  async function compiled(network: Network, optimizer: OptimizerSpec = SGD): Promise<CompiledNetwork> {
+    const result = await backend.compile(network, optimizer);
+    const state = new Float32Array(result.stateLength);
+    state.set(initialTheta(network, 5));
+    result.setState(state);
+    return result;
+  }
+
+  it.each(NETWORKS.map((network) => [describeNetwork(network), network] as const))(
+    'computes gradients, losses and outputs of %s',
+    async (_name, network) => {
+      const { features, labels } = exampleData(network, 40, 1);
+      const theta = initialTheta(network, 5);
+      const rows = Int32Array.of(3, 39, 0, 17, 17, 8);
+      const net = await compiled(network);
+      net.loadShard(2, features, labels);
+      const { gradient, lossSum } = net.gradient(2, rows);
+      const expected = referenceGradient(network, theta, features, labels, rows);
+      expect(largestDifference(gradient, expected.gradient)).toBeLessThan(TOLERANCE);
+      expect(lossSum).toBeCloseTo(expected.lossSum, 4);
+      expect(largestDifference(net.predict(features, 40), referencePredict(network, theta, features))).toBeLessThan(
+        1e-5,
+      );
+      net.dispose();
+    },
+  );
+
+  it.each(OPTIMIZERS.map((optimizer) => [JSON.stringify(optimizer), optimizer] as const))(
+    'takes steps of %s as Keras does',
+    async (_name, optimizer) => {
+      const network = NETWORKS[0]!;
+      const net = await compiled(network, optimizer);
+      expect(net.stateLength).toBe(layoutOf(network).length * (1 + slotCount(optimizer)));
+      let expected: Float64Array = Float64Array.from(net.state());
+      for (let step = 1; step <= 5; step++) {
+        const gradient = Float32Array.from({ length: layoutOf(network).length }, (_, i) => Math.sin(i + step));
+        net.apply(gradient, step);
+        expected = referenceApply(optimizer, expected, gradient, step);
+      }
+      expect(largestDifference(net.state(), expected)).toBeLessThan(2e-6);
+      net.dispose();
+    },
+  );
+
+  it('keeps shards apart, replaces and drops them', async () => {
+    const network = NETWORKS[0]!;
+    const net = await compiled(network);
+    const rows = Int32Array.of(0, 1, 2);
+    const data = [1, 2].map((seed) => exampleData(network, 10, seed));
+    data.forEach(({ features, labels }, shard) => {
+      net.loadShard(shard, features, labels);
+    });
+    const [first, second] = [net.gradient(0, rows), net.gradient(1, rows)];
+    expect(first.lossSum).not.toBe(second.lossSum);
+    net.loadShard(0, data[1]!.features, data[1]!.labels);
+    expect(net.gradient(0, rows)).toEqual(second);
+    net.dropShard(0);
+    net.dropShard(0);
+    expect(() => net.gradient(0, rows)).toThrow('shard 0 is not loaded (loaded: 1)');
+    expect(net.gradient(1, rows)).toEqual(second);
+    net.dispose();
+  });
+
+  it('keeps nothing of the arrays it was given', async () => {
+    const network = NETWORKS[0]!;
+    const net = await compiled(network, { kind: 'adam', learningRate: 0.1 });
+    const rows = Int32Array.of(0, 1, 2);
+    // Large and page-aligned arrays are the ones a library would use in place.
+    const { features, labels } = exampleData(network, 20_000, 1);
+    const state = net.state();
+    net.setState(state);
+    net.loadShard(0, features, labels);
+    const before = { sums: net.gradient(0, rows), outputs: net.predict(features.subarray(7, 21), 2) };
+    const copy = features.slice(7, 21);
+    features.fill(Number.NaN);
+    labels.fill(0);
+    state.fill(Number.NaN);
+    expect({ sums: net.gradient(0, rows), outputs: net.predict(copy, 2) }).toEqual(before);
+    before.sums.gradient.fill(1);
+    net.state().fill(Number.NaN);
+    net.theta().fill(Number.NaN);
+    expect(net.gradient(0, rows).lossSum).toBe(before.sums.lossSum);
+    net.dispose();
+  });
+
+  it('reads and writes its state', async () => {
+    const network = NETWORKS[0]!;
+    const net = await compiled(network, { kind: 'adam', learningRate: 0.1 });
+    const state = Float32Array.from({ length: net.stateLength }, (_, i) => i);
+    net.setState(state);
+    expect(net.state()).toEqual(state);
+    expect(net.theta()).toEqual(state.slice(0, layoutOf(network).length));
+    const theta = new Float32Array(layoutOf(network).length).fill(-1);
+    net.setTheta(theta);
+    expect(net.theta()).toEqual(theta);
+    expect(net.state().slice(theta.length)).toEqual(state.slice(theta.length));
+    net.dispose();
+  });
+
+  it('gives the same bits for the same shard, whatever was computed before', async () => {
+    const network = NETWORKS[0]!;
+    const { features, labels } = exampleData(network, 300, 3);
+    const rows = Int32Array.from({ length: 64 }, (_, i) => (i * 7) % 300);
+    const [one, other] = [await compiled(network), await compiled(network)];
+    one.loadShard(0, features, labels);
+    other.loadShard(9, features, labels);
+    other.gradient(9, rows.slice(0, 13));
+    other.predict(features, 300);
+    expect(other.gradient(9, rows)).toEqual(one.gradient(0, rows));
+    one.dispose();
+    other.dispose();
+  });
+
+  it('adds nothing for no rows, and predicts nothing of nothing', async () => {
+    const network = NETWORKS[0]!;
+    const net = await compiled(network);
+    net.loadShard(0, new Float32Array(0), new Int32Array(0));
+    const none = { gradient: new Float32Array(layoutOf(network).length), lossSum: 0 };
+    expect(net.gradient(0, new Int32Array(0))).toEqual(none);
+    expect(net.predict(new Float32Array(0), 0)).toEqual(new Float32Array(0));
+    net.dispose();
+  });
+
+  it('refuses shards, rows and labels that do not fit', async () => {
+    const network = NETWORKS[0]!;
+    const net = await compiled(network);
+    const { features, labels } = exampleData(network, 4, 1);
+    net.loadShard(0, features, labels);
+    expect(() => net.gradient(0, Int32Array.of(4))).toThrow('shard 0 has 4 rows, row 4 was asked for');
+    expect(() => net.gradient(0, Int32Array.of(-1))).toThrow(RangeError);
+    expect(() => net.loadShard(1, features.subarray(1), labels)).toThrow('27 features are not rows of 7 inputs');
+    expect(() => net.loadShard(1, features, labels.subarray(1))).toThrow('4 rows need 4 labels, got 3');
+    expect(() => net.loadShard(1, features, Int32Array.of(0, 1, 3, 0))).toThrow('row 2 has class 3');
+    expect(() => net.loadShard(1, features, Float32Array.of(0, 0, 0, 0))).toThrow(TypeError);
+    net.dispose();
+  });
+
+  it('leaves no tensor behind', async () => {
+    const network = NETWORKS[0]!;
+    const { features, labels } = exampleData(network, 20, 1);
+    const atStart = residents();
+    const net = await compiled(network, { kind: 'adam', learningRate: 0.1 });
+    const round = (step: number) => {
+      net.loadShard(0, features, labels);
+      const { gradient } = net.gradient(0, Int32Array.of(1, 2));
+      net.apply(gradient, step);
+      net.predict(features, 20);
+      net.setTheta(net.theta());
+      net.setState(net.state());
+      net.gradient(0, Int32Array.of(1, 2));
+    };
+    round(1);
+    const afterOne = residents();
+    for (let step = 2; step < 6; step++) round(step);
+    expect(residents()).toBe(afterOne);
+    net.dispose();
+    expect(residents()).toBe(atStart);
+  });
+}
+
+export function largestDifference(left: ArrayLike<number>, right: ArrayLike<number>): number {
+  expect(left.length).toBe(right.length);
+  let largest = 0;
+  for (let i = 0; i < left.length; i++) {
+    const difference = Math.abs(left[i]! - right[i]!);
+    // NaN is a difference too.
+    if (!(difference <= largest)) largest = difference;
+  }
+  return largest;
+}
+
+function describeNetwork({ inputs, hidden, outputs, loss, l2 }: Network): string {
+  const layers = hidden.map(({ units, activation }) => `${units} ${activation}`);
+  return `${[inputs, ...layers, outputs].join('-')}, ${loss}${l2 ? `, l2 ${l2}` : ''}`;
+}

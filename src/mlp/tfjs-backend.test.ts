@@ -1,0 +1,19 @@
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { loadBackend } from './backends.js';
+import { backendContract } from './testing/backend-contract.js';
+import type { Tfjs } from './tfjs-ops.js';
+
+const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core') as Tfjs;
+
+describe('TF.js on WebAssembly', () => {
+  backendContract(
+    () => loadBackend('tfjs-wasm'),
+    () => tf.memory().numTensors,
+  );
+
+  it('is the backend of the process from then on', async () => {
+    expect((await loadBackend()).name).toBe('tfjs-wasm');
+    await expect(loadBackend('tensorflow')).rejects.toThrow('this process computes on tfjs-wasm');
+  });
+});
