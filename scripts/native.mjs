@@ -159,6 +159,7 @@ function settled(wanted) {
 
 function install(device) {
   checkPlatform();
+  compiler(); // looked for before the large download
   sweep(cacheRoot());
   const tensorflow = fetchTensorFlow(cacheRoot(), device);
   const binding = compileBinding(tensorflow);

@@ -63,8 +63,13 @@ function download(requirements, into) {
     // pip draws its progress on stdout, which is not ours to write on.
     { stdio: ['ignore', process.stderr.isTTY ? 2 : 'pipe', 'pipe'] },
   );
-  if (!done.ok)
-    throw new Shortfall(`pip could not download ${requirements[0]}: ${tail(done.stderr)}`, 'check the network');
+  if (done.ok) return;
+  const unreachable = done.stderr.includes('Retrying (') && 'the package index does not answer';
+  const reason = unreachable || tail(done.stderr, 1).replace(/^ERROR: /, '');
+  throw new Shortfall(
+    `pip could not download ${requirements[0]}: ${reason}`,
+    'check the network and `pip config list`',
+  );
 }
 
 /** Only what linking and running need: a fifteenth of the wheel's files. */
@@ -107,7 +112,10 @@ export function cudaRequirements(metadata) {
 }
 
 export function fetchTensorFlow(root, device) {
-  return cached(join(root, `tensorflow-${TENSORFLOW}-${device}`), (folder) => {
+  const whole = join(root, `tensorflow-${TENSORFLOW}-${device}`);
+  // Somebody tidied up inside it: begin anew.
+  if (!existsSync(join(whole, 'tensorflow', 'libtensorflow_cc.so.2'))) rmSync(whole, { recursive: true, force: true });
+  return cached(whole, (folder) => {
     python();
     // Where the machine is no x86, the package that is named for the CPU is not published; the other has no CUDA there.
     const name = device === 'cpu' && process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow';

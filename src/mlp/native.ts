@@ -51,9 +51,11 @@ export async function loadNative(): Promise<TensorFlow> {
   // TensorFlow reads these once, when its libraries are loaded.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
-  // Node 23 removed it, and tfjs-node 4.22 calls it.
-  const removed = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
-  removed.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  // tfjs-node 4.22 calls what Node 22 warns of and Node 23 removed.
+  Object.assign(util, {
+    isNullOrUndefined: (value: unknown) => value === null || value === undefined,
+    isArray: Array.isArray,
+  });
   try {
     return require(PACKAGE) as TensorFlow;
   } catch (error) {
