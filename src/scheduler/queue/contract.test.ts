@@ -1,5 +1,5 @@
-import { memoryQueue } from './memory.js';
 import { queueContract } from './contract.js';
+import { memoryQueue } from './memory.js';
 
 queueContract('the queue in memory', async () => {
   const queue = memoryQueue();

@@ -139,7 +139,9 @@ export function queueContract(name: string, start: () => Promise<QueueUnderTest>
 
     it('carries every message to its executor and every result to its driver, once', async () => {
       const [d1, d2, e1, e2] = [await driver(), await driver(), await executor(), await executor()];
-      const sent = [d1, d2].map((d) => [e1, e2].flatMap((e) => [0, 1, 2, 3].map((i) => taskMessage(d.id, e.id, { i }))));
+      const sent = [d1, d2].map((d) =>
+        [e1, e2].flatMap((e) => [0, 1, 2, 3].map((i) => taskMessage(d.id, e.id, { i }))),
+      );
       await Promise.all([d1.channel.send(sent[0]!), d2.channel.send(sent[1]!)]);
       await until('16 results', () => d1.results.length + d2.results.length === 16);
       for (const [k, d] of [d1, d2].entries()) {
