@@ -48,13 +48,13 @@ function packageFolder(name) {
 
 const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
 
-/** `SHEAF_DEVICE`, or cuda where NVIDIA's driver answers. */
+/** `SHEAF_DEVICE`, or cuda where NVIDIA's driver answers and TensorFlow publishes a wheel for it (x86-64). */
 export function wantedDevice(env = process.env) {
   if (env.SHEAF_DEVICE === 'cpu' || env.SHEAF_DEVICE === 'cuda') return env.SHEAF_DEVICE;
   if (env.SHEAF_DEVICE)
     throw new Shortfall(`SHEAF_DEVICE=${env.SHEAF_DEVICE} is neither cpu nor cuda`, 'unset SHEAF_DEVICE');
   const driver = existsSync('/dev/nvidiactl') || existsSync('/dev/dxg');
-  return driver && attempt('nvidia-smi', ['-L']).ok ? 'cuda' : 'cpu';
+  return process.arch === 'x64' && driver && attempt('nvidia-smi', ['-L']).ok ? 'cuda' : 'cpu';
 }
 
 function checkPlatform() {

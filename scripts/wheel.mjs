@@ -76,7 +76,6 @@ function download(requirements, into) {
 const WANTED = [
   '^tensorflow/libtensorflow_(cc|framework)\\.so',
   '^tensorflow/include/(absl|tensorflow/c|tensorflow/core/platform|tsl|xla/tsl)/.*\\.(h|inc)$',
-  '^tensorflow[^/]*\\.libs/',
   '^nvidia/(?!.*/include/)',
   '\\.dist-info/(METADATA|licen[cs]e.*)$',
 ].join('|');
