@@ -190,7 +190,7 @@ function installBest(wanted) {
  * @returns `{ tensorflow, device, gpu, folder }` or `{ reason, advice }`
  */
 export function ensureNative({ again = false } = {}) {
-  let wanted = 'cpu';
+  let wanted = process.env.SHEAF_DEVICE ?? 'cpu';
   try {
     wanted = wantedDevice();
     const before = again ? undefined : settled(wanted);
