@@ -22,12 +22,8 @@ export class Keys {
   inboxes = (role: Role) => `${this.tag}:${role}:`;
   inbox = (role: Role, id: string) => `${this.inboxes(role)}${id}:inbox`;
   /** Name of an executor's BullMQ queue; its prefix is the tag. */
-  queue = (executor: string) => `tasks-${executor}`;
+  queue = (executor: string) => `tasks-${encodeURIComponent(executor)}`;
 }
-
-/** Job id in BullMQ of a message: never a number or the name of one of the queue's own keys. */
-export const jobId = (message: string) => `m-${message}`;
-export const messageId = (job: string) => job.slice(2);
 
 export interface Member {
   readonly id: string;
@@ -104,10 +100,13 @@ const SCRIPTS = {
       end
     end
     for _, key in ipairs(KEYS) do redis.call('UNLINK', key) end`,
-  /** KEYS wait; ARGV prefix of its jobs, ids. Jobs that were taken stay. */
+  /** KEYS wait; ARGV prefix of its jobs, how the ids of a driver's jobs begin. Jobs that were taken stay. */
   sheafWithdraw: `
-    for i = 2, #ARGV do
-      if redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then redis.call('UNLINK', ARGV[1] .. ARGV[i]) end
+    for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+      if string.sub(id, 1, #ARGV[2]) == ARGV[2] then
+        redis.call('LREM', KEYS[1], 1, id)
+        redis.call('UNLINK', ARGV[1] .. id)
+      end
     end`,
 } as const;
 
@@ -160,6 +159,11 @@ export class Leases {
     await this.#client.sheafTouch(keys.length, ...keys, ttlMs);
   }
 
+  /** The same as part of a transaction on this connection: then nothing comes between. */
+  touchWithin(transaction: object, ttlMs: number, keys: readonly string[]): void {
+    (transaction as Record<'sheafTouch', Run>).sheafTouch(keys.length, ...keys, ttlMs);
+  }
+
   /** Renews everything of an executor's queue. */
   async keepQueue(queue: QueueKeys, ttlMs: number): Promise<void> {
     await this.#client.sheafKeep(queue.all.length, ...queue.all, ttlMs, queue.jobs);
@@ -169,9 +173,9 @@ export class Leases {
     await this.#client.sheafDrop(queue.all.length, ...queue.all, queue.jobs);
   }
 
-  /** Removes messages that have not been taken. */
-  async withdraw(queue: QueueKeys, messages: readonly string[]): Promise<void> {
-    await this.#client.sheafWithdraw(1, queue.wait, queue.jobs, ...messages.map(jobId));
+  /** Removes the jobs that have not been taken and whose ids begin so. */
+  async withdraw(queue: QueueKeys, begin: string): Promise<void> {
+    await this.#client.sheafWithdraw(1, queue.wait, queue.jobs, begin);
   }
 }
 

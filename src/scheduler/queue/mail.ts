@@ -99,3 +99,13 @@ export function call<A extends unknown[]>(handler: (...args: A) => void, ...args
     });
   }
 }
+
+/** Waits for something that may fail or never come, but no longer than `ms`. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
+}
