@@ -24,6 +24,13 @@ const INSTRUCTION_SETS = [
   'sve',
 ];
 
+const WIDEST_VECTORS = [
+  ['avx512f', 'AVX-512'],
+  ['avx2', 'AVX2'],
+  ['sve', 'SVE'],
+  ['asimd', 'NEON'],
+] as const;
+
 /** Environment variables that make TensorFlow compute other bits. */
 const NUMERIC_ENVIRONMENT = [
   'TF_ENABLE_ONEDNN_OPTS',
@@ -66,8 +73,8 @@ export function parseProcessor(cpuinfo: string): { text: string; best: string | 
   const sets = INSTRUCTION_SETS.filter((name) => flags.has(name));
   const vendor = field('vendor_id') ?? field('CPU implementer') ?? 'unknown';
   const family = field('cpu family') ?? field('CPU part') ?? '';
-  const best = ['amx_bf16', 'avx512f', 'avx2', 'asimd'].find((name) => flags.has(name));
-  return { text: [arch(), vendor, family, sets.join('+')].filter(Boolean).join(' '), best };
+  const widest = WIDEST_VECTORS.find(([flag]) => flags.has(flag));
+  return { text: [arch(), vendor, family, sets.join('+')].filter(Boolean).join(' '), best: widest?.[1] };
 }
 
 function processor() {

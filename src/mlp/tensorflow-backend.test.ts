@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { bindingOf } from './graph/session.js';
+import { GraphBuilder } from './graph/graph-builder.js';
+import { gather, placeholder } from './graph/ops.js';
+import { bindingOf, GraphSession } from './graph/session.js';
 import { initialTheta } from './layout.js';
 import { loadNative, nativeState, type TensorFlow } from './native.js';
 import type { Network } from './network.js';
 import { referenceApply, referenceGradient } from './reference.js';
+import { sgemmProbe } from './sgemm.js';
 import { loadTensorFlowBackend, TensorFlowNetwork } from './tensorflow-backend.js';
 import { backendContract, largestDifference } from './testing/backend-contract.js';
 import { exampleData } from './testing/example-data.js';
@@ -66,6 +69,33 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     expect(fused!.state()).toEqual(parted!.state());
     // Adam divides by gradients near zero: a few parameters magnify float32's rounding.
     expect(largestDifference(fused!.state(), expected)).toBeLessThan(1e-3);
+  });
+
+  it('holds nothing of a call that failed', () => {
+    const g = new GraphBuilder();
+    const from = placeholder(g, 'from', 'float32', [-1]);
+    const rows = placeholder(g, 'rows', 'int32', [-1]);
+    const session = new GraphSession(tf, g.nodes, {
+      gather: { inputs: { from, rows }, outputs: { gathered: gather(g, from, rows) } },
+    });
+    const feeds = (row: number) => ({
+      from: { values: Float32Array.of(1, 2), shape: [2] },
+      rows: { values: Int32Array.of(row), shape: [1] },
+    });
+    const before = bindingOf(tf).getNumOfTensors();
+    expect(session.run('gather', feeds(1))).toEqual([Float32Array.of(2)]);
+    expect(() => session.run('gather', feeds(2))).toThrow('is not in [0, 2)');
+    expect(() => session.run('gather', { ...feeds(0), from: { values: Float32Array.of(1), shape: [2] } })).toThrow(
+      'Shape',
+    );
+    expect(bindingOf(tf).getNumOfTensors()).toBe(before);
+    session.dispose();
+  });
+
+  it('measures the peak of its products', () => {
+    const sgemm = sgemmProbe(tf, 256);
+    expect(sgemm.measure()).toBeGreaterThan(0.1);
+    sgemm.dispose();
   });
 
   it('gives the bits of a shard that another process gives', async () => {

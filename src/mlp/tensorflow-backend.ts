@@ -1,14 +1,14 @@
 import type { CompiledNetwork, ComputeBackend } from './backend.js';
+import { checkLength, checkRows, checkShard, type ShardShape } from './checks.js';
 import { tensorflowFingerprint } from './fingerprint.js';
 import { type NetworkGraph, networkGraph } from './graph/network-graph.js';
 import { scheduleAt } from './graph/optimizer-ops.js';
 import { GraphSession } from './graph/session.js';
 import { layoutOf } from './layout.js';
-import { loadedVersion, loadNative, type TensorFlow, usesGpu } from './native.js';
+import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
 import type { Network } from './network.js';
 import { slotCount } from './optimizer-step.js';
 import type { OptimizerSpec } from './optimizers.js';
-import { checkRows, checkShard, type ShardShape } from './shard-shape.js';
 
 /**
  * Native TensorFlow: every call is one run of a compiled graph whose state and shards stay in the session.
@@ -16,6 +16,7 @@ import { checkRows, checkShard, type ShardShape } from './shard-shape.js';
  * @throws Error when the native part is not installed or does not load
  */
 export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
+  requestReproducibleGpu();
   const tf = await loadNative();
   const device = usesGpu(tf) ? 'gpu' : 'cpu';
   const fingerprint = tensorflowFingerprint(loadedVersion(tf), device);
@@ -26,6 +27,14 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
     device,
     compile: async (network, optimizer) => new TensorFlowNetwork(tf, network, optimizer),
   };
+}
+
+/** A CUDA build must be told before it is loaded: kernels that add in a fixed order, and full float32 products. */
+function requestReproducibleGpu(): void {
+  const native = nativeState();
+  if (!native.installed || native.device !== 'cuda') return;
+  process.env.TF_DETERMINISTIC_OPS ??= '1';
+  process.env.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
 /** State begins as zeros. Every method is synchronous and blocks the thread while it computes. */
@@ -48,6 +57,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   setState(state: Float32Array): void {
+    checkLength('state', state, this.stateLength);
     this.#session.run('setState', { state: { values: state, shape: [this.stateLength] } });
   }
 
@@ -60,6 +70,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   setTheta(theta: Float32Array): void {
+    checkLength('theta', theta, this.#length);
     this.#session.run('setTheta', { theta: { values: theta, shape: [this.#length] } });
   }
 
@@ -87,6 +98,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   apply(meanGradient: Float32Array, step: number): void {
+    checkLength('gradient', meanGradient, this.#length);
     this.#session.run('apply', {
       gradient: { values: meanGradient, shape: [this.#length] },
       schedule: this.#scheduleAt(step),
@@ -111,6 +123,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   predict(features: Float32Array, rows: number): Float32Array {
+    checkLength('features', features, rows * this.#network.inputs);
     if (rows === 0) return new Float32Array(0);
     const feed = { values: features, shape: [rows, this.#network.inputs] };
     return this.#session.run('predict', { features: feed })[0] as Float32Array;

@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module';
 import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { CompiledNetwork, ComputeBackend } from './backend.js';
+import { checkLength, checkRows, checkShard, type ShardShape } from './checks.js';
 import { wasmFingerprint } from './fingerprint.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Network } from './network.js';
 import { applyStep, slotCount } from './optimizer-step.js';
 import type { OptimizerSpec } from './optimizers.js';
-import { checkRows, checkShard, type ShardShape } from './shard-shape.js';
 import { type GradientSums, type LayerTensors, type Tfjs, tfjsGradient, tfjsPredict } from './tfjs-ops.js';
 
 /**
@@ -160,10 +160,6 @@ export class TfjsNetwork implements CompiledNetwork {
       }
     return { gradient, lossSum: lossSum + 0.5 * l2 * squares * rows };
   }
-}
-
-function checkLength(name: string, values: ArrayLike<number>, expected: number): void {
-  if (values.length !== expected) throw new RangeError(`${name} must have ${expected} values, got ${values.length}`);
 }
 
 function oneHot(labels: Int32Array, classes: number): Float32Array {

@@ -183,6 +183,10 @@ export function backendContract(load: () => Promise<ComputeBackend>, residents: 
     expect(() => net.loadShard(1, features, labels.subarray(1))).toThrow('4 rows need 4 labels, got 3');
     expect(() => net.loadShard(1, features, Int32Array.of(0, 1, 3, 0))).toThrow('row 2 has class 3');
     expect(() => net.loadShard(1, features, Float32Array.of(0, 0, 0, 0))).toThrow(TypeError);
+    expect(() => net.setState(new Float32Array(5))).toThrow('state must have 101 values, got 5');
+    expect(() => net.setTheta(new Float32Array(5))).toThrow('theta must have 101 values, got 5');
+    expect(() => net.apply(new Float32Array(5), 1)).toThrow('gradient must have 101 values, got 5');
+    expect(() => net.predict(features, 3)).toThrow('features must have 21 values, got 28');
     net.dispose();
   });
 

@@ -48,3 +48,8 @@ export function checkRows(shards: ReadonlyMap<number, ShardShape>, shard: number
     if (rows[i]! < 0 || rows[i]! >= held.rows)
       throw new RangeError(`shard ${shard} has ${held.rows} rows, row ${rows[i]} was asked for`);
 }
+
+/** @throws RangeError naming the array that has another length than it must have */
+export function checkLength(name: string, values: ArrayLike<number>, expected: number): void {
+  if (values.length !== expected) throw new RangeError(`${name} must have ${expected} values, got ${values.length}`);
+}
