@@ -1,0 +1,180 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { deserialize } from 'node:v8';
+import { bundleByHash } from './bundles.js';
+import { ClosureError } from './error.js';
+import { type Evaluator, evaluate, openCell } from './evaluate.js';
+import { fromGlobalPath } from './globals.js';
+import { type Code, GRAPH_MARK, type Graph, type Special } from './graph.js';
+import { remember, withIdentity } from './identity.js';
+import { loadModule, requireFrom, resolveFrom } from './modules.js';
+
+export function decode(bytes: Uint8Array): unknown {
+  if (bytes[0] !== GRAPH_MARK) return deserialize(bytes);
+  return new Decoder(deserialize(bytes.subarray(1))).decode();
+}
+
+const MAKING = Symbol('being made');
+
+/**
+ * Makes the specials, in the order in which functions need one another, and puts them where they belong. A function that needs one
+ * under way (mutual recursion) gets it afterwards, through a setter.
+ */
+class Decoder {
+  readonly #graph: Graph;
+  readonly #made: unknown[];
+  readonly #direct = new Map<object, [key: number, special: number][]>();
+  readonly #cells: Evaluator[];
+  readonly #late: (() => void)[] = [];
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#made = new Array(graph.specials.length);
+    this.#cells = graph.cells.map(({ strict, names }) =>
+      openCell(
+        strict,
+        names.map(([name]) => name),
+      ),
+    );
+    const captured = new Set<object>(graph.specials.map((each) => (each.kind === 'code' ? each.values : each)));
+    for (const [holder, key, special] of graph.patches) {
+      if (!captured.has(holder)) continue;
+      const list = this.#direct.get(holder);
+      if (list) list.push([key as number, special]);
+      else this.#direct.set(holder, [[key as number, special]]);
+    }
+  }
+
+  decode(): unknown {
+    const { root, specials, patches, fills, accessors, properties, prototypes, cells } = this.#graph;
+    for (let i = 0; i < specials.length; i++) this.#make(i);
+    for (const [holder, key, special] of patches) define(holder, key, this.#made[special], true);
+    for (const [container, entries] of fills) fill(container, entries);
+    for (const [holder, key, [get, set], enumerable] of accessors)
+      Object.defineProperty(holder, key, { get, set, enumerable, configurable: true } as PropertyDescriptor);
+    for (const [[target], [key, value], enumerable] of properties)
+      define(target as object, key as string, value, enumerable);
+    for (const [[source], byClass, instances] of prototypes) {
+      const prototype = byClass ? (source as Function).prototype : source;
+      for (const each of instances) Object.setPrototypeOf(each, prototype);
+    }
+    for (const apply of this.#late) apply();
+    cells.forEach(({ names }, i) => {
+      this.#cells[i]!.set(names.map(([, special, slot]) => (specials[special] as Code).values[slot]));
+    });
+    return root[0];
+  }
+
+  #make(index: number): unknown {
+    if (this.#made[index] === undefined) {
+      this.#made[index] = MAKING;
+      this.#made[index] = this.#revive(this.#graph.specials[index]!, index);
+    }
+    return this.#made[index];
+  }
+
+  #revive(special: Special, index: number): unknown {
+    switch (special.kind) {
+      case 'global':
+        return fromGlobalPath(special.path.map((key) => (typeof key === 'string' ? key : (Symbol as any)[key[0]])));
+      case 'module':
+        return loadModule(special);
+      case 'bundle':
+        return bundleScope(special.sha256)(special.expression);
+      case 'symbol':
+        return special.key === undefined ? symbolWith(special.id!, special.description) : Symbol.for(special.key);
+      case 'url':
+        return new URL(special.href);
+      case 'require':
+        return Object.assign((specifier: string) => requireFrom(specifier, special.base), {
+          resolve: (specifier: string) => resolveFrom(specifier, special.base),
+        });
+      case 'import':
+        return (specifier: string) => importFrom(String(specifier), special.base);
+      case 'meta':
+        return importMeta(special.base);
+      case 'bound':
+        return this.#bound(special.parts, index);
+      case 'code':
+        return this.#code(special, index);
+    }
+  }
+
+  #bound(parts: [unknown, unknown, unknown[]], index: number): Function {
+    // Its parts may not be there yet; what it is bound to is looked at when it is first called.
+    void index;
+    let bound: Function | undefined;
+    const late = function (this: unknown, ...args: unknown[]): unknown {
+      const target = parts[0] as Function;
+      bound ??= target.bind(parts[1], ...parts[2]);
+      return new.target ? Reflect.construct(bound!, args) : bound!(...args);
+    };
+    return late;
+  }
+
+  #code(code: Code, index: number): Function {
+    const original = code.id === undefined ? undefined : withIdentity<Function>(code.id);
+    if (original) return original;
+    const late: number[] = [];
+    for (const [slot, special] of this.#direct.get(code.values) ?? []) {
+      const value = this.#make(special);
+      if (value === MAKING) late.push(slot);
+      else code.values[slot] = value;
+    }
+    const cell = code.cell === undefined ? undefined : this.#cells[code.cell];
+    const { fn, set } = evaluate(code, late, cell);
+    if (late.length > 0) this.#late.push(() => set(late.map((slot) => code.values[slot])));
+    if (fn.name !== code.name) Object.defineProperty(fn, 'name', { value: code.name, configurable: true });
+    if (code.id !== undefined) remember(code.id, fn);
+    this.#made[index] = fn;
+    return fn;
+  }
+}
+
+function bundleScope(sha256: string): (expression: string) => unknown {
+  const bundle = bundleByHash(sha256);
+  if (!bundle)
+    throw new ClosureError(
+      `a function belongs to the bundle ${sha256.slice(0, 12)}, which is not loaded in this process`,
+    );
+  return bundle.loaded.scope;
+}
+
+function symbolWith(id: string, description: string | undefined): symbol {
+  let symbol = withIdentity<symbol>(id);
+  if (symbol === undefined) remember(id, (symbol = Symbol(description)));
+  return symbol;
+}
+
+async function importFrom(specifier: string, base: string): Promise<unknown> {
+  const exports: any = await import(specifierUrl(specifier, base));
+  return exports;
+}
+
+function specifierUrl(specifier: string, base: string): string {
+  if (/^[a-z]+:/.test(specifier)) return specifier;
+  if (/^[./]/.test(specifier)) return new URL(specifier, base).href;
+  try {
+    return resolveFrom(specifier, base);
+  } catch {
+    return specifier;
+  }
+}
+
+function importMeta(base: string): object {
+  if (!base.startsWith('file:')) return { url: base };
+  const filename = fileURLToPath(base);
+  const resolve = (specifier: string): string => specifierUrl(specifier, base);
+  return { url: base, filename, dirname: dirname(filename), resolve };
+}
+
+function fill(container: Map<unknown, unknown> | Set<unknown>, entries: unknown[]): void {
+  if (container instanceof Set) for (const each of entries) container.add(each);
+  else for (let i = 0; i < entries.length; i += 2) container.set(entries[i], entries[i + 1]);
+}
+
+function define(target: object, key: PropertyKey, value: unknown, enumerable: boolean): void {
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  if (own && !own.configurable) (target as any)[key] = value;
+  else Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
+}

@@ -1,0 +1,67 @@
+import type { Code } from './graph.js';
+
+/** Evaluates text in a scope of its own that several functions share. */
+export interface Evaluator {
+  run(text: string): any;
+  set(values: readonly unknown[]): void;
+}
+
+// Called under another name, `eval` is indirect: the text sees globals alone.
+const evaluateGlobally: (text: string) => any = eval;
+
+/** Variables that several shipped functions share. */
+export function openCell(strict: boolean, names: readonly string[]): Evaluator {
+  const list = names.join(', ');
+  return evaluateGlobally(
+    `(() => { ${directive(strict)} let ${list}; return { run: ($) => eval($), set: ($) => { [${list}] = $; } }; })()`,
+  );
+}
+
+/**
+ * A function from its text and captured values. Values are parameters of a function around the text, so V8 may
+ * treat them as constants; those in slots `late` are variables, assigned by `set` once they exist.
+ * The text keeps its place: line and column of `url`, or a source map, so that stack traces name the original file.
+ */
+export function evaluate(
+  code: Code,
+  late: readonly number[],
+  cell: Evaluator | undefined,
+): { fn: Function; set: (values: readonly unknown[]) => void } {
+  const own = code.names.map((_, slot) => slot).filter((slot) => !code.shared.includes(slot));
+  const parameters = own.filter((slot) => !late.includes(slot));
+  const variables = own.filter((slot) => late.includes(slot));
+  const name = (slot: number): string => code.names[slot]!;
+  const list = variables.map(name).join(', ');
+  const head = [
+    `(function (${parameters.map(name).join(', ')}) { ${directive(code.strict)}`,
+    list && `let ${list};`,
+    `return [($) => { ${list && `[${list}] = $;`} }, ${code.form === 'expression' ? '(' : '({'}`,
+  ].join(' ');
+  const text = `${head}${place(code)}${code.text}\n${code.form === 'expression' ? ')' : '})'}]; })\n${origin(code)}`;
+  if (code.map) process.setSourceMapsEnabled(true);
+  const make = (cell ? cell.run : evaluateGlobally)(text);
+  const [set, made] = make(...parameters.map((slot) => code.values[slot]));
+  return { fn: code.form === 'expression' ? made : member(made, code.form), set };
+}
+
+function member(object: object, form: Code['form']): Function {
+  const [property] = Object.values(Object.getOwnPropertyDescriptors(object));
+  return form === 'method' ? property!.value : property![form as 'get' | 'set']!;
+}
+
+function directive(strict: boolean): string {
+  return strict ? "'use strict';" : '';
+}
+
+/** Without a source map the text is moved down and right to where it stood. */
+function place({ map, line, column }: Code): string {
+  if (map) return '\n';
+  return line === 0 ? '' : '\n'.repeat(line) + ' '.repeat(column);
+}
+
+/** Node keeps one map for each address, so a text with a map has an address of its own. */
+function origin({ url, map, line, column }: Code): string {
+  if (/\s/.test(url)) return '';
+  if (!map) return `//# sourceURL=${url}`;
+  return `//# sourceMappingURL=${map}\n//# sourceURL=${url}?function=${line + 1}:${column + 1}`;
+}

@@ -1,0 +1,84 @@
+import { types } from 'node:util';
+import { serialize } from 'node:v8';
+import { decode } from './decode.js';
+import { Encoder } from './encode.js';
+import { PlainValues } from './plain.js';
+
+export { ClosureError } from './error.js';
+export { provideModule } from './modules.js';
+export { DRIVER_ONLY } from './refusal.js';
+
+/** A captured variable above this size should be a broadcast: it travels with every copy of the function. */
+const LARGE_BYTES = 1 << 20;
+
+/** A function as data: `v8.serialize` and structured clone take it, so it can stand inside a program block. */
+export interface ShippedFunction {
+  /** The text, for people; what is restored is `bytes`. */
+  readonly source: string;
+  readonly name: string;
+  readonly async: boolean;
+  /** `file:line` of the definition; absent for built-ins. */
+  readonly where?: string;
+  readonly bytes: Uint8Array;
+  /** Captured variables of more than 1 MiB. */
+  readonly large?: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+/**
+ * Turns a function, with all it captures, into data. Captured values are read at this moment; a later change is not seen.
+ * Functions, classes and imports of a bundled job's module scope are found in the executor's copy of the bundle; packages and
+ * built-ins are imported there; everything else travels by value.
+ *
+ * ```ts
+ * const shipped = shipFunction((x: number) => x * scale, { operator: 'map' });
+ * restoreFunction(shipped)(2);
+ * ```
+ * @throws ClosureError naming the variable, the function and its place, and what to do, for what cannot be sent.
+ */
+export function shipFunction(fn: Function, options: { operator?: string } = {}): ShippedFunction {
+  const encoder = new Encoder(options.operator ? `${options.operator}: the function` : 'the function', 'captures');
+  const bytes = encoder.encode(fn);
+  const where = encoder.where?.replace(/:\d+$/, '');
+  const large = bytes.length > LARGE_BYTES ? largeCaptures(encoder) : undefined;
+  return {
+    source: Function.prototype.toString.call(fn),
+    name: fn.name,
+    async: types.isAsyncFunction(fn),
+    ...(where === undefined ? {} : { where }),
+    bytes,
+    ...(large?.length ? { large } : {}),
+  };
+}
+
+/**
+ * Makes the function again, in this process. Bundles it refers to must have been loaded (`loadBundle`).
+ * Each call makes a new function with captured variables of its own.
+ */
+export function restoreFunction(shipped: ShippedFunction): Function {
+  return decode(shipped.bytes) as Function;
+}
+
+/**
+ * Values that user code returns from tasks or passes to them, encoded as captured values are: what `v8.serialize` takes, and
+ * functions, symbols and class instances inside it.
+ * @throws ClosureError as `shipFunction` does.
+ */
+export function encodeValue(value: unknown): Buffer {
+  return new PlainValues(false).has(value) ? serialize(value) : new Encoder('the value', 'holds').encode(value);
+}
+
+/** The inverse of `encodeValue`. Views in the result may share memory with `bytes`. */
+export function decodeValue(bytes: Uint8Array): unknown {
+  return decode(bytes);
+}
+
+function largeCaptures({ graph }: Encoder): { name: string; bytes: number }[] {
+  const sizes = new Map<string, number>();
+  for (const special of graph.specials)
+    if (special.kind === 'code')
+      special.names.forEach((name, slot) => {
+        const bytes = serialize(special.values[slot]).length;
+        if (bytes > LARGE_BYTES) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
+      });
+  return [...sizes].map(([name, bytes]) => ({ name, bytes }));
+}

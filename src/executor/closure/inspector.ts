@@ -1,0 +1,159 @@
+import { Session } from 'node:inspector';
+
+/** What V8 knows of a function and the language does not tell. */
+export interface Inspected {
+  /** Undefined for native and bound functions. */
+  readonly location?: { readonly scriptId: string; readonly line: number; readonly column: number };
+  /** Captured variables by scope, innermost first; the last is the global object of the function's realm. */
+  readonly scopes: readonly Scope[];
+  /** Present on bound functions. */
+  readonly bound?: { readonly target: Function; readonly receiver: unknown; readonly args: readonly unknown[] };
+}
+
+export interface Scope {
+  /** As V8 describes it: `Closure (name)`, `Closure`, `Block`, `Module`, `Script`, `Global` … */
+  readonly description: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+export interface ScriptText {
+  readonly url: string;
+  readonly source: string;
+  readonly sourceMapUrl: string;
+}
+
+/** The place on the global object through which values go into and come out of the inspector. */
+const WINDOW = Symbol.for('sheaf.inspector');
+const HERE = "globalThis[Symbol.for('sheaf.inspector')]";
+
+interface Window {
+  subject: unknown;
+  take(values: unknown[]): void;
+}
+
+let session: Session | undefined;
+const scripts = new Map<string, ScriptText>();
+
+/**
+ * V8's own inspector, in this process and synchronous: 0.15 ms a function. The session stays connected (it costs nothing);
+ * the debugger domain is switched on only while the text of a script not yet seen is fetched.
+ */
+function post(method: string, params: object = {}): any {
+  if (session === undefined) {
+    session = new Session();
+    session.connect();
+  }
+  let answer: any;
+  let failure: Error | null = null;
+  session.post(method, params, (error, result) => {
+    failure = error;
+    answer = result;
+  });
+  if (failure) throw new Error(`V8 inspector, ${method}: ${(failure as Error).message ?? JSON.stringify(failure)}`);
+  return answer;
+}
+
+export function inspect(fn: Function): Inspected {
+  let taken: unknown[] = [];
+  const window: Window = {
+    subject: fn,
+    take(values) {
+      taken = values;
+    },
+  };
+  Object.defineProperty(globalThis, WINDOW, { value: window, configurable: true, enumerable: false });
+  try {
+    const subject = post('Runtime.evaluate', { expression: `${HERE}.subject`, objectGroup: 'sheaf' }).result;
+    const fetch = (ids: readonly string[]): unknown[] => {
+      post('Runtime.callFunctionOn', {
+        objectId: subject.objectId,
+        functionDeclaration: `function (...values) { ${HERE}.take(values) }`,
+        arguments: ids.map((objectId) => ({ objectId })),
+      });
+      return taken;
+    };
+    const internal = new Map<string, any>(
+      post('Runtime.getProperties', { objectId: subject.objectId, ownProperties: true }).internalProperties.map(
+        (property: any) => [property.name, property.value],
+      ),
+    );
+    const target = internal.get('[[TargetFunction]]');
+    if (target) return { scopes: [], bound: readBound(fn, target, internal, fetch) };
+    const location = internal.get('[[FunctionLocation]]')?.value;
+    const list = internal.get('[[Scopes]]');
+    return {
+      location: location && { scriptId: location.scriptId, line: location.lineNumber, column: location.columnNumber },
+      scopes: list ? readScopes(list.objectId, fetch) : [],
+    };
+  } finally {
+    post('Runtime.releaseObjectGroup', { objectGroup: 'sheaf' });
+    Reflect.deleteProperty(globalThis, WINDOW);
+  }
+}
+
+function readScopes(list: string, fetch: (ids: readonly string[]) => unknown[]): Scope[] {
+  const entries = post('Runtime.getProperties', { objectId: list, ownProperties: true }).result;
+  const scopes = fetch(entries.map((entry: any) => entry.value.objectId)) as { description: string; object: any }[];
+  return scopes.map(({ description, object }) => ({ description, variables: object }));
+}
+
+function readBound(
+  fn: Function,
+  target: any,
+  internal: Map<string, any>,
+  fetch: (ids: readonly string[]) => unknown[],
+): Inspected['bound'] {
+  const list = internal.get('[[BoundArgs]]');
+  const receiver = internal.get('[[BoundThis]]');
+  const [targetFunction, args] = fetch([target.objectId, list.objectId]) as [Function, unknown[]];
+  void fn;
+  return {
+    target: targetFunction,
+    receiver: receiver.objectId ? fetch([receiver.objectId])[0] : primitive(receiver),
+    args: [...args],
+  };
+}
+
+/** A primitive as the protocol writes it. */
+function primitive(remote: { type: string; subtype?: string; value?: unknown; unserializableValue?: string }): unknown {
+  const { unserializableValue: text } = remote;
+  if (text === undefined) return remote.subtype === 'null' ? null : remote.value;
+  return text.endsWith('n') ? BigInt(text.slice(0, -1)) : Number(text);
+}
+
+/** The text of a script, as V8 compiled it. */
+export function scriptText(scriptId: string): ScriptText {
+  if (!scripts.has(scriptId)) fetchScripts();
+  const script = scripts.get(scriptId);
+  if (script === undefined) throw new Error(`V8 inspector: no script ${scriptId}`);
+  if (script.source !== '') return script;
+  post('Debugger.enable');
+  try {
+    const loaded = { ...script, source: post('Debugger.getScriptSource', { scriptId }).scriptSource };
+    scripts.set(scriptId, loaded);
+    return loaded;
+  } finally {
+    post('Debugger.disable');
+  }
+}
+
+/** The address alone; cheaper, and all that is wanted of scripts that are not the user's. */
+export function scriptUrl(scriptId: string): string {
+  if (!scripts.has(scriptId)) fetchScripts();
+  return scripts.get(scriptId)?.url ?? '';
+}
+
+function fetchScripts(): void {
+  const seen = ({ params }: any): void => {
+    if (!scripts.has(params.scriptId))
+      scripts.set(params.scriptId, { url: params.url, source: '', sourceMapUrl: params.sourceMapURL ?? '' });
+  };
+  post('Debugger.disable');
+  session!.on('Debugger.scriptParsed', seen);
+  try {
+    post('Debugger.enable');
+  } finally {
+    session!.off('Debugger.scriptParsed', seen);
+    post('Debugger.disable');
+  }
+}

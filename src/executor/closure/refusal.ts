@@ -1,0 +1,99 @@
+import { types } from 'node:util';
+import type { Refusal } from './error.js';
+import { globalPath } from './globals.js';
+import { inspect, scriptUrl } from './inspector.js';
+import { parseTolerantly } from './script.js';
+
+/** On an object only the driver may touch; its value is a noun phrase for messages, such as `an RDD`. */
+export const DRIVER_ONLY = Symbol.for('sheaf.driver-only');
+
+const OPEN_INSIDE = 'open it inside the function, once a partition (mapPartitions)';
+
+/** Built-in classes whose instances are plain state, which a copy has too. */
+const COPYABLE = new Set(
+  [
+    'Object Function Array Map Set Date RegExp ArrayBuffer Boolean Number String BigInt DataView Buffer URL EventEmitter',
+    'Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError',
+    'Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array',
+    'BigInt64Array BigUint64Array Float16Array TypedArray',
+  ]
+    .join(' ')
+    .split(' '),
+);
+
+/** Why an object cannot be copied to another process; undefined if it can. */
+export function refusalOf(value: object): Refusal | undefined {
+  if (types.isProxy(value)) return { noun: 'a Proxy', advice: 'capture the object behind it' };
+  const driverOnly = (value as any)[DRIVER_ONLY];
+  if (typeof driverOnly === 'string')
+    return { noun: driverOnly, advice: 'only the driver has it: collect or broadcast what the function needs of it' };
+  if (types.isPromise(value)) return { noun: 'a Promise', advice: 'await it first, and capture what it gives' };
+  if (types.isWeakMap(value) || types.isWeakSet(value))
+    return { noun: `a ${className(value)}`, advice: 'use a Map or a Set, or create it inside the function' };
+  if (types.isGeneratorObject(value))
+    return { noun: 'a running generator', advice: 'capture its values ([...it]) or the function that makes it' };
+  if (types.isExternal(value)) return { noun: 'a native pointer', advice: OPEN_INSIDE };
+  if (types.isSharedArrayBuffer(value) || (ArrayBuffer.isView(value) && types.isSharedArrayBuffer(value.buffer)))
+    return { noun: 'shared memory', advice: 'executors are other processes: capture a copy (slice())' };
+  if (typeof value === 'function') return undefined;
+  return refusedByClass(value);
+}
+
+/** By the classes an object is an instance of: those of Node and V8 that hold something outside JavaScript, and `#private` fields. */
+function refusedByClass(value: object): Refusal | undefined {
+  const chain: Function[] = [];
+  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) {
+    const constructor = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
+    if (typeof constructor === 'function' && constructor.prototype === at) chain.push(constructor);
+  }
+  for (const each of chain) {
+    const builtin = isBuiltin(each);
+    if (builtin && COPYABLE.has(each.name)) continue;
+    const noun = `a ${chain[0]!.name}`;
+    if (builtin) {
+      const stream = chain.some(({ name }) => name === 'Stream');
+      return stream
+        ? { noun: noun === 'a Stream' ? noun : `${noun} (a stream)`, advice: OPEN_INSIDE }
+        : { noun: `${noun}, which holds state outside JavaScript`, advice: OPEN_INSIDE };
+    }
+    if (hasPrivateFields(each))
+      return {
+        noun: `${noun} with #private fields, which nothing outside its class can copy`,
+        advice: 'create it inside the function, or give it TypeScript `private` fields instead',
+      };
+  }
+  return undefined;
+}
+
+const builtins = new WeakMap<Function, boolean>();
+
+function isBuiltin(constructor: Function): boolean {
+  let known = builtins.get(constructor);
+  if (known === undefined) {
+    known = globalPath(constructor) !== undefined || isNodes(constructor);
+    builtins.set(constructor, known);
+  }
+  return known;
+}
+
+function isNodes(constructor: Function): boolean {
+  const { location, bound } = inspect(constructor);
+  return bound === undefined && (location === undefined || scriptUrl(location.scriptId).startsWith('node:'));
+}
+
+const privates = new WeakMap<Function, boolean>();
+
+function hasPrivateFields(constructor: Function): boolean {
+  let known = privates.get(constructor);
+  if (known === undefined) {
+    const text = Function.prototype.toString.call(constructor);
+    const elements: any[] = /#/.test(text) ? (parseTolerantly(`(${text})`).body[0].expression.body.body ?? []) : [];
+    known = elements.some((each) => each.key?.type === 'PrivateIdentifier' && !each.static);
+    privates.set(constructor, known);
+  }
+  return known;
+}
+
+function className(value: object): string {
+  return value.constructor?.name || 'object';
+}
