@@ -72,7 +72,7 @@ export async function connectRedis(url: string, options: ConnectOptions = {}): P
 
   let client = make(cluster === true);
   let info = await attempt(client);
-  if (cluster === undefined && info.mode === 'cluster') {
+  if (cluster === undefined && info.mode === 'cluster' && !address.path) {
     client.disconnect();
     client = make(true);
     info = await attempt(client);
@@ -144,7 +144,7 @@ function notReachable(where: string, reason: Error & { code?: string }): Error {
 
 function watchConnection(client: RedisClient, where: string, warn: (message: string) => void): void {
   let lost = false;
-  client.on('close', () => {
+  client.on('reconnecting', () => {
     if (!lost) warn(`lost the connection to Redis at ${where}; trying again until it is back`);
     lost = true;
   });

@@ -12,7 +12,7 @@ const RETRY_MS = 50;
  * Reads a list in Redis, first in first out, on a connection of its own (a blocking command holds up what comes behind
  * it). A letter is lost when the connection breaks between its removal and its arrival: nobody may rely on one letter.
  */
-export function openInbox(client: RedisClient, key: string, read: (text: string) => void): { close(): Promise<void> } {
+export function openInbox(client: RedisClient, key: string, read: (text: string) => void): { close(): void } {
   const connection = (client as Redis).duplicate();
   connection.on('error', () => {});
   let closed = false;
@@ -26,12 +26,13 @@ export function openInbox(client: RedisClient, key: string, read: (text: string)
       }
     }
   };
-  const done = loop();
+  loop();
   return {
-    async close() {
+    /** Nothing is read from now on. */
+    close() {
       closed = true;
+      // A command that waits for a lost connection is never answered: the loop may stay in it.
       connection.disconnect();
-      await done;
     },
   };
 }

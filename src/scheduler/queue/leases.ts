@@ -182,18 +182,25 @@ export class Leases {
 /** The keys of one BullMQ queue that our way of using it makes. */
 export interface QueueKeys {
   readonly wait: string;
-  readonly active: string;
   /** Prefix of its jobs. */
   readonly jobs: string;
-  /** What adding or taking a job may make. */
-  readonly volatile: readonly string[];
+  /** What adding a job may make. */
+  readonly added: readonly string[];
+  /** What taking a job may make. */
+  readonly taken: readonly string[];
   /** `meta`, `wait` and `active` first. */
   readonly all: readonly string[];
 }
 
 export function queueKeys(keys: Keys, executor: string): QueueKeys {
   const key = (name: string) => `${keys.tag}:${keys.queue(executor)}:${name}`;
-  const volatile = ['meta', 'wait', 'active', 'id', 'events', 'marker'].map(key);
-  const all = [...volatile, ...['paused', 'delayed', 'prioritized', 'pc', 'stalled', 'completed', 'failed'].map(key)];
-  return { wait: key('wait'), active: key('active'), jobs: key(''), volatile, all };
+  const [meta, wait, active, id, events, marker] = ['meta', 'wait', 'active', 'id', 'events', 'marker'].map(key);
+  const unused = ['paused', 'delayed', 'prioritized', 'pc', 'stalled', 'completed', 'failed', 'limiter'].map(key);
+  return {
+    wait: wait!,
+    jobs: key(''),
+    added: [meta!, wait!, id!, events!, marker!],
+    taken: [active!, marker!],
+    all: [meta!, wait!, active!, id!, events!, marker!, ...unused],
+  };
 }

@@ -40,7 +40,7 @@ export class RedisDriver implements DriverChannel {
   #bull!: typeof import('bullmq');
   /** Stands for all executors' queues: their keys are given with each job. */
   #queue!: Queue;
-  #inbox?: { close(): Promise<void> };
+  #inbox?: { close(): void };
   #thread?: Thread;
   #timer?: NodeJS.Timeout;
 
@@ -103,7 +103,7 @@ export class RedisDriver implements DriverChannel {
       const options = { attempts: 1, removeOnComplete: true, removeOnFail: true };
       const job = new this.#bull.Job(this.#queue, 'task', letters[i], options, id);
       backend.addJobToTransaction(transaction, job.asJSON(), id, {}, bull);
-      for (const key of own.volatile) touched.add(key);
+      for (const key of own.added) touched.add(key);
       touched.add(own.jobs + id);
     });
     this.#leases.touchWithin(transaction, this.#settings.leaseMs, [...touched]);
@@ -127,7 +127,7 @@ export class RedisDriver implements DriverChannel {
     if (this.#closed || !this.#inbox) return;
     this.#closed = true;
     clearInterval(this.#timer);
-    await this.#inbox.close();
+    this.#inbox.close();
     const ended = new Promise((resolve) => this.#thread!.once('exit', resolve));
     this.#thread!.postMessage('end');
     await within(CLOSE_MS, ended);

@@ -26,7 +26,7 @@ export class RedisExecutor implements ExecutorChannel {
   #leases!: Leases;
   #queue!: QueueKeys;
   #worker?: Worker<string>;
-  #inbox?: { close(): Promise<void> };
+  #inbox?: { close(): void };
   #timer?: NodeJS.Timeout;
 
   constructor(settings: RedisQueueSettings) {
@@ -97,14 +97,14 @@ export class RedisExecutor implements ExecutorChannel {
     const leave = () => this.#leases.leave('executor', this.#id);
     await within(CLOSE_MS, Promise.all([leave(), this.#leases.tell('driver', this.#settings.leaseMs, bye)]));
     await within(CLOSE_MS, this.#worker.close(true));
-    await this.#inbox!.close();
+    this.#inbox!.close();
     await within(CLOSE_MS, Promise.all([this.#leases.dropQueue(this.#queue), leave()]));
     this.#client.disconnect();
   }
 
   async #run(job: Job<string>): Promise<void> {
     if (this.#closed) return;
-    this.#leases.touch(this.#settings.leaseMs, this.#queue.volatile).catch(() => {});
+    this.#leases.touch(this.#settings.leaseMs, this.#queue.taken).catch(() => {});
     const letter = this.#mail.read(this.#id, job.data);
     if (letter?.kind !== 'task' || this.#gone.has(letter.value.driver)) return;
     this.#drivers.heard(letter.value.driver, Date.now());
