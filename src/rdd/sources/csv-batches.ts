@@ -1,9 +1,9 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { type ColumnBuilder, columnBuilder } from './csv-columns.js';
-import { groupNames, PathColumn, pathValues } from './csv-path-columns.js';
+import { ARROW_TYPES, type ColumnBuilder, columnBuilder } from './csv-columns.js';
+import { groupNames, pathValues } from './csv-path.js';
+import { PathColumn } from './csv-path-columns.js';
 import type { CsvReaderOptions } from './csv-reader.js';
-import { COLUMN_TYPES } from './csv-types.js';
 
 /**
  * Cuts chunks (columns in the order of the options, then the file's number) into record batches. All batches of a split
@@ -29,7 +29,7 @@ export class BatchBuilder {
       return { name, column: new PathColumn(pathColumns!.types[name] ?? 'utf8', values, k) };
     });
     this.schema = new Schema([
-      ...columns.map(({ name, type }) => new Field(name, COLUMN_TYPES[type].arrow(), true)),
+      ...columns.map(({ name, type }) => new Field(name, ARROW_TYPES[type](), true)),
       ...this.#pathColumns.map(({ name, column }) => new Field(name, column.type, false)),
     ]);
   }

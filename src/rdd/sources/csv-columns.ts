@@ -1,6 +1,6 @@
 import type { DuckDBVector } from '@duckdb/node-api';
-import { type Data, makeData } from 'apache-arrow';
-import { COLUMN_TYPES, type ColumnType, INT64, isInt32, isInt64 } from './csv-types.js';
+import { Bool, type Data, type DataType, Float32, Float64, Int32, Int64, makeData, Utf8 } from 'apache-arrow';
+import { type ColumnType, INT64, isInt32, isInt64 } from './csv-types.js';
 
 /** Gathers chunks of a DuckDB result into one contiguous Arrow column. */
 export interface ColumnBuilder {
@@ -10,6 +10,16 @@ export interface ColumnBuilder {
   /** The column so far; the builder starts afresh and keeps its buffers. */
   finish(): Data;
 }
+
+export const ARROW_TYPES: Record<ColumnType, () => DataType> = {
+  float32: () => new Float32(),
+  float64: () => new Float64(),
+  int32: () => new Int32(),
+  int64: () => new Int64(),
+  integer: () => new Float64(),
+  utf8: () => new Utf8(),
+  bool: () => new Bool(),
+};
 
 export function columnBuilder(type: ColumnType): ColumnBuilder {
   switch (type) {
@@ -122,7 +132,7 @@ class NumberBuilder implements ColumnBuilder {
     const length = this.#rows;
     this.#rows = 0;
     return makeData({
-      type: COLUMN_TYPES[this.#type].arrow(),
+      type: ARROW_TYPES[this.#type](),
       length,
       data: this.#values.slice(0, length),
       ...this.#nulls.finish(length),
@@ -174,7 +184,7 @@ class Int64Builder extends ItemBuilder<bigint> {
   }
 
   protected build(items: bigint[], nulls: object): Data {
-    const type = COLUMN_TYPES.int64.arrow();
+    const type = ARROW_TYPES.int64();
     return makeData({ type, length: items.length, data: BigInt64Array.from(items), ...nulls } as any);
   }
 }
@@ -191,7 +201,7 @@ class BoolBuilder extends ItemBuilder<boolean> {
     items.forEach((item, row) => {
       if (item) data[row >> 3]! |= 1 << (row & 7);
     });
-    return makeData({ type: COLUMN_TYPES.bool.arrow(), length: items.length, data, ...nulls } as any);
+    return makeData({ type: ARROW_TYPES.bool(), length: items.length, data, ...nulls } as any);
   }
 }
 
@@ -213,7 +223,7 @@ class Utf8Builder extends ItemBuilder<string> {
     items.forEach((item, row) => {
       data.write(item, valueOffsets[row]!);
     });
-    return makeData({ type: COLUMN_TYPES.utf8.arrow(), length: items.length, valueOffsets, data, ...nulls } as any);
+    return makeData({ type: ARROW_TYPES.utf8(), length: items.length, valueOffsets, data, ...nulls } as any);
   }
 }
 

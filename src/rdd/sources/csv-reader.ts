@@ -3,7 +3,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { BatchBuilder } from './csv-batches.js';
 import { firstBadCell } from './csv-errors.js';
 import { columnNames, positions } from './csv-header.js';
-import type { PathColumns } from './csv-path-columns.js';
+import type { PathColumns } from './csv-path.js';
 import { COLUMN_TYPES, type ColumnType } from './csv-types.js';
 import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
 import { type ReadContext, SourceError, type SourceSplit } from './source.js';

@@ -1,6 +1,6 @@
 import type { Json } from '../../protocol/json.js';
 import { columnNames } from './csv-header.js';
-import { groupNames, type PathColumnType, pathValues } from './csv-path-columns.js';
+import { groupNames, type PathColumnType, pathValues } from './csv-path.js';
 import type { CsvReaderOptions } from './csv-reader.js';
 import { COLUMN_TYPES, type ColumnType, detectedType } from './csv-types.js';
 import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
