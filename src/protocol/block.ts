@@ -25,9 +25,18 @@ export interface BlockLocation {
   readonly url: string;
 }
 
+/** A part of a block, with a checksum of its own: what one reader of a map output fetches. */
+export interface BlockSegment {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
 /** Reads and writes blocks from wherever the code runs: driver, executor or slot. */
 export interface Blocks {
   put(id: string, scope: string, bytes: Uint8Array, options?: { code?: boolean }): Promise<BlockRef>;
-  /** The block's bytes, 8-byte aligned. @throws FailureError `fetch-failed` naming the block and its holders. */
-  get(ref: BlockRef): Promise<Buffer>;
+  /** The block's bytes (or one segment's), 8-byte aligned. @throws FailureError `fetch-failed` naming the block and its holders. */
+  get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer>;
+  /** Deletes this home's copy before its scope ends; for whoever knows that nobody will read it again. */
+  drop(ref: BlockRef): void;
 }

@@ -3,8 +3,8 @@ import type { Json } from './json.js';
 import type { Task, TaskMetrics } from './task.js';
 
 /**
- * What a module named by a ProgramRef exports: `prepare` is called once per program and slot, `run` once per task.
- * A slot runs one task at a time.
+ * What a module named by a ProgramRef exports by default: `prepare` is called once per program and slot, `run` once per
+ * task. A slot runs one task at a time.
  */
 export interface SlotProgram {
   prepare(parameters: Buffer, slot: SlotContext): Promise<PreparedProgram>;
@@ -16,17 +16,19 @@ export interface PreparedProgram {
 
 export interface SlotContext {
   readonly executor: string;
+  /** Index of the slot, or `HOST_SEAT`. */
   readonly slot: number;
-  /** Where the engine's modules lie (`dist`). */
   readonly blocks: Blocks;
   readonly residents: Residents;
   /** Scratch directory, removed with the slot. */
   readonly directory: string;
+  /** Present in the executor's own process (`HOST_SEAT`) only. */
+  readonly services?: Services;
 }
 
 export interface TaskContext extends SlotContext {
   readonly signal: AbortSignal;
-  /** The program adds rows and bytes; times are taken around it. */
+  /** The program adds rows and bytes, and moves what it spends on reading and writing out of `computeMs`. */
   readonly metrics: TaskMetrics;
 }
 
@@ -36,4 +38,18 @@ export interface Residents {
   set<T>(id: string, scope: string, value: T, dispose?: (value: T) => void): T;
   /** Disposes everything whose scope equals `scope` or lies below it. */
   release(scope: string): void;
+}
+
+/** Processes beside the slots (parameter servers): they take no compute slot and end with their scope. */
+export interface Services {
+  /** Starts a module of the engine as a process; resolves with what its `start` answers (its address). */
+  start(module: string, scope: string, parameters: Json): Promise<Json>;
+}
+
+/** What a service's module exports by default. */
+export interface ServiceProgram {
+  start(
+    parameters: Json,
+    context: { readonly blocks: Blocks; readonly hostname: string; readonly token: string },
+  ): Promise<Json>;
 }

@@ -44,6 +44,8 @@ export interface TaskMetrics {
   rows: number;
   bytesIn: number;
   bytesOut: number;
+  /** What the task counted (bad rows dropped, …), by name. */
+  counters?: Record<string, number>;
 }
 
 export type TaskOutcome = {

@@ -1,4 +1,5 @@
 import { analyse } from './free-variables.js';
+import type { AnyFunction } from './function-type.js';
 import { inspect } from './inspector.js';
 import { Script } from './script.js';
 
@@ -61,7 +62,7 @@ export class Bundle {
   }
 
   /** The name by which an executor's copy of the bundle knows the function whose text begins at `start`. */
-  nameOf(fn: Function, start: number): string | undefined {
+  nameOf(fn: AnyFunction, start: number): string | undefined {
     this.#byStart ??= new Map(
       [...this.declarations.values()]
         .filter((each) => each.kind === 'code')

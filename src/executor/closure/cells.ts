@@ -37,7 +37,10 @@ export class Cells {
       const [first] = uses as [Use, ...Use[]];
       if (!first.certain) continue;
       let cell = cells.get(first.key);
-      if (!cell) cells.set(first.key, (cell = { index: cells.size, strict: first.code.strict, names: [] }));
+      if (!cell) {
+        cell = { index: cells.size, strict: first.code.strict, names: [] };
+        cells.set(first.key, cell);
+      }
       cell.names.push([first.name, first.index, first.slot]);
       for (const { code, slot } of uses) {
         code.shared.push(slot);

@@ -4,6 +4,7 @@ import { deserialize } from 'node:v8';
 import { bundleByHash } from './bundles.js';
 import { ClosureError } from './error.js';
 import { type Evaluator, evaluate, openCell } from './evaluate.js';
+import type { AnyFunction } from './function-type.js';
 import { fromGlobalPath } from './globals.js';
 import { type Code, GRAPH_MARK, type Graph, type Special } from './graph.js';
 import { remember, withIdentity } from './identity.js';
@@ -36,9 +37,13 @@ class Decoder {
         names.map(([name]) => name),
       ),
     );
-    const captured = new Set<object>(graph.specials.map((each) => (each.kind === 'code' ? each.values : each)));
+    const holders = new Set<unknown>();
+    for (const each of graph.specials) {
+      if (each.kind === 'code') holders.add(each.values);
+      if (each.kind === 'bound') holders.add(each.parts).add(each.parts[2]);
+    }
     for (const [holder, key, special] of graph.patches) {
-      if (!captured.has(holder)) continue;
+      if (!holders.has(holder)) continue;
       const list = this.#direct.get(holder);
       if (list) list.push([key as number, special]);
       else this.#direct.set(holder, [[key as number, special]]);
@@ -55,7 +60,7 @@ class Decoder {
     for (const [[target], [key, value], enumerable] of properties)
       define(target as object, key as string, value, enumerable);
     for (const [[source], byClass, instances] of prototypes) {
-      const prototype = byClass ? (source as Function).prototype : source;
+      const prototype = byClass ? (source as AnyFunction).prototype : source;
       for (const each of instances) Object.setPrototypeOf(each, prototype);
     }
     for (const apply of this.#late) apply();
@@ -68,12 +73,12 @@ class Decoder {
   #make(index: number): unknown {
     if (this.#made[index] === undefined) {
       this.#made[index] = MAKING;
-      this.#made[index] = this.#revive(this.#graph.specials[index]!, index);
+      this.#made[index] = this.#revive(this.#graph.specials[index]!);
     }
     return this.#made[index];
   }
 
-  #revive(special: Special, index: number): unknown {
+  #revive(special: Special): unknown {
     switch (special.kind) {
       case 'global':
         return fromGlobalPath(special.path.map((key) => (typeof key === 'string' ? key : (Symbol as any)[key[0]])));
@@ -94,40 +99,43 @@ class Decoder {
       case 'meta':
         return importMeta(special.base);
       case 'bound':
-        return this.#bound(special.parts, index);
+        return this.#bound(special.parts);
       case 'code':
-        return this.#code(special, index);
+        return this.#code(special);
     }
   }
 
-  #bound(parts: [unknown, unknown, unknown[]], index: number): Function {
-    // Its parts may not be there yet; what it is bound to is looked at when it is first called.
-    void index;
-    let bound: Function | undefined;
-    const late = function (this: unknown, ...args: unknown[]): unknown {
-      const target = parts[0] as Function;
-      bound ??= target.bind(parts[1], ...parts[2]);
-      return new.target ? Reflect.construct(bound!, args) : bound!(...args);
+  #bound(parts: [unknown, unknown, unknown[]]): AnyFunction {
+    const late = [...this.#fill(parts), ...this.#fill(parts[2])];
+    if (late.length === 0) return (parts[0] as AnyFunction).bind(parts[1], ...parts[2]);
+    // Bound to something that leads back to it: bound when it is first called.
+    let bound: AnyFunction | undefined;
+    return (...args: unknown[]): unknown => {
+      bound ??= (parts[0] as AnyFunction).bind(parts[1], ...parts[2]);
+      return bound!(...args);
     };
-    return late;
   }
 
-  #code(code: Code, index: number): Function {
-    const original = code.id === undefined ? undefined : withIdentity<Function>(code.id);
+  #code(code: Code): AnyFunction {
+    const original = code.id === undefined ? undefined : withIdentity<AnyFunction>(code.id);
     if (original) return original;
-    const late: number[] = [];
-    for (const [slot, special] of this.#direct.get(code.values) ?? []) {
-      const value = this.#make(special);
-      if (value === MAKING) late.push(slot);
-      else code.values[slot] = value;
-    }
-    const cell = code.cell === undefined ? undefined : this.#cells[code.cell];
-    const { fn, set } = evaluate(code, late, cell);
+    const late = this.#fill(code.values);
+    const { fn, set } = evaluate(code, late, code.cell === undefined ? undefined : this.#cells[code.cell]);
     if (late.length > 0) this.#late.push(() => set(late.map((slot) => code.values[slot])));
     if (fn.name !== code.name) Object.defineProperty(fn, 'name', { value: code.name, configurable: true });
     if (code.id !== undefined) remember(code.id, fn);
-    this.#made[index] = fn;
     return fn;
+  }
+
+  /** Makes the specials a holder has as its own elements. Returns the places of those still under way. */
+  #fill(holder: unknown[]): number[] {
+    const late: number[] = [];
+    for (const [key, special] of this.#direct.get(holder) ?? []) {
+      const value = this.#make(special);
+      if (value === MAKING) late.push(key);
+      else holder[key] = value;
+    }
+    return late;
   }
 }
 
@@ -142,7 +150,10 @@ function bundleScope(sha256: string): (expression: string) => unknown {
 
 function symbolWith(id: string, description: string | undefined): symbol {
   let symbol = withIdentity<symbol>(id);
-  if (symbol === undefined) remember(id, (symbol = Symbol(description)));
+  if (symbol === undefined) {
+    symbol = Symbol(description);
+    remember(id, symbol);
+  }
   return symbol;
 }
 

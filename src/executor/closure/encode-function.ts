@@ -5,6 +5,7 @@ import { Cells } from './cells.js';
 import type { Encoder } from './encode.js';
 import { encodePath } from './encode.js';
 import type { FreeName } from './free-variables.js';
+import type { AnyFunction } from './function-type.js';
 import { addRealm, globalPath, isStandardGlobal } from './globals.js';
 import type { Code, Special } from './graph.js';
 import { identityOf } from './identity.js';
@@ -28,9 +29,9 @@ interface Place {
 type Location = NonNullable<Inspected['location']>;
 
 const places = new Map<string, Place>();
-const references = new WeakMap<Function, Special>();
+const references = new WeakMap<AnyFunction, Special>();
 /** So that shipping a function again asks V8 for nothing but its captured values, and for nothing at all if it has none. */
-const knownFunctions = new WeakMap<Function, { place: Place; location: Location; captures: boolean }>();
+const knownFunctions = new WeakMap<AnyFunction, { place: Place; location: Location; captures: boolean }>();
 
 const OUTER_ADVICE = {
   this: 'copy what it needs into a variable first (const { k } = this), and use that',
@@ -51,7 +52,7 @@ export class FunctionEncoder {
   /** The place of the function encoded first: the one the user passed to an operator. */
   place: Place | undefined;
 
-  encode(fn: Function): number {
+  encode(fn: AnyFunction): number {
     const path = globalPath(fn);
     if (path) return this.#encoder.add({ kind: 'global', path: encodePath(path) }, fn);
     const known = knownFunctions.get(fn);
@@ -84,7 +85,7 @@ export class FunctionEncoder {
     this.#encoder.graph.cells.push(...this.#cells.shared());
   }
 
-  #bound(fn: Function, { target, receiver, args }: NonNullable<Inspected['bound']>): number {
+  #bound(fn: AnyFunction, { target, receiver, args }: NonNullable<Inspected['bound']>): number {
     const index = this.#encoder.reserve(fn);
     const parts: [unknown, unknown, unknown[]] = [undefined, undefined, []];
     this.#encoder.put(parts, 0, target, ' (its target)');
@@ -97,7 +98,7 @@ export class FunctionEncoder {
   }
 
   /** Functions of Node and of packages. */
-  #reference(fn: Function, scriptId: string): Special | undefined {
+  #reference(fn: AnyFunction, scriptId: string): Special | undefined {
     const url = scriptUrl(scriptId);
     const node = url.startsWith('node:');
     if (!node && !url.includes('/node_modules/')) return undefined;
@@ -113,7 +114,7 @@ export class FunctionEncoder {
     return found;
   }
 
-  #place(fn: Function, at: Location): Place {
+  #place(fn: AnyFunction, at: Location): Place {
     const script = Script.of(at.scriptId);
     const text = Function.prototype.toString.call(fn);
     const start = startOf(text, script, script.offset(at.line, at.column));
@@ -137,7 +138,7 @@ export class FunctionEncoder {
     return place;
   }
 
-  #parse(text: string, fn: Function): Literal {
+  #parse(text: string, fn: AnyFunction): Literal {
     try {
       return parseLiteral(text);
     } catch {
@@ -148,7 +149,7 @@ export class FunctionEncoder {
     }
   }
 
-  #byValue(fn: Function, inspected: Inspected, place: Place, bundle: Bundle | undefined): number {
+  #byValue(fn: AnyFunction, inspected: Inspected, place: Place, bundle: Bundle | undefined): number {
     const encoder = this.#encoder;
     const { literal, script } = place;
     this.#check(literal, place);
@@ -261,7 +262,7 @@ export class FunctionEncoder {
   }
 
   /** Static members, properties put on a function, and the methods of an old-style class. */
-  #ownProperties(fn: Function, { isClass }: Literal, index: number): void {
+  #ownProperties(fn: AnyFunction, { isClass }: Literal, index: number): void {
     for (const key of Reflect.ownKeys(fn)) {
       const { value, enumerable = false, get, set } = Object.getOwnPropertyDescriptor(fn, key)!;
       const inText = NOT_DATA.has(key) || get || set || (isClass && !enumerable);
@@ -283,7 +284,7 @@ function hasMethods(prototype: object): boolean {
 }
 
 interface Capturing {
-  readonly fn: Function;
+  readonly fn: AnyFunction;
   readonly code: Code;
   readonly index: number;
   readonly inspected: Inspected;

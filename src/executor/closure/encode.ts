@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { serialize } from 'node:v8';
 import { FunctionEncoder } from './encode-function.js';
 import { ClosureError, type Refusal } from './error.js';
+import type { AnyFunction } from './function-type.js';
 import { globalPath } from './globals.js';
 import { GRAPH_MARK, type Graph, type Special } from './graph.js';
 import { identityOf } from './identity.js';
@@ -107,7 +108,7 @@ export class Encoder {
     return builtin && this.add(builtin, value);
   }
 
-  #function(value: Function): number {
+  #function(value: AnyFunction): number {
     const refusal = refusalOf(value);
     if (refusal) this.refuse(refusal);
     return this.#functions.encode(value);
@@ -174,8 +175,8 @@ export class Encoder {
 
   #prototype(value: object, copy: object): void {
     const prototype = Object.getPrototypeOf(value);
-    const constructor = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-    if (constructor === Object || constructor === Array || constructor === Map || constructor === Set) return;
+    const type = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    if (type === Object || type === Array || type === Map || type === Set) return;
     if (isStandardPrototype(value) && !types.isNativeError(value)) return;
     const instances = this.#prototypes.get(prototype);
     if (instances) {
@@ -184,9 +185,9 @@ export class Encoder {
     }
     const list = [copy];
     this.#prototypes.set(prototype, list);
-    const byClass = typeof constructor === 'function' && constructor.prototype === prototype;
+    const byClass = typeof type === 'function' && type.prototype === prototype;
     const source: [unknown] = [undefined];
-    this.put(source, 0, byClass ? constructor : prototype, byClass ? ' (its class)' : ' (its prototype)');
+    this.put(source, 0, byClass ? type : prototype, byClass ? ' (its class)' : ' (its prototype)');
     this.graph.prototypes.push([source, byClass, list]);
   }
 }

@@ -1,3 +1,4 @@
+import type { AnyFunction } from './function-type.js';
 import type { Code } from './graph.js';
 
 /** Evaluates text in a scope of its own that several functions share. */
@@ -26,7 +27,7 @@ export function evaluate(
   code: Code,
   late: readonly number[],
   cell: Evaluator | undefined,
-): { fn: Function; set: (values: readonly unknown[]) => void } {
+): { fn: AnyFunction; set: (values: readonly unknown[]) => void } {
   const own = code.names.map((_, slot) => slot).filter((slot) => !code.shared.includes(slot));
   const parameters = own.filter((slot) => !late.includes(slot));
   const variables = own.filter((slot) => late.includes(slot));
@@ -44,7 +45,7 @@ export function evaluate(
   return { fn: code.form === 'expression' ? made : member(made, code.form), set };
 }
 
-function member(object: object, form: Code['form']): Function {
+function member(object: object, form: Code['form']): AnyFunction {
   const [property] = Object.values(Object.getOwnPropertyDescriptors(object));
   return form === 'method' ? property!.value : property![form as 'get' | 'set']!;
 }

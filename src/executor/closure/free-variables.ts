@@ -89,7 +89,8 @@ class Walker {
   visit(node: Node, scope: Scope, frame: Frame): void {
     switch (node.type) {
       case 'Identifier':
-        return this.#reference(node, scope, frame);
+        this.#reference(node, scope, frame);
+        return;
       case 'ThisExpression':
         if (frame.outerThis) this.#takes('this', node);
         return;
@@ -102,7 +103,8 @@ class Walker {
         return;
       case 'ImportExpression':
         this.#dynamicImports.push(node.start);
-        return this.#children(node, scope, frame);
+        this.#children(node, scope, frame);
+        return;
       case 'PrivateIdentifier':
         this.#privateUsed.add(node.name);
         return;
@@ -119,9 +121,11 @@ class Walker {
         return;
       case 'AssignmentExpression':
         this.#target(node.left, scope, frame);
-        return this.visit(node.right, scope, frame);
+        this.visit(node.right, scope, frame);
+        return;
       case 'UpdateExpression':
-        return this.#target(node.argument, scope, frame);
+        this.#target(node.argument, scope, frame);
+        return;
       case 'VariableDeclaration':
         for (const each of node.declarations) {
           this.#declare(each.id, node.kind === 'var' ? hoisted(scope) : scope);
@@ -132,27 +136,34 @@ class Walker {
       case 'FunctionDeclaration':
         scope.names.add(node.id.name);
         hoisted(scope).names.add(node.id.name);
-        return this.function(node, scope, INSIDE);
+        this.function(node, scope, INSIDE);
+        return;
       case 'FunctionExpression':
-        return this.function(node, node.id ? inner(scope, node.id.name) : scope, INSIDE);
+        this.function(node, node.id ? inner(scope, node.id.name) : scope, INSIDE);
+        return;
       case 'ArrowFunctionExpression':
-        return this.function(node, scope, frame);
+        this.function(node, scope, frame);
+        return;
       case 'ClassDeclaration':
         if (node.id) scope.names.add(node.id.name);
-        return this.#class(node, scope, frame);
+        this.#class(node, scope, frame);
+        return;
       case 'ClassExpression':
-        return this.#class(node, scope, frame);
+        this.#class(node, scope, frame);
+        return;
       case 'BlockStatement':
       case 'SwitchStatement':
       case 'ForStatement':
-        return this.#children(node, inner(scope), frame);
+        this.#children(node, inner(scope), frame);
+        return;
       case 'ForInStatement':
       case 'ForOfStatement': {
         const loop = inner(scope);
         if (node.left.type === 'VariableDeclaration') this.visit(node.left, loop, frame);
         else this.#target(node.left, loop, frame);
         this.visit(node.right, loop, frame);
-        return this.visit(node.body, loop, frame);
+        this.visit(node.body, loop, frame);
+        return;
       }
       case 'CatchClause': {
         const clause = inner(scope);
@@ -160,15 +171,18 @@ class Walker {
           this.#declare(node.param, clause);
           this.#defaults(node.param, clause, frame);
         }
-        return this.visit(node.body, clause, frame);
+        this.visit(node.body, clause, frame);
+        return;
       }
       case 'LabeledStatement':
-        return this.visit(node.body, scope, frame);
+        this.visit(node.body, scope, frame);
+        return;
       case 'BreakStatement':
       case 'ContinueStatement':
         return;
       default:
-        return this.#children(node, scope, frame);
+        this.#children(node, scope, frame);
+        return;
     }
   }
 
@@ -216,7 +230,8 @@ class Walker {
   #target(node: Node, scope: Scope, frame: Frame): void {
     switch (node.type) {
       case 'Identifier':
-        return this.#reference(node, scope, frame, { assigned: true });
+        this.#reference(node, scope, frame, { assigned: true });
+        return;
       case 'ObjectPattern':
         for (const property of node.properties) {
           if (property.computed) this.visit(property.key, scope, frame);
@@ -227,12 +242,15 @@ class Walker {
         for (const element of node.elements) if (element) this.#target(element, scope, frame);
         return;
       case 'RestElement':
-        return this.#target(node.argument, scope, frame);
+        this.#target(node.argument, scope, frame);
+        return;
       case 'AssignmentPattern':
         this.#target(node.left, scope, frame);
-        return this.visit(node.right, scope, frame);
+        this.visit(node.right, scope, frame);
+        return;
       default:
-        return this.visit(node, scope, frame);
+        this.visit(node, scope, frame);
+        return;
     }
   }
 
@@ -249,9 +267,11 @@ class Walker {
         for (const element of pattern.elements) if (element) this.#declare(element, scope);
         return;
       case 'RestElement':
-        return this.#declare(pattern.argument, scope);
+        this.#declare(pattern.argument, scope);
+        return;
       case 'AssignmentPattern':
-        return this.#declare(pattern.left, scope);
+        this.#declare(pattern.left, scope);
+        return;
     }
   }
 
@@ -268,10 +288,12 @@ class Walker {
         for (const element of pattern.elements) if (element) this.#defaults(element, scope, frame);
         return;
       case 'RestElement':
-        return this.#defaults(pattern.argument, scope, frame);
+        this.#defaults(pattern.argument, scope, frame);
+        return;
       case 'AssignmentPattern':
         this.#defaults(pattern.left, scope, frame);
-        return this.visit(pattern.right, scope, frame);
+        this.visit(pattern.right, scope, frame);
+        return;
     }
   }
 

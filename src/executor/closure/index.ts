@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { serialize } from 'node:v8';
 import { decode } from './decode.js';
 import { Encoder } from './encode.js';
+import type { AnyFunction } from './function-type.js';
 import { PlainValues } from './plain.js';
 
 export { ClosureError } from './error.js';
@@ -35,7 +36,7 @@ export interface ShippedFunction {
  * ```
  * @throws ClosureError naming the variable, the function and its place, and what to do, for what cannot be sent.
  */
-export function shipFunction(fn: Function, options: { operator?: string } = {}): ShippedFunction {
+export function shipFunction(fn: AnyFunction, options: { operator?: string } = {}): ShippedFunction {
   const encoder = new Encoder(options.operator ? `${options.operator}: the function` : 'the function', 'captures');
   const bytes = encoder.encode(fn);
   const where = encoder.where?.replace(/:\d+$/, '');
@@ -54,8 +55,8 @@ export function shipFunction(fn: Function, options: { operator?: string } = {}):
  * Makes the function again, in this process. Bundles it refers to must have been loaded (`loadBundle`).
  * Each call makes a new function with captured variables of its own.
  */
-export function restoreFunction(shipped: ShippedFunction): Function {
-  return decode(shipped.bytes) as Function;
+export function restoreFunction(shipped: ShippedFunction): AnyFunction {
+  return decode(shipped.bytes) as AnyFunction;
 }
 
 /**

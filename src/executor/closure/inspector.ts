@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector';
+import type { AnyFunction } from './function-type.js';
 
 /** What V8 knows of a function and the language does not tell. */
 export interface Inspected {
@@ -7,7 +8,7 @@ export interface Inspected {
   /** Captured variables by scope, innermost first; the last is the global object of the function's realm. */
   readonly scopes: readonly Scope[];
   /** Present on bound functions. */
-  readonly bound?: { readonly target: Function; readonly receiver: unknown; readonly args: readonly unknown[] };
+  readonly bound?: { readonly target: AnyFunction; readonly receiver: unknown; readonly args: readonly unknown[] };
 }
 
 export interface Scope {
@@ -53,7 +54,7 @@ function post(method: string, params: object = {}): any {
   return answer;
 }
 
-export function inspect(fn: Function): Inspected {
+export function inspect(fn: AnyFunction): Inspected {
   let taken: unknown[] = [];
   const window: Window = {
     subject: fn,
@@ -78,7 +79,7 @@ export function inspect(fn: Function): Inspected {
       ),
     );
     const target = internal.get('[[TargetFunction]]');
-    if (target) return { scopes: [], bound: readBound(fn, target, internal, fetch) };
+    if (target) return { scopes: [], bound: readBound(target, internal, fetch) };
     const location = internal.get('[[FunctionLocation]]')?.value;
     const list = internal.get('[[Scopes]]');
     return {
@@ -98,15 +99,13 @@ function readScopes(list: string, fetch: (ids: readonly string[]) => unknown[]):
 }
 
 function readBound(
-  fn: Function,
   target: any,
   internal: Map<string, any>,
   fetch: (ids: readonly string[]) => unknown[],
 ): Inspected['bound'] {
   const list = internal.get('[[BoundArgs]]');
   const receiver = internal.get('[[BoundThis]]');
-  const [targetFunction, args] = fetch([target.objectId, list.objectId]) as [Function, unknown[]];
-  void fn;
+  const [targetFunction, args] = fetch([target.objectId, list.objectId]) as [AnyFunction, unknown[]];
   return {
     target: targetFunction,
     receiver: receiver.objectId ? fetch([receiver.objectId])[0] : primitive(receiver),

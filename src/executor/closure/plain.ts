@@ -88,8 +88,6 @@ function isPlainBuiltin(value: object): boolean {
 /** The prototype is that of a built-in class, in this realm or another. */
 export function isStandardPrototype(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
-  const constructor = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-  return (
-    typeof constructor === 'function' && constructor.prototype === prototype && globalPath(constructor)?.length === 1
-  );
+  const type = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  return typeof type === 'function' && type.prototype === prototype && globalPath(type)?.length === 1;
 }

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import type { Refusal } from './error.js';
+import type { AnyFunction } from './function-type.js';
 import { globalPath } from './globals.js';
 import { inspect, scriptUrl } from './inspector.js';
 import { parseTolerantly } from './script.js';
@@ -41,10 +42,10 @@ export function refusalOf(value: object): Refusal | undefined {
 
 /** By the classes an object is an instance of: those of Node and V8 that hold something outside JavaScript, and `#private` fields. */
 function refusedByClass(value: object): Refusal | undefined {
-  const chain: Function[] = [];
+  const chain: AnyFunction[] = [];
   for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) {
-    const constructor = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
-    if (typeof constructor === 'function' && constructor.prototype === at) chain.push(constructor);
+    const type = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
+    if (typeof type === 'function' && type.prototype === at) chain.push(type);
   }
   for (const each of chain) {
     const builtin = isBuiltin(each);
@@ -65,31 +66,31 @@ function refusedByClass(value: object): Refusal | undefined {
   return undefined;
 }
 
-const builtins = new WeakMap<Function, boolean>();
+const builtins = new WeakMap<AnyFunction, boolean>();
 
-function isBuiltin(constructor: Function): boolean {
-  let known = builtins.get(constructor);
+function isBuiltin(type: AnyFunction): boolean {
+  let known = builtins.get(type);
   if (known === undefined) {
-    known = globalPath(constructor) !== undefined || isNodes(constructor);
-    builtins.set(constructor, known);
+    known = globalPath(type) !== undefined || isNodes(type);
+    builtins.set(type, known);
   }
   return known;
 }
 
-function isNodes(constructor: Function): boolean {
-  const { location, bound } = inspect(constructor);
+function isNodes(type: AnyFunction): boolean {
+  const { location, bound } = inspect(type);
   return bound === undefined && (location === undefined || scriptUrl(location.scriptId).startsWith('node:'));
 }
 
-const privates = new WeakMap<Function, boolean>();
+const privates = new WeakMap<AnyFunction, boolean>();
 
-function hasPrivateFields(constructor: Function): boolean {
-  let known = privates.get(constructor);
+function hasPrivateFields(type: AnyFunction): boolean {
+  let known = privates.get(type);
   if (known === undefined) {
-    const text = Function.prototype.toString.call(constructor);
+    const text = Function.prototype.toString.call(type);
     const elements: any[] = /#/.test(text) ? (parseTolerantly(`(${text})`).body[0].expression.body.body ?? []) : [];
     known = elements.some((each) => each.key?.type === 'PrivateIdentifier' && !each.static);
-    privates.set(constructor, known);
+    privates.set(type, known);
   }
   return known;
 }

@@ -49,7 +49,10 @@ export class Script {
 
   static of(id: string): Script {
     let script = Script.#known.get(id);
-    if (script === undefined) Script.#known.set(id, (script = new Script(id)));
+    if (script === undefined) {
+      script = new Script(id);
+      Script.#known.set(id, script);
+    }
     return script;
   }
 

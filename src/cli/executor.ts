@@ -1,0 +1,60 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+
+interface ExecutorFlags {
+  readonly master?: string;
+  readonly slots?: string;
+  readonly id?: string;
+  readonly bind?: string;
+  readonly advertise?: string;
+}
+
+export function registerExecutor(program: Command): void {
+  program
+    .command('executor')
+    .description('run an executor that takes tasks from a Redis master until it is stopped')
+    .option('--master <url>', 'redis://… or rediss://… (default: $SHEAF_MASTER)')
+    .option('--slots <count>', 'tasks at a time (default: one a core)')
+    .option('--id <id>', 'name of this executor (default: host and process id)')
+    .option('--bind <address>', 'address the block service listens on', '127.0.0.1')
+    .option('--advertise <address>', 'address under which other hosts reach it (default: --bind)')
+    .addHelpText(
+      'after',
+      "\nThe cluster's secret is read from $SHEAF_SECRET.\n\nExample:\n  SHEAF_SECRET=… sheaf executor --master redis://queue:6379 --bind 0.0.0.0 --advertise $(hostname)",
+    )
+    .action(runExecutor);
+}
+
+/** Resolves when the executor has been told to stop and nothing of it is left. */
+async function runExecutor(flags: ExecutorFlags): Promise<void> {
+  const [{ availableParallelism }, { Executor }, environment, { redisQueue }, { isRedisUrl }] = await Promise.all([
+    import('node:os'),
+    import('../executor/executor.js'),
+    import('../executor/slot-environment.js'),
+    import('../scheduler/queue/bullmq.js'),
+    import('../scheduler/redis-url.js'),
+  ]);
+  const url = flags.master ?? process.env.SHEAF_MASTER;
+  if (!url || !isRedisUrl(url)) throw new Error('an executor needs --master redis://HOST:PORT (or $SHEAF_MASTER)');
+  const secret = process.env.SHEAF_SECRET;
+  if (!secret) throw new Error("set SHEAF_SECRET to the cluster's secret, the same for driver and executors");
+  const leaseMs = Number(process.env.SHEAF_EXECUTOR_LEASEMS ?? 15_000);
+  const queue = redisQueue({ url, secret, leaseMs });
+  let stop = (_reason: string) => {};
+  const stopped = new Promise<string>((resolve) => {
+    stop = resolve;
+  });
+  const executor = await Executor.start({
+    ...{ secret, bind: flags.bind, advertise: flags.advertise, slotEnvironment: environment.slotEnvironment },
+    id: flags.id ?? `${hostname()}-${process.pid}`,
+    slots: environment.slotInfos(Number(flags.slots ?? availableParallelism())),
+    channel: queue.executor(),
+    fingerprint: environment.machineFingerprint(),
+    heartbeatMs: leaseMs / 3,
+    onStop: stop,
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
+  process.on('disconnect', () => stop('its parent is gone'));
+  await executor.stop(await stopped);
+  process.exit(0);
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseProperties, type Settings } from '../scheduler/conf.js';
+
+interface SubmitFlags {
+  readonly master?: string;
+  readonly name?: string;
+  readonly conf: Record<string, string>;
+  readonly propertiesFile?: string;
+  readonly deployMode: string;
+  readonly files?: string;
+  readonly json?: boolean;
+}
+
+/** Exit codes: 0 the job succeeded, 1 it failed, 2 it could not be started, 130 interrupted. */
+const FAILED = 1;
+const NOT_STARTED = 2;
+const INTERRUPTED = 130;
+
+export function registerSubmit(program: Command): void {
+  program
+    .command('submit')
+    .description('run a job: a TypeScript or JavaScript file whose default export is main(sc, args)')
+    .argument('<job>', 'the job file')
+    .argument('[args...]', "the job's own arguments")
+    .option(
+      '--master <master>',
+      'local[N], local[*], local-cluster[E,S], redis://HOST:PORT, rediss://HOST:PORT (default: local[*])',
+    )
+    .option('--name <name>', 'name of the application (default: the job file)')
+    .option('--conf <key=value>', 'a setting; may be repeated', collectSetting, {})
+    .option('--properties-file <file>', 'settings, one "key value" a line')
+    .option('--deploy-mode <mode>', 'client: the driver runs here', 'client')
+    .option('--files <list>', 'comma-separated files that tasks read with filePath(name)')
+    .option('--json', "print the job's result as one JSON line on stdout; everything else goes to stderr")
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+Settings, strongest first: the job's exported conf, these flags, the properties file, SHEAF_… in the environment.
+Exit codes: 0 success, 1 the job failed, 2 it could not be started, 130 interrupted.
+
+Examples:
+  sheaf submit jobs/activity-recognition.ts
+  sheaf submit --master local-cluster[2,1] --json jobs/activity-recognition.ts --data motionsense
+  sheaf submit --conf sheaf.partitions=8 --properties-file sheaf.conf job.ts input.csv`,
+    )
+    .action(async (job: string, args: string[], flags: SubmitFlags) => {
+      process.exitCode = await submit(job, args, flags);
+    });
+}
+
+function collectSetting(text: string, settings: Record<string, string>): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('a setting has the form key=value');
+  return { ...settings, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+async function submit(job: string, args: string[], flags: SubmitFlags): Promise<number> {
+  const print = process.stdout.write.bind(process.stdout);
+  const note = process.stderr.write.bind(process.stderr);
+  const [{ labelOutput }, { runJobFile }] = await Promise.all([
+    import('../executor/task-output.js'),
+    import('./run-job.js'),
+  ]);
+  process.setSourceMapsEnabled(true);
+  labelOutput('job');
+  try {
+    const outcome = await runJobFile(resolve(job), args, settingsOf(flags, job), note);
+    if (outcome.kind === 'interrupted') return INTERRUPTED;
+    if (outcome.kind === 'failed') {
+      note(`${describe(outcome.error)}\n`);
+      return FAILED;
+    }
+    if (flags.json) print(`${JSON.stringify(outcome.result ?? null)}\n`);
+    else if (outcome.result !== undefined) print(`${readable(outcome.result)}\n`);
+    return 0;
+  } catch (error) {
+    note(`sheaf submit: ${(error as Error).message}\n`);
+    return NOT_STARTED;
+  }
+}
+
+/** @throws Error for a bad flag or properties file */
+function settingsOf(flags: SubmitFlags, job: string): Settings[] {
+  if (flags.deployMode !== 'client')
+    throw new Error(`--deploy-mode ${flags.deployMode} is not known; the driver runs here (client)`);
+  const fromFlags = {
+    ...flags.conf,
+    ...(flags.master ? { 'sheaf.master': flags.master } : {}),
+    ...(flags.files ? { 'sheaf.files': flags.files } : {}),
+    ...(flags.name ? { 'sheaf.app.name': flags.name } : {}),
+  };
+  const { propertiesFile } = flags;
+  const fromFile = propertiesFile ? parseProperties(readFileSync(propertiesFile, 'utf8'), propertiesFile) : {};
+  return [fromFlags, fromFile, { 'sheaf.app.name': basename(job) }];
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `the job threw a value that is no Error: ${String(error)}`;
+  return error.stack?.includes(error.message) ? error.stack : `${error.name}: ${error.message}\n${error.stack ?? ''}`;
+}
+
+function readable(result: unknown): string {
+  return typeof result === 'string' ? result : JSON.stringify(result, null, 2);
+}

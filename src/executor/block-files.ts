@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { BlockLocation, BlockRef, BlockSegment, Blocks } from '../protocol/block.js';
+import { FailureError } from '../protocol/failure.js';
+
+/** Where one holder (an executor with its slots, or the driver) keeps its blocks and how others reach them. */
+export interface BlockHome {
+  readonly holder: string;
+  readonly host: string;
+  readonly url: string;
+  /** Bearer token of every block service of the cluster. */
+  readonly token: string;
+  /** Preferred, usually on `/dev/shm`; used while the file system has room. */
+  readonly memoryDirectory: string;
+  readonly diskDirectory: string;
+}
+
+/** `/dev/shm` is 64 MB in many containers, so blocks leave it well before it is full. */
+const MEMORY_RESERVE_BYTES = 32 * 1024 * 1024;
+
+/**
+ * The blocks of one home, shared by the executor's process and its slots: they all write into the same two directories,
+ * a folder a scope, a file a block. Files appear by rename, so a reader never sees half a block, and a task that runs
+ * twice replaces its block by equal bytes. Reads and writes are synchronous: a slot has nothing else to do meanwhile.
+ */
+export class BlockFiles implements Blocks {
+  constructor(readonly home: BlockHome) {}
+
+  async put(id: string, scope: string, bytes: Uint8Array, options: { code?: boolean } = {}): Promise<BlockRef> {
+    const root = this.#directoryFor(bytes.length);
+    const path = join(root, scope, fileName(id));
+    try {
+      if (!existsSync(root)) throw new Error(`${root} is gone`); // its owner ended: nothing may appear there again
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(`${path}.partial-${process.pid}`, bytes);
+      renameSync(`${path}.partial-${process.pid}`, path);
+    } catch (error) {
+      const message = `block ${id} (${bytes.length} bytes) could not be written: ${(error as Error).message}`;
+      throw new FailureError({ kind: 'resource', message });
+    }
+    const { holder, host, url } = this.home;
+    return {
+      id,
+      scope,
+      bytes: bytes.length,
+      crc32: crc32(bytes),
+      ...(options.code ? { sha256: createHash('sha256').update(bytes).digest('hex') } : {}),
+      at: [{ holder, host, path, url }],
+    };
+  }
+
+  async get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer> {
+    const problems: string[] = [];
+    for (const location of nearestFirst(ref.at, this.home)) {
+      try {
+        const bytes =
+          location.host === this.home.host && existsSync(location.path)
+            ? readPart(location.path, segment?.offset ?? 0, segment?.bytes ?? ref.bytes)
+            : await fetchPart(location, ref, this.home.token, segment);
+        if (ref.sha256 && !segment) checkCode(ref, bytes);
+        return bytes;
+      } catch (error) {
+        problems.push(`${location.holder}: ${(error as Error).message}`);
+      }
+    }
+    const message = `block ${ref.id} cannot be read (${problems.join('; ') || 'nobody holds it'})`;
+    throw new FailureError({ kind: 'fetch-failed', message, block: ref });
+  }
+
+  /** Deletes every block of the scope and of the scopes below it. */
+  release(scope: string): void {
+    for (const directory of [this.home.memoryDirectory, this.home.diskDirectory])
+      rmSync(join(directory, scope), { recursive: true, force: true });
+  }
+
+  drop(ref: BlockRef): void {
+    for (const { holder, path } of ref.at) if (holder === this.home.holder) rmSync(path, { force: true });
+  }
+
+  /** The path of a block of this home, for the block service; undefined when it is not here. */
+  find(scope: string, id: string): string | undefined {
+    return [this.home.memoryDirectory, this.home.diskDirectory]
+      .map((directory) => join(directory, scope, fileName(id)))
+      .find((path) => existsSync(path));
+  }
+
+  #directoryFor(bytes: number): string {
+    const { memoryDirectory, diskDirectory } = this.home;
+    if (memoryDirectory === diskDirectory) return diskDirectory;
+    const { bavail, bsize } = statfsSync(dirname(memoryDirectory));
+    return bavail * bsize > bytes + MEMORY_RESERVE_BYTES ? memoryDirectory : diskDirectory;
+  }
+}
+
+function nearestFirst(at: readonly BlockLocation[], home: BlockHome): BlockLocation[] {
+  return [...at].sort((a, b) => Number(b.host === home.host) - Number(a.host === home.host));
+}
+
+function fileName(id: string): string {
+  return encodeURIComponent(id);
+}
+
+function readPart(path: string, offset: number, bytes: number): Buffer {
+  const target = Buffer.from(new ArrayBuffer(bytes));
+  const file = openSync(path, 'r');
+  try {
+    let done = 0;
+    while (done < bytes) {
+      const count = readSync(file, target, done, bytes - done, offset + done);
+      if (count === 0) throw new Error(`${path} ends after ${offset + done} of ${offset + bytes} bytes`);
+      done += count;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return target;
+}
+
+async function fetchPart(
+  location: BlockLocation,
+  ref: BlockRef,
+  token: string,
+  segment: BlockSegment | undefined,
+): Promise<Buffer> {
+  if (!location.url) throw new Error('no block service');
+  const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+  if (segment) headers.range = `bytes=${segment.offset}-${segment.offset + segment.bytes - 1}`;
+  const response = await fetch(`${location.url}/${ref.scope}/${encodeURIComponent(fileName(ref.id))}`, { headers });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const expected = segment ?? ref;
+  if (bytes.length !== expected.bytes || crc32(bytes) !== expected.crc32) throw new Error('the checksum differs');
+  return bytes;
+}
+
+function checkCode(ref: BlockRef, bytes: Buffer): void {
+  if (createHash('sha256').update(bytes).digest('hex') !== ref.sha256)
+    throw new Error('the code is not what the driver signed');
+}

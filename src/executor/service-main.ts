@@ -1,0 +1,27 @@
+import type { Json } from '../protocol/json.js';
+import type { ServiceProgram } from '../protocol/program.js';
+import { BlockFiles, type BlockHome } from './block-files.js';
+import { labelOutput } from './task-output.js';
+
+/** A service's process: starts the module it is told to, answers with its address, and lives until its executor ends it. */
+export interface ServiceInit {
+  readonly name: string;
+  readonly module: string;
+  readonly parameters: Json;
+  readonly hostname: string;
+  readonly home: BlockHome;
+}
+
+const init: ServiceInit = JSON.parse(process.env.SHEAF_SERVICE ?? '');
+labelOutput(init.name);
+process.on('disconnect', () => process.exit(0));
+process.on('SIGINT', () => {});
+
+const module: { default: ServiceProgram } = await import(new URL(`../${init.module}.js`, import.meta.url).href);
+const { hostname, home } = init;
+const address = await module.default.start(init.parameters, {
+  blocks: new BlockFiles(home),
+  hostname,
+  token: home.token,
+});
+process.send?.({ address });

@@ -1,0 +1,44 @@
+import { entryPoint } from '../protocol/entry.js';
+import type { Json } from '../protocol/json.js';
+import type { Services } from '../protocol/program.js';
+import { inScope } from '../protocol/scope.js';
+import type { BlockHome } from './block-files.js';
+import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
+import type { ServiceInit } from './service-main.js';
+
+/** The services of one executor; see the contract in protocol/program.ts. */
+export class ServiceProcesses implements Services {
+  readonly #running = new Map<GuardedChild, string>();
+
+  constructor(
+    readonly home: BlockHome,
+    readonly hostname: string,
+    readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  async start(module: string, scope: string, parameters: Json): Promise<Json> {
+    const { home, hostname } = this;
+    const init: ServiceInit = { name: module, module, parameters, hostname, home };
+    const child = spawnGuarded(process.execPath, [entryPoint('executor/service-main.js')], {
+      name: module,
+      ipc: 'json',
+      env: { ...process.env, ...this.environment, SHEAF_SERVICE: JSON.stringify(init) },
+    });
+    this.#running.set(child, scope);
+    const ended = child.ended.then((code) => {
+      this.#running.delete(child);
+      throw new Error(`the service ${module} ended: ${describeExit(code)}`);
+    });
+    ended.catch(() => {});
+    const ready = new Promise<{ address: Json }>((resolve) => child.process.once('message', resolve as never));
+    return (await Promise.race([ready, ended])).address;
+  }
+
+  release(scope: string): void {
+    for (const [child, owner] of this.#running) if (inScope(owner, scope)) void child.kill(0);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((child) => child.kill(0)));
+  }
+}

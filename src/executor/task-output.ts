@@ -1,0 +1,30 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Task } from '../protocol/task.js';
+
+/** The task whose user code is running: labels what it prints. */
+export const currentTask = new AsyncLocalStorage<Task>();
+
+/**
+ * Sends everything that user code prints (stdout included) to stderr, each line with the label of its task or of `fallback`,
+ * so that a job's stdout stays what the job's command line promised.
+ */
+export function labelOutput(fallback: string): void {
+  const write = process.stderr.write.bind(process.stderr);
+  const labelled = (chunk: string | Uint8Array): boolean => {
+    const task = currentTask.getStore();
+    const label = task ? `[task ${task.stage}.${task.partition}]` : `[${fallback}]`;
+    const lines = Buffer.from(chunk as Uint8Array)
+      .toString()
+      .replace(/\n$/, '')
+      .split('\n');
+    return write(`${lines.map((line) => `${label} ${line}`).join('\n')}\n`);
+  };
+  const redirected = ((chunk: string | Uint8Array, encoding?: unknown, done?: unknown) => {
+    const flushed = labelled(chunk);
+    const callback = typeof encoding === 'function' ? encoding : done;
+    if (typeof callback === 'function') queueMicrotask(() => callback());
+    return flushed;
+  }) as typeof process.stdout.write;
+  process.stdout.write = redirected;
+  process.stderr.write = redirected;
+}

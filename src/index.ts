@@ -1,0 +1,12 @@
+export { type ClassifierOptions, type Evaluation, MLPClassifier, MLPModel } from './mlp/classifier.js';
+export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
+export { DivergedError, type EpochReport } from './mlp/trainer.js';
+export { type WindowOptions, windowFeatures } from './mlp/window-features.js';
+export type { SheafEvent, TimedEvent } from './protocol/event.js';
+export { ArrowRDD, type Row } from './rdd/arrow-rdd.js';
+export { type ContextOptions, SheafContext } from './rdd/context.js';
+export { RDD } from './rdd/rdd.js';
+export { takeRows } from './rdd/take-rows.js';
+export { Conf } from './scheduler/conf.js';
+export { EventBus } from './scheduler/event-bus.js';
+export { JobError } from './scheduler/job-error.js';

@@ -1,0 +1,19 @@
+import type { RecordBatch } from 'apache-arrow';
+import type { Json } from '../protocol/json.js';
+import type { TaskContext } from '../protocol/program.js';
+import { type Chunks, isBatch } from '../rdd/chunks.js';
+import { featureMatrix, labelIndices } from './columns.js';
+import { Replica } from './replica.js';
+import type { TrainingSpec } from './training-spec.js';
+
+/** Terminal of the stage that makes a gradient shard resident: one copy out of Arrow's buffers, then into the session. */
+export async function consume(chunks: Chunks, parameters: Json, context: TaskContext, shard: number): Promise<Json> {
+  const spec = parameters as unknown as TrainingSpec;
+  const batches: RecordBatch[] = [];
+  for await (const chunk of chunks) if (isBatch(chunk)) batches.push(chunk);
+  const features = featureMatrix(batches, spec.features, spec.plan.network.inputs, shard);
+  const labels = labelIndices(batches, spec.label, spec.classes);
+  const replica = await Replica.resident(spec, context);
+  replica.network.loadShard(shard, features, labels);
+  return null;
+}

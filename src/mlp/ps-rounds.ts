@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import type { BlockRef } from '../protocol/block.js';
+import type { Json } from '../protocol/json.js';
+import type { ParameterServerInit } from '../ps/parameter-server.js';
+import type { StepTotal } from '../ps/ps-client.js';
+import type { ServerAddress } from '../ps/ps-protocol.js';
+import type { RoundResult, Rounds, StepLoss } from './rounds.js';
+import type { Committed, TrainingCluster } from './training-cluster.js';
+import type { UpdaterParameters } from './updater.js';
+
+/**
+ * A synchronous parameter server in a process of its own. One task a slot covers a whole round: slots push their sums
+ * and pull the new weights over sockets, no step passes through the queue.
+ */
+export class ParameterServerRounds implements Rounds {
+  #server: (ServerAddress & { readonly executor: string }) | undefined;
+
+  constructor(readonly cluster: TrainingCluster) {}
+
+  async begin(committed: Committed): Promise<void> {
+    const { spec, members, generation, context } = this.cluster;
+    const scope = `${spec.model}/server-${generation}`;
+    context.tasks.release(`${spec.model}/server-${generation - 1}`);
+    const updater: UpdaterParameters = { plan: spec.plan, backend: spec.backend };
+    const init: ParameterServerInit = {
+      ...{ generation, step: committed.step, state: committed.block, members: members.length },
+      updater: 'mlp/updater',
+      parameters: updater as unknown as Json,
+      shards: spec.plan.shards,
+      token: randomBytes(16).toString('hex'),
+    };
+    const executor = members[0]!.slot.split('#')[0]!;
+    const request = { module: 'ps/parameter-server', scope, parameters: init as unknown as Json };
+    const address = await this.cluster.onHost(executor, 'executor/start-service', request);
+    this.#server = { ...(address as unknown as ServerAddress), executor };
+  }
+
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+    const { generation } = this.cluster;
+    const server = this.#server!;
+    const answers = await this.cluster.all(({ rank, shards }) => ({
+      ...{ op: 'round', generation, step: from, steps, rank, shards },
+      server,
+    }));
+    const totals = answers[0]!.value as unknown as StepTotal[];
+    for (const [k, total] of totals.entries()) onStep(from + k, total);
+    return { step: from + steps, pending: [] };
+  }
+
+  async commit({ step }: RoundResult): Promise<Committed> {
+    const { generation } = this.cluster;
+    const { executor, ...server } = this.#server!;
+    const { model } = this.cluster.spec;
+    const order = { generation, step, server, id: `state:${step}`, scope: `${model}/state-${step}` };
+    const block = (await this.cluster.onHost(executor, 'ps/save-state', order)) as unknown as BlockRef;
+    return { step, block: await this.cluster.replicate(block) };
+  }
+}

@@ -1,0 +1,121 @@
+import { decodeValue } from '../executor/closure/index.js';
+import type { BlockRef } from '../protocol/block.js';
+import type { Json } from '../protocol/json.js';
+import type { SlotProgram, TaskContext } from '../protocol/program.js';
+import { joinServer } from '../ps/ps-client.js';
+import type { ServerAddress } from '../ps/ps-protocol.js';
+import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
+import { addGradientSums, mergeNodes } from '../ps/tree.js';
+import { Replica } from './replica.js';
+import type { TrainingSpec } from './training-spec.js';
+
+/** What the driver orders of a slot in training; one small message a slot and step (tree), or a slot and round (ps). */
+export type TrainOrder =
+  | { readonly op: 'restore'; readonly generation: number; readonly step: number; readonly state: BlockRef | null }
+  /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
+  | (At & { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] })
+  /** Merges sums under one subtree, for others to read. */
+  | (At & { readonly op: 'merge'; readonly sums: readonly SumBlock[] })
+  /** Applies the last sums of a round and, when asked, writes the state down. */
+  | (At & { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean })
+  /** A whole round against a parameter server. */
+  | (At & RoundOrder);
+
+interface At {
+  readonly generation: number;
+  /** Updates applied so far. */
+  readonly step: number;
+}
+
+export interface RoundOrder {
+  readonly op: 'round';
+  readonly shards: readonly number[];
+  readonly steps: number;
+  readonly rank: number;
+  readonly server: ServerAddress;
+}
+
+/** Losses a round's member saw: per step the sums of its own nodes. */
+export interface StepLoss {
+  readonly level: number;
+  readonly index: number;
+  readonly rows: number;
+  readonly lossSum: number;
+}
+
+const trainProgram: SlotProgram = {
+  async prepare(parameters, slot) {
+    const spec = decodeValue(parameters) as TrainingSpec;
+    await Replica.resident(spec, slot);
+    return {
+      async run(task, context) {
+        const order = task.inputs as unknown as TrainOrder;
+        const replica = Replica.of(spec.model, context.residents);
+        return carryOut(order, replica, context);
+      },
+    };
+  },
+};
+export default trainProgram;
+
+async function carryOut(order: TrainOrder, replica: Replica, context: TaskContext): Promise<Json> {
+  const { model } = replica.spec;
+  switch (order.op) {
+    case 'restore': {
+      const state = order.state ? floats(await context.blocks.get(order.state)) : undefined;
+      replica.restore(order.generation, order.step, state);
+      return { fingerprint: replica.backend.fingerprint, backend: replica.backend.description };
+    }
+    case 'gradient': {
+      if (order.apply.length > 0) await applySums(order, replica, context);
+      else replica.expect(order.generation, order.step);
+      const nodes = replica.gradients(order.shards);
+      for (const { value } of nodes) context.metrics.rows += value.rows;
+      const sums = await writeSums(nodes, `gradient:${replica.step}`, `${model}/g${order.generation}`, context);
+      forget(replica, sums, context);
+      return sums as unknown as Json;
+    }
+    case 'merge': {
+      const merged = mergeNodes(await readSums(order.sums, context), replica.spec.plan.shards, addGradientSums);
+      const sums = await writeSums(merged, `merged:${order.step}`, `${model}/g${order.generation}`, context);
+      return sums as unknown as Json;
+    }
+    case 'commit': {
+      if (order.apply.length > 0) await applySums(order, replica, context);
+      else replica.expect(order.generation, order.step);
+      if (!order.write) return null;
+      const state = replica.network.state();
+      const scope = `${model}/state-${replica.step}`;
+      return (await context.blocks.put(`state:${replica.step}`, scope, bytesOf(state))) as unknown as Json;
+    }
+    case 'round': {
+      const member = await joinServer(order, context.signal);
+      try {
+        return (await member.runRound(replica, order, context)) as unknown as Json;
+      } finally {
+        member.leave();
+      }
+    }
+  }
+}
+
+async function applySums(order: At & { apply: readonly SumBlock[] }, replica: Replica, context: TaskContext) {
+  replica.expect(order.generation, order.step - 1);
+  replica.update(await readSums(order.apply, context));
+}
+
+/** Everybody has read the sums of the step before last when the next order comes: they need not wait for the scope's end. */
+const written = new WeakMap<Replica, (readonly SumBlock[])[]>();
+function forget(replica: Replica, sums: readonly SumBlock[], { blocks }: TaskContext): void {
+  const recent = [...(written.get(replica) ?? []), sums];
+  if (recent.length > 2) for (const { block } of recent.shift()!) blocks.drop(block);
+  written.set(replica, recent);
+}
+
+export function floats(bytes: Buffer): Float32Array {
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+export function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

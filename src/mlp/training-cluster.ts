@@ -1,0 +1,124 @@
+import { encodeValue } from '../executor/closure/index.js';
+import type { BlockRef } from '../protocol/block.js';
+import type { Json } from '../protocol/json.js';
+import type { ProgramRef } from '../protocol/task.js';
+import { assignShards } from '../ps/assign-shards.js';
+import type { ArrowRDD } from '../rdd/arrow-rdd.js';
+import type { SheafContext } from '../rdd/context.js';
+import type { SlotKey, TaskResult } from '../scheduler/task-set.js';
+import type { TrainOrder } from './train-program.js';
+import type { TrainingSpec } from './training-spec.js';
+
+/** One slot that takes part, with the shards it owns. */
+export interface Member {
+  readonly rank: number;
+  readonly slot: SlotKey;
+  readonly shards: readonly number[];
+}
+
+/** A state that survives its slots: after so many updates, this block. `block` absent: the initial weights. */
+export interface Committed {
+  readonly step: number;
+  readonly block: BlockRef | null;
+}
+
+/**
+ * The driver's hold on the slots that train one model: which slot owns which shards, how orders reach them, where states
+ * are kept. The strategies (tree, parameter server) are written in terms of it.
+ */
+export class TrainingCluster {
+  members: readonly Member[] = [];
+  generation = -1;
+  #program: ProgramRef | undefined;
+  #stages = 0;
+
+  constructor(
+    readonly context: SheafContext,
+    readonly spec: TrainingSpec,
+    /** The training rows, dealt into the plan's shards. */
+    readonly shards: ArrowRDD,
+  ) {}
+
+  /** Begins a generation on the slots there are now: loads the shards, restores the state. */
+  async form(committed: Committed): Promise<void> {
+    const { context, spec } = this;
+    this.generation++;
+    await context.tasks.slotsAvailable();
+    const slots = context.tasks.slots().map(({ key }) => key);
+    const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
+    this.members = ranges.map(({ from, to }, rank) => ({
+      rank,
+      slot: slots[rank]!,
+      shards: Array.from({ length: to - from }, (_, k) => from + k),
+    }));
+    const owner = new Map(this.members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
+    await context.runJob(
+      {
+        top: this.shards.node,
+        terminal: { kind: 'module', module: 'mlp/load-shard', parameters: spec as unknown as Json },
+        name: 'load training shards',
+        scope: `${spec.model}/data`,
+        prefer: (shard) => owner.get(shard),
+        gang: true,
+      },
+      async () => undefined,
+    );
+    const state = committed.block;
+    const answers = await this.all(() => ({ op: 'restore', generation: this.generation, step: committed.step, state }));
+    this.#checkFingerprints(answers);
+  }
+
+  /** One order to each member, all together; answers in order of rank. @throws TaskSetError when one is lost */
+  async all(order: (member: Member) => TrainOrder): Promise<TaskResult[]> {
+    return this.some(this.members, order);
+  }
+
+  async some(members: readonly Member[], order: (member: Member) => TrainOrder): Promise<TaskResult[]> {
+    const { spec } = this;
+    this.#program ??= {
+      module: 'mlp/train-program',
+      parameters: await this.context.blocks.put(`program:${spec.model}`, spec.model, encodeValue(spec), { code: true }),
+    };
+    const tasks = members.map((member) => ({
+      partition: member.rank,
+      inputs: order(member) as unknown as Json,
+      prefer: member.slot,
+    }));
+    const identity = { job: `${spec.model}-g${this.generation}`, stage: this.#stages++, stageAttempt: 0 };
+    return this.context.tasks.run({
+      ...identity,
+      name: 'training step',
+      program: this.#program,
+      tasks,
+      gang: true,
+      quiet: true,
+    });
+  }
+
+  /** Keeps a state on a second executor where there is one: the loss of either leaves it readable. */
+  async replicate(block: BlockRef): Promise<BlockRef> {
+    const holders = new Set(block.at.map(({ holder }) => holder));
+    const other = this.context.tasks.executors().find(({ id }) => !holders.has(id));
+    if (!other) return block;
+    const copy = (await this.onHost(other.id, 'executor/replicate', block as unknown as Json)) as unknown as BlockRef;
+    return { ...block, at: [...block.at, ...copy.at] };
+  }
+
+  /** Runs a host-seat program in an executor's own process. */
+  async onHost(executor: string, module: string, inputs: Json): Promise<Json> {
+    const { model } = this.spec;
+    const parameters = await this.context.blocks.put(`host:${module}`, model, new Uint8Array(1), { code: true });
+    const identity = { job: `${model}-g${this.generation}`, stage: this.#stages++, stageAttempt: 0, name: module };
+    const tasks = [{ partition: 0, inputs, prefer: `${executor}#-1` as SlotKey }];
+    const set = { ...identity, program: { module, parameters }, tasks, gang: true, host: true, quiet: true };
+    return (await this.context.tasks.run(set))[0]!.value;
+  }
+
+  #checkFingerprints(answers: readonly TaskResult[]): void {
+    const builds = new Map(answers.map(({ value, at }) => [(value as { fingerprint: string }).fingerprint, at]));
+    if (builds.size < 2) return;
+    const list = [...builds].map(([build, slot]) => `${slot}: ${build}`).join('; ');
+    const message = `this cluster is mixed, so the weights may differ in their last bits from those of another run: ${list}`;
+    this.context.bus.emit({ event: 'warning', message });
+  }
+}

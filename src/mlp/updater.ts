@@ -1,0 +1,34 @@
+import type { Json } from '../protocol/json.js';
+import type { Updater } from '../ps/parameter-server.js';
+import type { GradientSum } from '../ps/tree.js';
+import { type BackendPreference, loadBackend } from './backends.js';
+import { initialTheta } from './layout.js';
+import type { NumericalPlan } from './numerical-plan.js';
+
+/** What a parameter server is told of the network whose updates it makes. */
+export interface UpdaterParameters {
+  readonly plan: NumericalPlan;
+  readonly backend: BackendPreference;
+}
+
+/** The optimizer's steps on this process's compute backend: the same kernels as in the slots, hence the same bits. */
+export async function createUpdater(parameters: Json, state: Float32Array | undefined): Promise<Updater> {
+  const { plan, backend } = parameters as unknown as UpdaterParameters;
+  const network = await (await loadBackend(backend)).compile(plan.network, plan.optimizer);
+  const beginning = new Float32Array(network.stateLength);
+  if (!state) beginning.set(initialTheta(plan.network, plan.seed, plan.initializer));
+  network.setState(state ?? beginning);
+  return {
+    update({ gradient, rows }: GradientSum, step) {
+      if (rows > 0) network.apply(meanOf(gradient, rows), step);
+    },
+    theta: () => network.theta(),
+    state: () => network.state(),
+  };
+}
+
+/** Divides in place. */
+export function meanOf(sum: Float32Array, rows: number): Float32Array {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / rows;
+  return sum;
+}

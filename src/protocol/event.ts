@@ -1,0 +1,89 @@
+import type { FailureKind } from './failure.js';
+import type { Json } from './json.js';
+import type { TaskMetrics } from './task.js';
+
+/**
+ * What happened, in the order in which the driver learned it. The event log is these as JSON lines; progress, history,
+ * partition-opt and reports read events and nothing else.
+ */
+export type SheafEvent =
+  | {
+      readonly event: 'app-start';
+      readonly app: string;
+      readonly name: string;
+      readonly master: string;
+      readonly conf: Json;
+    }
+  | { readonly event: 'app-end' }
+  | {
+      readonly event: 'executor-joined';
+      readonly executor: string;
+      readonly slots: number;
+      readonly fingerprint: string;
+    }
+  | { readonly event: 'executor-lost'; readonly executor: string; readonly reason: string }
+  | { readonly event: 'job-start'; readonly job: string; readonly name: string }
+  | {
+      readonly event: 'job-end';
+      readonly job: string;
+      readonly ok: boolean;
+      readonly message?: string;
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'stage-start';
+      readonly job: string;
+      readonly stage: number;
+      readonly stageAttempt: number;
+      readonly name: string;
+      readonly tasks: number;
+    }
+  | {
+      readonly event: 'stage-end';
+      readonly job: string;
+      readonly stage: number;
+      readonly stageAttempt: number;
+      readonly ok: boolean;
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'task-end';
+      readonly job: string;
+      readonly stage: number;
+      readonly stageAttempt: number;
+      readonly partition: number;
+      readonly attempt: number;
+      readonly executor: string;
+      readonly slot: number;
+      readonly failure?: FailureKind;
+      readonly message?: string;
+      readonly metrics: TaskMetrics;
+    }
+  /** An automatic choice with its reason and prediction, later answered by `measured`. */
+  | {
+      readonly event: 'plan';
+      readonly what: string;
+      readonly choice: Json;
+      readonly reason: string;
+      readonly predictedMs?: number;
+    }
+  | {
+      readonly event: 'plan-measured';
+      readonly what: string;
+      readonly predictedMs: number;
+      readonly measuredMs: number;
+    }
+  | { readonly event: 'dropped'; readonly what: string; readonly count: number }
+  | {
+      readonly event: 'round';
+      readonly model: string;
+      readonly generation: number;
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly loss: number;
+      readonly rows: number;
+      readonly ms: number;
+    }
+  | { readonly event: 'warning'; readonly message: string };
+
+export type TimedEvent = SheafEvent & { readonly at: number };

@@ -1,0 +1,46 @@
+import type { BlockRef } from '../protocol/block.js';
+import type { TaskContext } from '../protocol/program.js';
+import type { GradientSum, ValueNode } from './tree.js';
+
+/** A tree node whose vector is a block: what travels in messages instead of tensors. */
+export interface SumBlock {
+  readonly level: number;
+  readonly index: number;
+  readonly rows: number;
+  readonly lossSum: number;
+  readonly block: BlockRef;
+}
+
+export async function writeSums(
+  nodes: readonly ValueNode<GradientSum>[],
+  id: string,
+  scope: string,
+  { blocks, metrics }: TaskContext,
+): Promise<SumBlock[]> {
+  const begun = performance.now();
+  const written: SumBlock[] = [];
+  for (const { level, index, value } of nodes) {
+    const { gradient, rows, lossSum } = value;
+    const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
+    metrics.bytesOut += bytes.length;
+    written.push({ level, index, rows, lossSum, block: await blocks.put(`${id}:${level}.${index}`, scope, bytes) });
+  }
+  metrics.writeMs += performance.now() - begun;
+  return written;
+}
+
+export async function readSums(
+  sums: readonly SumBlock[],
+  { blocks, metrics }: TaskContext,
+): Promise<ValueNode<GradientSum>[]> {
+  const begun = performance.now();
+  const nodes: ValueNode<GradientSum>[] = [];
+  for (const { level, index, rows, lossSum, block } of sums) {
+    const bytes = await blocks.get(block);
+    metrics.bytesIn += bytes.length;
+    const gradient = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    nodes.push({ level, index, value: { gradient, rows, lossSum } });
+  }
+  metrics.fetchMs += performance.now() - begun;
+  return nodes;
+}

@@ -1,0 +1,55 @@
+import { encodeValue, type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import type { BlockRef, Blocks } from '../protocol/block.js';
+import type { ProgramRef } from '../protocol/task.js';
+import type { LineageNode } from '../scheduler/lineage.js';
+import { type Stage, stageNodes } from '../scheduler/stages.js';
+import type { ShippedNode, ShippedStage } from './stage-program.js';
+
+/** Driver side of `stage-program`: ships a stage's functions and puts the stage into a block. */
+export async function shipStage(
+  stage: Stage,
+  scope: string,
+  name: string,
+  blocks: Blocks,
+  options: {
+    bundle?: { block: BlockRef; file: string };
+    cacheScope: (node: LineageNode) => string;
+    warn(text: string): void;
+  },
+): Promise<ProgramRef> {
+  const nodes = stageNodes(stage).map((node): ShippedNode => {
+    const { id, step, cached, shuffle } = node;
+    return {
+      id,
+      name: node.name,
+      step: shipped(step, node.name, options.warn),
+      parents: step.kind === 'shuffle-read' ? [] : node.parents.map((parent) => parent.id),
+      ...(shuffle ? { shuffleId: shuffle.id } : {}),
+      ...(cached ? { cacheScope: options.cacheScope(node) } : {}),
+    };
+  });
+  // Blocks that a stage leaves outlive the stage: its scope is the one above the program's.
+  const owner = scope.slice(0, scope.lastIndexOf('/'));
+  const terminal = shipped(stage.terminal, name, options.warn);
+  const travelling: ShippedStage = { nodes, terminal, terminalName: name, scope: owner, bundle: options.bundle };
+  const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
+  return { module: 'rdd/stage-program', parameters };
+}
+
+function shipped<T extends object>(step: T, name: string, warn: (text: string) => void): any {
+  const entries = Object.entries(step).map(([key, value]) => {
+    if (typeof value !== 'function') return [key, key === 'source' ? readable(value) : value];
+    const result: ShippedFunction = shipFunction(value, { operator: name });
+    for (const large of result.large ?? [])
+      warn(
+        `${name} captures "${large.name}" of ${(large.bytes / 2 ** 20).toFixed(1)} MiB: it travels with every stage that uses it`,
+      );
+    return [key, result];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Of a source only what its reader needs; the driver's side of it stays. */
+function readable({ module, options, batches }: { module: string; options: unknown; batches: boolean }) {
+  return { module, options, batches };
+}

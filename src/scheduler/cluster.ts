@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { describeExit, type GuardedChild, spawnGuarded } from '../executor/guardian.js';
+import type { DriverChannel } from '../protocol/channel.js';
+import { entryPoint } from '../protocol/entry.js';
+import type { Conf } from './conf.js';
+import { parseMaster } from './master.js';
+
+/** What a master comes down to for the driver: a channel to executors, and how to end what was started for it. */
+export interface Cluster {
+  readonly channel: DriverChannel;
+  /** Slots that should be there before the first job; 0 where executors come and go as they like. */
+  readonly expectedSlots: number;
+  /** Messages a slot may hold: where sending costs something the next message waits at the slot. */
+  readonly depth: number;
+  readonly secret: string;
+  /** Tells when a started executor process has ended; set before it can happen. */
+  onExecutorExit: (executor: string, reason: string) => void;
+  stop(): Promise<void>;
+}
+
+/** An executor process that keeps dying is given up. */
+const MAX_RESTARTS = 8;
+
+/** Starts (or connects to) what a master names. @throws Error when Redis is not there, or not fit */
+export async function startCluster(conf: Conf, driver: string): Promise<Cluster> {
+  const master = parseMaster(conf.get('sheaf.master'));
+  if (master.kind === 'local') return startLocal(conf, driver, master.slots);
+  if (master.kind === 'local-cluster') return startLocalCluster(conf, driver, master.executors, master.slots);
+  const secret = process.env.SHEAF_SECRET;
+  if (!secret)
+    throw new Error(
+      'a redis:// master needs the cluster\'s secret: set SHEAF_SECRET to the same value for driver and executors (for example "openssl rand -hex 32")',
+    );
+  const { redisQueue } = await import('./queue/bullmq.js');
+  const queue = redisQueue({ url: master.url, secret, leaseMs: conf.number('sheaf.executor.leaseMs') });
+  const channel = queue.driver(driver);
+  return { channel, expectedSlots: 0, depth: 2, secret, onExecutorExit: () => {}, stop: async () => {} };
+}
+
+async function startLocal(conf: Conf, driver: string, slots: number): Promise<Cluster> {
+  const [{ memoryQueue }, { Executor }, { slotEnvironment, slotInfos, machineFingerprint }] = await Promise.all([
+    import('./queue/memory.js'),
+    import('../executor/executor.js'),
+    import('../executor/slot-environment.js'),
+  ]);
+  const queue = memoryQueue();
+  const secret = randomBytes(32).toString('hex');
+  let executor: Awaited<ReturnType<typeof Executor.start>> | undefined;
+  const channel = queue.driver(driver);
+  const cluster: Cluster = {
+    channel: {
+      open: async (handlers) => {
+        await channel.open(handlers);
+        executor = await Executor.start({
+          ...{ id: `${driver}-local`, secret, slotEnvironment },
+          slots: slotInfos(slots),
+          channel: queue.executor(),
+          fingerprint: machineFingerprint(),
+          heartbeatMs: conf.number('sheaf.executor.leaseMs') / 3,
+        });
+      },
+      send: (messages) => channel.send(messages),
+      control: (to, control) => channel.control(to, control),
+      waiting: (of, ids) => channel.waiting(of, ids),
+      close: () => channel.close(),
+    },
+    ...{ expectedSlots: slots, depth: 1, secret, onExecutorExit: () => {} },
+    stop: async () => executor?.stop('the application ended'),
+  };
+  return cluster;
+}
+
+async function startLocalCluster(conf: Conf, driver: string, executors: number, slots: number): Promise<Cluster> {
+  const [{ startPrivateRedis }, { redisQueue }] = await Promise.all([
+    import('./redis-server.js'),
+    import('./queue/bullmq.js'),
+  ]);
+  const redis = await startPrivateRedis();
+  const secret = randomBytes(32).toString('hex');
+  const leaseMs = conf.number('sheaf.executor.leaseMs');
+  const queue = redisQueue({ url: redis.url, secret, leaseMs });
+  const children = new Set<GuardedChild>();
+  let stopping = false;
+  const cluster: Cluster = {
+    channel: queue.driver(driver),
+    ...{ expectedSlots: executors * slots, depth: 2, secret, onExecutorExit: () => {} },
+    async stop() {
+      stopping = true;
+      await Promise.all([...children].map((child) => child.kill(5000)));
+      await redis.stop();
+    },
+  };
+  const launch = (index: number, restarts: number) => {
+    const id = restarts === 0 ? `executor-${index}` : `executor-${index}.${restarts}`;
+    const child = spawnGuarded(
+      process.execPath,
+      [entryPoint('cli/main.js'), 'executor', '--id', id, '--slots', String(slots)],
+      {
+        name: id,
+        ipc: 'json',
+        // In the environment, because a command line can be read by every user of the machine.
+        env: { ...process.env, SHEAF_MASTER: redis.url, SHEAF_SECRET: secret, SHEAF_EXECUTOR_LEASEMS: String(leaseMs) },
+      },
+    );
+    children.add(child);
+    child.ended.then((code) => {
+      children.delete(child);
+      if (stopping) return;
+      cluster.onExecutorExit(id, describeExit(code));
+      if (restarts < MAX_RESTARTS) launch(index, restarts + 1);
+    });
+  };
+  for (let index = 0; index < executors; index++) launch(index, 0);
+  return cluster;
+}

@@ -1,0 +1,119 @@
+import { redactUrl } from './redis-url.js';
+
+/** Every setting, in one table: `--conf key=value`, a line of a properties file, `SHEAF_…` in the environment. */
+interface Setting {
+  readonly doc: string;
+  readonly default: string;
+  /** A pattern the value must match, and what to call it in the error. */
+  readonly form: readonly [RegExp, string];
+}
+
+const WHOLE: Setting['form'] = [/^\d+$/, 'a whole number'];
+const COUNT: Setting['form'] = [/^[1-9]\d*$/, 'a whole number of at least 1'];
+const TEXT: Setting['form'] = [/^.*$/s, 'text'];
+const SWITCH: Setting['form'] = [/^(true|false)$/, 'true or false'];
+
+export const SETTINGS = {
+  'sheaf.master': { doc: 'where tasks run', default: 'local[*]', form: TEXT },
+  'sheaf.app.name': { doc: 'name shown in logs', default: 'sheaf', form: TEXT },
+  'sheaf.partitions': {
+    doc: 'partitions of every source; auto: chosen by measurement',
+    default: 'auto',
+    form: [/^(auto|[1-9]\d*)$/, 'auto or a whole number of at least 1'],
+  },
+  'sheaf.task.maxFailures': { doc: 'attempts of a task before its job fails', default: '4', form: COUNT },
+  'sheaf.locality.waitMs': {
+    doc: 'how long a task waits for the slot that holds its data',
+    default: '50',
+    form: WHOLE,
+  },
+  'sheaf.executor.leaseMs': {
+    doc: 'an executor or driver that is silent for so long is lost',
+    default: '15000',
+    form: COUNT,
+  },
+  'sheaf.executor.waitMs': { doc: 'how long a job waits for a first executor', default: '60000', form: COUNT },
+  'sheaf.backend': {
+    doc: 'auto, tensorflow or tfjs-wasm',
+    default: 'auto',
+    form: [/^(auto|tensorflow|tfjs-wasm)$/, 'auto, tensorflow or tfjs-wasm'],
+  },
+  'sheaf.aggregation': {
+    doc: 'how gradients are merged: tree or ps; overrides the job',
+    default: 'auto',
+    form: [/^(auto|tree|ps)$/, 'auto, tree or ps'],
+  },
+  'sheaf.eventLog.enabled': { doc: 'write the event log', default: 'true', form: SWITCH },
+  'sheaf.eventLog.dir': { doc: 'where event logs go; empty: the user state directory', default: '', form: TEXT },
+  'sheaf.files': { doc: 'files that tasks may read by name, comma separated', default: '', form: TEXT },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Settings = Readonly<Partial<Record<string, string>>>;
+
+/** Settings after precedence, checked. */
+export class Conf {
+  readonly #values: ReadonlyMap<string, string>;
+
+  /** @param layers strongest first: code, flags, properties file, environment. @throws Error naming an unknown key or a bad value */
+  constructor(...layers: readonly Settings[]) {
+    const values = new Map<string, string>();
+    for (const layer of [...layers].reverse())
+      for (const [key, value] of Object.entries(layer)) if (value !== undefined) values.set(checkedKey(key), value);
+    for (const [key, value] of values) checkValue(key as SettingName, value);
+    this.#values = values;
+  }
+
+  get(key: SettingName): string {
+    return this.#values.get(key) ?? SETTINGS[key].default;
+  }
+
+  number(key: SettingName): number {
+    return Number(this.get(key));
+  }
+
+  isSet(key: SettingName): boolean {
+    return this.#values.has(key);
+  }
+
+  /** What was set, for the event log; no setting holds a secret but a master's password. */
+  toJSON(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.#values].map(([key, value]) => [key, key === 'sheaf.master' ? redactUrl(value) : value]),
+    );
+  }
+}
+
+/** `SHEAF_TASK_MAXFAILURES` and the like. */
+export function settingsFromEnvironment(environment: NodeJS.ProcessEnv): Settings {
+  const names = (Object.keys(SETTINGS) as SettingName[]).map(
+    (key) => [key, key.toUpperCase().replaceAll('.', '_')] as const,
+  );
+  return Object.fromEntries(
+    names.map(([key, name]) => [key, environment[name]]).filter(([, value]) => value !== undefined),
+  );
+}
+
+/** Spark's form: `key value` or `key=value` a line, `#` begins a comment. @throws Error with file and line */
+export function parseProperties(text: string, file: string): Settings {
+  const settings: Record<string, string> = {};
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const content = line.trim();
+    if (content === '' || content.startsWith('#')) continue;
+    const match = /^([^\s=:]+)\s*[\s=:]\s*(.*)$/.exec(content);
+    if (!match) throw new Error(`${file}:${index + 1}: "${content}" is not of the form "key value"`);
+    settings[checkedKey(match[1]!, `${file}:${index + 1}: `)] = match[2]!;
+  }
+  return settings;
+}
+
+function checkedKey(key: string, where = ''): string {
+  if (key in SETTINGS) return key;
+  const known = Object.keys(SETTINGS).join(', ');
+  throw new Error(`${where}there is no setting "${key}"; the settings are ${known}`);
+}
+
+function checkValue(key: SettingName, value: string): void {
+  const [pattern, form] = SETTINGS[key].form;
+  if (!pattern.test(value)) throw new Error(`${key} must be ${form}, not "${value}"`);
+}

@@ -1,0 +1,210 @@
+import type { BlockRef, Blocks } from '../protocol/block.js';
+import { type Failure, toFailure } from '../protocol/failure.js';
+import type { Json } from '../protocol/json.js';
+import type { ProgramRef } from '../protocol/task.js';
+import { JobError } from './job-error.js';
+import { type LineageNode, partitionCount, partitionInput, sourcesOf, type Terminal } from './lineage.js';
+import { type MapOutput, MapOutputs } from './map-outputs.js';
+import { planStages, type Stage } from './stages.js';
+import type { TaskScheduler } from './task-scheduler.js';
+import { type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
+
+export interface JobRequest {
+  readonly top: LineageNode;
+  readonly terminal: Terminal;
+  /** For people: `collect at job.ts:12`. */
+  readonly name: string;
+  /** Default: all. */
+  readonly partitions?: readonly number[];
+  /** Owner of the shuffle's blocks; by default the job itself, so that they end with it. */
+  readonly scope?: string;
+  /** Slot that should run a partition's task; by default where the partition is cached. */
+  readonly prefer?: (partition: number) => SlotKey | undefined;
+  readonly gang?: boolean;
+  /** Expected milliseconds a task, when the planner knows. */
+  readonly expectedMs?: number;
+}
+
+/** Turns a stage into a program that slots can run: ships its functions, puts its parameters into a block. */
+export type ProgramCompiler = (stage: Stage, scope: string, name: string) => Promise<ProgramRef>;
+
+/** As in Spark: a stage that keeps losing its inputs is given up. */
+const MAX_STAGE_ATTEMPTS = 4;
+
+/**
+ * Runs jobs: plans sources, cuts the lineage into stages, runs map stages whose outputs are missing, then the result
+ * stage. When an input block is unreadable its map task runs again, and then only the tasks that had not finished.
+ */
+export class DagScheduler {
+  readonly #outputs = new MapOutputs();
+  readonly #cachedAt = new Map<string, SlotKey>();
+  #jobs = 0;
+  #stages = 0;
+
+  constructor(
+    readonly tasks: TaskScheduler,
+    readonly blocks: Blocks,
+    readonly compile: ProgramCompiler,
+  ) {
+    tasks.onExecutorLost((executor) => {
+      this.#outputs.lost(executor);
+      for (const [key, slot] of this.#cachedAt) if (slot.startsWith(`${executor}#`)) this.#cachedAt.delete(key);
+    });
+  }
+
+  /**
+   * Runs a job; `read` turns a task's answer into its value (it may fetch a result block) before the job's blocks go.
+   * @returns one value a partition, in order
+   * @throws JobError
+   */
+  async run<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
+    await this.planSources(request.top);
+    const { bus, options } = this.tasks;
+    const job = `job-${this.#jobs++}`;
+    const jobScope = `${options.driver}/${job}`;
+    const begun = bus.clock.now();
+    bus.emit({ event: 'job-start', job, name: request.name });
+    let message: string | undefined;
+    try {
+      const stage = planStages(request.top, request.terminal);
+      return await this.#runAndRead(stage, request, job, request.scope ?? jobScope, read);
+    } catch (error) {
+      message = (error as Error).message;
+      throw error instanceof TaskSetError ? new JobError(request.name, error) : error;
+    } finally {
+      bus.emit({ event: 'job-end', job, ok: message === undefined, message, ms: bus.clock.now() - begun });
+      this.release(jobScope);
+    }
+  }
+
+  /** Decides the partitions of every source below `top` that has none yet. */
+  async planSources(top: LineageNode): Promise<void> {
+    for (const source of sourcesOf(top)) source.splits ??= await source.planner!.plan(source);
+  }
+
+  /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
+  release(scope: string): void {
+    this.#outputs.drop(`${scope}:`);
+    this.tasks.release(scope);
+    this.onRelease(scope);
+  }
+
+  /** Set by the context: the driver holds blocks too. */
+  onRelease: (scope: string) => void = () => {};
+
+  /** A result block lost with its executor before it was read is made again. */
+  async #runAndRead<T>(
+    stage: Stage,
+    request: JobRequest,
+    job: string,
+    scope: string,
+    read: (answer: Json) => Promise<T>,
+  ) {
+    const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
+    const values = new Map<number, T>();
+    for (let attempt = 1; values.size < partitions.length; attempt++) {
+      const missing = partitions.filter((partition) => !values.has(partition));
+      for (const { partition, value } of await this.#runStage(stage, { ...request, partitions: missing }, job, scope)) {
+        try {
+          values.set(partition, await read(value));
+        } catch (error) {
+          if (toFailure(error).kind !== 'fetch-failed' || attempt === MAX_STAGE_ATTEMPTS) throw error;
+        }
+      }
+    }
+    return partitions.map((partition) => values.get(partition)!);
+  }
+
+  async #runStage(stage: Stage, request: JobRequest, job: string, scope: string): Promise<TaskResult[]> {
+    const id = this.#stages++;
+    const done = new Map<number, TaskResult>();
+    const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
+    let program: ProgramRef | undefined;
+    for (let attempt = 0; ; attempt++) {
+      const statuses = await this.#shuffleInputs(stage, request, job, scope);
+      program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
+      const missing = partitions.filter((partition) => !done.has(partition));
+      try {
+        const { expectedMs, gang } = request;
+        const tasks = missing.map((partition) => this.#taskSpec(stage, partition, statuses, request));
+        const set = { job, stage: id, stageAttempt: attempt, name: stage.top.name, program, tasks, expectedMs, gang };
+        for (const result of await this.tasks.run(set)) done.set(result.partition, result);
+        this.#rememberCached(stage, done.values());
+        this.#reportCounters(done.values());
+        return partitions.map((partition) => done.get(partition)!);
+      } catch (error) {
+        if (!(error instanceof TaskSetError)) throw error;
+        for (const result of error.done) done.set(result.partition, result);
+        if (!this.#forgetUnreadable(error.failure) || attempt + 1 >= MAX_STAGE_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #forgetUnreadable(failure: Failure): boolean {
+    if (failure.kind !== 'fetch-failed') return false;
+    this.#outputs.unreadable(failure.block);
+    return true;
+  }
+
+  /** Makes the outputs the stage reads; answers with one map status block a shuffle. */
+  async #shuffleInputs(
+    stage: Stage,
+    request: JobRequest,
+    job: string,
+    scope: string,
+  ): Promise<Record<string, BlockRef>> {
+    const statuses: Record<string, BlockRef> = {};
+    for (const parent of stage.parents) {
+      if (parent.terminal.kind !== 'shuffle-write') continue;
+      const { shuffle } = parent.terminal;
+      const outputs = this.#outputs.outputs(`${scope}:${shuffle.id}`, partitionCount(parent.top));
+      const missing = [...outputs.keys()].filter((map) => !outputs[map]);
+      if (missing.length > 0) {
+        const mapRequest = { ...request, partitions: missing, gang: false, prefer: undefined, expectedMs: undefined };
+        const made = await this.#runStage(parent, mapRequest, job, scope);
+        for (const { partition, value } of made) outputs[partition] = value as unknown as MapOutput;
+      }
+      const status = Buffer.from(JSON.stringify(outputs));
+      const id = `map-status:${shuffle.id}:${this.#stages}`;
+      statuses[shuffle.id] = await this.blocks.put(id, `${scope}/shuffle-${shuffle.id}`, status);
+    }
+    return statuses;
+  }
+
+  #taskSpec(stage: Stage, partition: number, statuses: Record<string, BlockRef>, request: JobRequest): TaskSpec {
+    const input = partitionInput(stage.top, partition);
+    const inputs = Object.keys(statuses).length > 0 ? { ...input, statuses } : input;
+    const cached = cachedOnPath(stage.top, partition);
+    const prefer = request.prefer?.(partition) ?? (cached === undefined ? undefined : this.#cachedAt.get(cached));
+    return { partition, inputs: inputs as unknown as Json, prefer };
+  }
+
+  #reportCounters(results: Iterable<TaskResult>): void {
+    const totals = new Map<string, number>();
+    for (const { counters = {} } of results)
+      for (const [name, amount] of Object.entries(counters)) totals.set(name, (totals.get(name) ?? 0) + amount);
+    for (const [what, count] of totals) this.tasks.bus.emit({ event: 'dropped', what, count });
+  }
+
+  #rememberCached(stage: Stage, results: Iterable<TaskResult>): void {
+    for (const { partition, at } of results) {
+      const cached = cachedOnPath(stage.top, partition);
+      if (cached) this.#cachedAt.set(cached, at);
+    }
+  }
+}
+
+/** Key of the first cached partition met on the way from a stage's partition down to its leaf. */
+function cachedOnPath(top: LineageNode, partition: number): string | undefined {
+  let node = top;
+  let index = partition;
+  while (!node.cached) {
+    if (node.step.kind === 'union') {
+      const input = partitionInput(node, index);
+      node = node.parents[input.choice!]!;
+      index = input.of!.partition;
+    } else if (node.step.kind === 'source' || node.step.kind === 'shuffle-read') return undefined;
+    else node = node.parents[0]!;
+  }
+  return `${node.id}:${index}`;
+}

@@ -1,0 +1,47 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Clock, systemClock } from '../protocol/clock.js';
+import type { SheafEvent, TimedEvent } from '../protocol/event.js';
+
+export type EventListener = (event: TimedEvent) => void;
+
+/** Hands every event of one application to its listeners, at once and in order. */
+export class EventBus {
+  readonly #listeners = new Set<EventListener>();
+
+  constructor(readonly clock: Clock = systemClock) {}
+
+  emit(event: SheafEvent): void {
+    const timed = { ...event, at: this.clock.now() };
+    for (const listener of this.#listeners) listener(timed);
+  }
+
+  /** Returns the function that unsubscribes. */
+  listen(listener: EventListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** Appends events to a file as JSON lines; lines are gathered for a moment, a task end is no reason for a system call. */
+export function writeEventLog(bus: EventBus, path: string): { close(): void } {
+  mkdirSync(dirname(path), { recursive: true });
+  let lines: string[] = [];
+  let cancel: (() => void) | undefined;
+  const flush = () => {
+    cancel?.();
+    cancel = undefined;
+    if (lines.length) appendFileSync(path, `${lines.join('\n')}\n`);
+    lines = [];
+  };
+  const unlisten = bus.listen((event) => {
+    lines.push(JSON.stringify(event));
+    cancel ??= bus.clock.after(100, flush);
+  });
+  return {
+    close() {
+      unlisten();
+      flush();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { BlockRef, BlockSegment } from '../protocol/block.js';
+
+/** What a map task answers: one block, and which part of it each reduce partition reads. */
+export interface MapOutput {
+  readonly block: BlockRef;
+  readonly segments: readonly BlockSegment[];
+}
+
+/** Where the outputs of every shuffle's map tasks are; a lost executor's are forgotten and made again. */
+export class MapOutputs {
+  readonly #shuffles = new Map<string, (MapOutput | undefined)[]>();
+
+  /** @param key shuffle and scope */
+  outputs(key: string, maps: number): (MapOutput | undefined)[] {
+    const known = this.#shuffles.get(key);
+    if (known) return known;
+    const fresh = new Array<MapOutput | undefined>(maps).fill(undefined);
+    this.#shuffles.set(key, fresh);
+    return fresh;
+  }
+
+  /** Forgets what only this holder had. */
+  lost(holder: string): void {
+    for (const outputs of this.#shuffles.values())
+      for (const [map, output] of outputs.entries())
+        if (output?.block.at.every((location) => location.holder === holder)) outputs[map] = undefined;
+  }
+
+  /** Forgets one block that could not be read. */
+  unreadable(block: BlockRef): void {
+    for (const outputs of this.#shuffles.values())
+      for (const [map, output] of outputs.entries()) if (output?.block.id === block.id) outputs[map] = undefined;
+  }
+
+  drop(keyPrefix: string): void {
+    for (const key of this.#shuffles.keys()) if (key.startsWith(keyPrefix)) this.#shuffles.delete(key);
+  }
+}

@@ -1,0 +1,22 @@
+import type { FailureKind } from '../protocol/failure.js';
+
+export type Recovery =
+  /** End the job with this failure. */
+  | 'fail'
+  /** Run the task again on another slot, at most `sheaf.task.maxFailures` times. */
+  | 'retry-elsewhere'
+  /** Run again what made the missing block, then the stage's remaining tasks. */
+  | 'recompute-parent'
+  /** Run the task again, alone in its message. */
+  | 'retry-alone'
+  | 'stop';
+
+/** The one table of what the driver does about each kind of failure. */
+export const RECOVERY: Record<FailureKind, Recovery> = {
+  'user-error': 'fail',
+  'executor-lost': 'retry-elsewhere',
+  'fetch-failed': 'recompute-parent',
+  resource: 'retry-alone',
+  cancelled: 'stop',
+  timeout: 'retry-elsewhere',
+};

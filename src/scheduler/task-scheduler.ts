@@ -1,0 +1,301 @@
+import type { DriverChannel, ExecutorInfo, Heartbeat } from '../protocol/channel.js';
+import { every } from '../protocol/clock.js';
+import type { Failure } from '../protocol/failure.js';
+import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
+import type { EventBus } from './event-bus.js';
+import {
+  type SlotKey,
+  slotKey,
+  type TaskResult,
+  type TaskSet,
+  TaskSetError,
+  type TaskSetLimits,
+  TaskSetState,
+} from './task-set.js';
+
+export interface SchedulerOptions extends TaskSetLimits {
+  readonly driver: string;
+  /** Messages a slot may hold: 1 where sending is free, 2 where the next message should wait at the slot. */
+  readonly depth: number;
+  /** How long a job waits for a first executor. */
+  readonly executorWaitMs: number;
+}
+
+interface Open {
+  readonly message: TaskMessage;
+  readonly state: TaskSetState;
+  missing: number;
+}
+
+/** A message neither held by its executor nor waiting in the queue at this many checks in a row is sent again. */
+const MISSING_CHECKS = 2;
+const CHECK_MS = 2_000;
+
+/**
+ * Runs task sets on whatever executors there are: the one authority for retries.
+ *
+ * All state is touched from the driver's event loop only. Failures: an executor that is gone fails its open messages
+ * (`executor-lost`); a message that vanished is sent again; a result that comes twice or too late is ignored.
+ */
+export class TaskScheduler {
+  readonly #executors = new Map<string, Heartbeat>();
+  readonly #open = new Map<string, Open>();
+  readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
+  readonly #lossListeners = new Set<(executor: string) => void>();
+  readonly #arrivals = new Set<() => void>();
+  readonly #stopChecks: () => void;
+  #messages = 0;
+  #dispatchQueued = false;
+
+  constructor(
+    readonly channel: DriverChannel,
+    readonly bus: EventBus,
+    readonly options: SchedulerOptions,
+  ) {
+    this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#resendVanished());
+  }
+
+  async open(): Promise<void> {
+    await this.channel.open({
+      result: (message) => this.#onResult(message),
+      heartbeat: (heartbeat) => this.#onHeartbeat(heartbeat),
+      gone: (executor, reason) => this.executorGone(executor, reason),
+    });
+  }
+
+  /** Resolves with one result a task, in partition order; rejects with a TaskSetError. */
+  async run(set: TaskSet): Promise<TaskResult[]> {
+    if (set.tasks.length === 0) return [];
+    await this.slotsAvailable();
+    const { clock } = this.bus;
+    const { job, stage, stageAttempt, name } = set;
+    const begun = clock.now();
+    if (!set.quiet) this.bus.emit({ event: 'stage-start', job, stage, stageAttempt, name, tasks: set.tasks.length });
+    let ok = false;
+    try {
+      const results = await new Promise<TaskResult[]>((resolve, reject) => {
+        this.#active.set(new TaskSetState(set, begun, this.options), { resolve, reject });
+        this.#dispatch();
+      });
+      ok = true;
+      return results.sort((a, b) => a.partition - b.partition);
+    } finally {
+      if (!set.quiet) this.bus.emit({ event: 'stage-end', job, stage, stageAttempt, ok, ms: clock.now() - begun });
+    }
+  }
+
+  /** Slots of all live executors, in a stable order. */
+  slots(): { key: SlotKey; executor: ExecutorInfo; index: number }[] {
+    return this.executors().flatMap((executor) =>
+      executor.slots.map(({ index }) => ({ key: slotKey(executor.id, index), executor, index })),
+    );
+  }
+
+  #hostSeats(): { key: SlotKey; executor: ExecutorInfo; index: number }[] {
+    return this.executors().map((executor) => ({
+      key: slotKey(executor.id, HOST_SEAT),
+      executor,
+      index: HOST_SEAT,
+    }));
+  }
+
+  /** Live executors, in a stable order. */
+  executors(): ExecutorInfo[] {
+    return [...this.#executors.values()].map(({ executor }) => executor).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Waits until at least `count` slots are there (default: any). @throws Error after `executorWaitMs` */
+  async slotsAvailable(count = 1): Promise<void> {
+    if (this.slots().length >= count) return;
+    const { executorWaitMs } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      const cancel = this.bus.clock.after(executorWaitMs, () => {
+        this.#arrivals.delete(arrived);
+        reject(
+          new Error(
+            `no executor joined within ${executorWaitMs / 1000} s: start one with "sheaf executor --master URL"`,
+          ),
+        );
+      });
+      const arrived = () => {
+        if (this.slots().length < count) return;
+        this.#arrivals.delete(arrived);
+        cancel();
+        resolve();
+      };
+      this.#arrivals.add(arrived);
+    });
+  }
+
+  /** Calls back whenever an executor is lost, before its tasks are sent elsewhere. */
+  onExecutorLost(listener: (executor: string) => void): () => void {
+    this.#lossListeners.add(listener);
+    return () => this.#lossListeners.delete(listener);
+  }
+
+  executorGone(executor: string, reason: string): void {
+    if (!this.#executors.delete(executor)) return;
+    this.bus.emit({ event: 'executor-lost', executor, reason });
+    for (const listener of this.#lossListeners) listener(executor);
+    const failure: Failure = { kind: 'executor-lost', executor, message: `executor ${executor} was lost: ${reason}` };
+    for (const { message, state } of [...this.#open.values()]) {
+      if (message.executor !== executor) continue;
+      this.#open.delete(message.id);
+      for (const { partition, attempt } of message.tasks) this.#settle(state, state.fail(partition, attempt, failure));
+    }
+    this.#dispatch();
+  }
+
+  /** Ends every task set of a job; its tasks are told to stop. */
+  cancel(job: string, message: string): void {
+    for (const [state] of this.#active)
+      if (state.set.job === job)
+        this.#settle(
+          state,
+          new TaskSetError({ kind: 'cancelled', message }, state.set, -1, [...state.results.values()]),
+        );
+  }
+
+  /** Drops blocks and residents of a scope everywhere. */
+  release(scope: string): void {
+    for (const executor of this.#executors.keys())
+      this.channel.control(executor, { kind: 'release', scope }).catch(() => {}); // its lease's end releases it too
+  }
+
+  async close(): Promise<void> {
+    this.#stopChecks();
+    for (const [state] of this.#active) this.cancel(state.set.job, 'the application ended');
+    await this.channel.close();
+  }
+
+  #onHeartbeat(heartbeat: Heartbeat): void {
+    const { executor } = heartbeat;
+    const known = this.#executors.has(executor.id);
+    this.#executors.set(executor.id, heartbeat);
+    if (known) return;
+    const { id, slots, fingerprint } = executor;
+    this.bus.emit({ event: 'executor-joined', executor: id, slots: slots.length, fingerprint });
+    for (const arrived of [...this.#arrivals]) arrived();
+    this.#dispatch();
+  }
+
+  #onResult(result: ResultMessage): void {
+    const open = this.#open.get(result.id);
+    if (!open) return;
+    this.#open.delete(result.id);
+    for (const outcome of result.outcomes) {
+      this.#logTask(open, result, outcome);
+      this.#settle(open.state, open.state.finish(outcome, slotKey(result.executor, result.slot)));
+    }
+    this.#dispatch();
+  }
+
+  #settle(state: TaskSetState, error: TaskSetError | undefined): void {
+    const waiter = this.#active.get(state);
+    if (!waiter || (!error && !state.complete)) return;
+    this.#active.delete(state);
+    if (!error) waiter.resolve([...state.results.values()]);
+    else {
+      this.#abandon(state);
+      waiter.reject(error);
+    }
+  }
+
+  /** Forgets what is still running for a set that has ended, and tells the executors. */
+  #abandon(state: TaskSetState): void {
+    const executors = new Set<string>();
+    for (const [id, open] of this.#open) {
+      if (open.state !== state) continue;
+      this.#open.delete(id);
+      executors.add(open.message.executor);
+    }
+    const { driver } = this.options;
+    for (const executor of executors)
+      this.channel.control(executor, { kind: 'cancel', driver, job: state.set.job }).catch(() => {});
+  }
+
+  /** Once a turn of the event loop, however many results came in it. */
+  #dispatch(): void {
+    if (this.#dispatchQueued) return;
+    this.#dispatchQueued = true;
+    queueMicrotask(() => {
+      this.#dispatchQueued = false;
+      this.#assign();
+    });
+  }
+
+  #assign(): void {
+    const slots = this.slots();
+    const alive = new Set([...slots, ...this.#hostSeats()].map(({ key }) => key));
+    for (const state of [...this.#active.keys()]) this.#settle(state, state.orphaned(alive));
+    const load = new Map<SlotKey, number>();
+    for (const { message } of this.#open.values()) {
+      const key = slotKey(message.executor, message.slot);
+      load.set(key, (load.get(key) ?? 0) + 1);
+    }
+    const messages: TaskMessage[] = [];
+    const seats = [...slots, ...this.#hostSeats()];
+    for (let depth = 0; depth < this.options.depth; depth++) {
+      for (const slot of seats) {
+        if ((load.get(slot.key) ?? 0) > depth) continue;
+        for (const state of this.#active.keys()) {
+          if ((slot.index === HOST_SEAT) !== (state.set.host ?? false)) continue;
+          if (depth > 0 && state.waiting < slots.length && !state.set.gang) continue;
+          const tasks = state.next(slot.key, alive, this.bus.clock.now());
+          if (tasks.length === 0) continue;
+          const message = this.#message(slot.executor.id, slot.index, state, tasks);
+          this.#open.set(message.id, { message, state, missing: 0 });
+          load.set(slot.key, (load.get(slot.key) ?? 0) + 1);
+          messages.push(message);
+          break;
+        }
+      }
+    }
+    if (messages.length > 0) this.#send(messages);
+    const impatient = [...this.#active.keys()].some((state) => state.waiting > 0);
+    if (impatient) this.bus.clock.after(this.options.localityWaitMs, () => this.#dispatch());
+  }
+
+  #message(executor: string, slot: number, state: TaskSetState, tasks: TaskMessage['tasks']): TaskMessage {
+    const { driver } = this.options;
+    const id = `${driver}-m${this.#messages++}`;
+    return { id, driver, executor, slot, program: state.set.program, tasks, sentAt: this.bus.clock.now() };
+  }
+
+  /** A send that fails leaves its messages open: the next check sends them again. */
+  #send(messages: readonly TaskMessage[]): void {
+    this.channel.send(messages).catch((error: Error) => {
+      this.bus.emit({ event: 'warning', message: `tasks could not be sent and will be sent again: ${error.message}` });
+    });
+  }
+
+  async #resendVanished(): Promise<void> {
+    const now = this.bus.clock.now();
+    const again: TaskMessage[] = [];
+    for (const [executor, { holding, at }] of this.#executors) {
+      const suspects = [...this.#open.values()].filter(
+        ({ message }) => message.executor === executor && message.sentAt < at && now - message.sentAt > CHECK_MS,
+      );
+      if (suspects.length === 0) continue;
+      const ids = suspects.map(({ message }) => message.id);
+      const waiting = await this.channel.waiting(executor, ids).catch(() => new Set(ids));
+      for (const open of suspects) {
+        const { id } = open.message;
+        open.missing = holding.includes(id) || waiting.has(id) ? 0 : open.missing + 1;
+        if (open.missing < MISSING_CHECKS || !this.#open.has(id)) continue;
+        open.missing = 0;
+        again.push(open.message);
+      }
+    }
+    if (again.length > 0) this.#send(again);
+  }
+
+  #logTask({ state }: Open, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {
+    if (state.set.quiet && outcome.ok) return;
+    const { stage, stageAttempt, partition, attempt, metrics } = outcome;
+    const { executor, slot } = result;
+    const failed = outcome.ok ? {} : { failure: outcome.failure.kind, message: outcome.failure.message };
+    const key = { job: state.set.job, stage, stageAttempt, partition, attempt, executor, slot };
+    this.bus.emit({ event: 'task-end', ...key, ...failed, metrics });
+  }
+}
