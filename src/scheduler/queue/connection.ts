@@ -137,6 +137,10 @@ function notReachable(where: string, reason: Error & { code?: string }): Error {
     return new RedisError(`Redis at ${where} wants a password: put it into the URL (redis://:PASSWORD@host:port)`);
   if (/WRONGPASS|invalid password|invalid username/i.test(text))
     return new RedisError(`Redis at ${where} refuses the password of the URL`);
+  if (/certificate|self.signed/i.test(text))
+    return new RedisError(
+      `Redis at ${where} shows a certificate that this machine does not trust (${text}): name its authority with NODE_EXTRA_CA_CERTS=/path/to/ca.pem`,
+    );
   return new RedisError(
     `cannot reach Redis at ${where}: ${text || reason.code}. Is it running there (redis-server), and does a firewall let you through?`,
   );

@@ -14,7 +14,7 @@ import { ALL, call, type Post, post, within } from './mail.js';
 
 /** Messages added in one transaction: its executor starts with the first batch while the next is on its way. */
 const BATCH = 32;
-/** Nothing of ours is worth a longer wait for a Redis that has gone: what we leave ends with its lease. */
+/** Nothing of ours is worth a longer wait: what we leave ends with its lease. */
 const CLOSE_MS = 2000;
 
 interface ExecutorQueue {
@@ -53,7 +53,7 @@ export class RedisDriver implements DriverChannel {
   }
 
   async open(handlers: Parameters<DriverChannel['open']>[0]): Promise<void> {
-    const { url, cluster, prefix, leaseMs, warn } = this.#settings;
+    const { url, cluster, leaseMs, warn } = this.#settings;
     this.#handlers = handlers;
     [this.#client, this.#bull] = await Promise.all([
       connectRedis(url, { cluster, name: `sheaf-${this.#id}`, warn }),
@@ -72,11 +72,9 @@ export class RedisDriver implements DriverChannel {
     this.#inbox = openInbox(this.#client, this.#keys.inbox('driver', this.#id), (text) => this.#read(text));
     await this.#watch();
 
-    const workerData: LeaseThreadData = { url, cluster, prefix, driver: this.#id, leaseMs };
-    this.#thread = new Thread(entryPoint('scheduler/queue/lease-thread.js'), { workerData, execArgv: [] });
-    this.#thread.on('error', (error) => warn(`the thread that renews the driver's lease ended: ${error.message}`));
-    this.#thread.unref();
+    this.#startThread();
     this.#timer = setInterval(() => {
+      if (!this.#thread) this.#startThread();
       // The thread does this too; here it makes good for a thread that could not start.
       this.#leases.renew('driver', this.#id, leaseMs).catch(() => {});
       this.#watch().catch(() => {});
@@ -128,10 +126,13 @@ export class RedisDriver implements DriverChannel {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#inbox.close();
-    const ended = new Promise((resolve) => this.#thread!.once('exit', resolve));
-    this.#thread!.postMessage('end');
-    await within(CLOSE_MS, ended);
-    await this.#thread!.terminate();
+    const thread = this.#thread;
+    if (thread) {
+      const ended = new Promise((resolve) => thread.once('exit', resolve));
+      thread.postMessage('end');
+      await within(CLOSE_MS, ended);
+      await thread.terminate();
+    }
     const bye = this.#mail.write('bye', ALL, { from: this.#id, reason: 'closed' });
     const farewell = [
       // Of an executor that has gone nobody else keeps the queue.
@@ -141,9 +142,23 @@ export class RedisDriver implements DriverChannel {
       this.#leases.leave('driver', this.#id),
       this.#leases.tell('executor', this.#settings.leaseMs, bye),
     ];
-    await within(CLOSE_MS, Promise.all(farewell));
-    await within(CLOSE_MS, this.#queue.close());
+    // While Redis is away there is nobody to wait for.
+    const patience = this.#client.status === 'ready' ? CLOSE_MS : 0;
+    await within(patience, Promise.all(farewell));
+    await within(patience, this.#queue.close());
     this.#client.disconnect();
+  }
+
+  #startThread(): void {
+    const { url, cluster, prefix, leaseMs, warn } = this.#settings;
+    const workerData: LeaseThreadData = { url, cluster, prefix, driver: this.#id, leaseMs };
+    const thread = new Thread(entryPoint('scheduler/queue/lease-thread.js'), { workerData, execArgv: [] });
+    thread.on('error', (error) => warn(`the thread that renews the driver's lease ended: ${error.message}`));
+    thread.once('exit', () => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    thread.unref();
+    this.#thread = thread;
   }
 
   #queueOf(executor: string): ExecutorQueue {

@@ -8,6 +8,7 @@ import { Keys, Leases, type QueueKeys, queueKeys } from './leases.js';
 import { Liveness } from './liveness.js';
 import { ALL, call, type Post, post, within } from './mail.js';
 
+/** Nothing of ours is worth a longer wait: what we leave ends with its lease. */
 const CLOSE_MS = 2000;
 
 /** The executor's side of the queue on Redis: a BullMQ worker with as many jobs at a time as there are seats. */
@@ -93,12 +94,14 @@ export class RedisExecutor implements ExecutorChannel {
     this.#closed = true;
     clearInterval(this.#timer);
     const bye = this.#mail.write('bye', ALL, { from: this.#id, reason });
+    // While Redis is away there is nobody to wait for.
+    const patience = this.#client.status === 'ready' ? CLOSE_MS : 0;
     // Out of the roll first: whoever hears the goodbye must not find us there.
     const leave = () => this.#leases.leave('executor', this.#id);
-    await within(CLOSE_MS, Promise.all([leave(), this.#leases.tell('driver', this.#settings.leaseMs, bye)]));
-    await within(CLOSE_MS, this.#worker.close(true));
+    await within(patience, Promise.all([leave(), this.#leases.tell('driver', this.#settings.leaseMs, bye)]));
+    await within(patience, this.#worker.close(true));
     this.#inbox!.close();
-    await within(CLOSE_MS, Promise.all([this.#leases.dropQueue(this.#queue), leave()]));
+    await within(patience, Promise.all([this.#leases.dropQueue(this.#queue), leave()]));
     this.#client.disconnect();
   }
 
