@@ -1,3 +1,4 @@
+import './rdd/shared-modules.js';
 export { type ClassifierOptions, type Evaluation, MLPClassifier, MLPModel } from './mlp/classifier.js';
 export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
 export { DivergedError, type EpochReport } from './mlp/trainer.js';

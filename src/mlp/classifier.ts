@@ -80,7 +80,7 @@ export class MLPClassifier {
     );
     const mode = context.conf.get('sheaf.aggregation');
     const result = await train(context, spec, dealt, mode === 'auto' ? aggregation : (mode as Aggregation), onEpoch);
-    return new MLPModel(context, network, result.theta, classes, features, label, plan, result.losses);
+    return new MLPModel(context, network, result.theta, classes, features, label, plan, result.losses, result.backend);
   }
 
   #network(inputs: number, outputs: number): Network {
@@ -128,6 +128,8 @@ export class MLPModel {
     readonly plan: NumericalPlan,
     /** Mean loss of each epoch. */
     readonly losses: readonly number[],
+    /** What it was trained on, for people: `TensorFlow 2.21.0 (CPU, amx_bf16)`. */
+    readonly backend: string,
   ) {}
 
   /** Hex SHA-256 of the weights' bytes: equal hashes, equal bits. */

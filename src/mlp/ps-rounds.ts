@@ -43,7 +43,7 @@ export class ParameterServerRounds implements Rounds {
       server,
     }));
     const totals = answers[0]!.value as unknown as StepTotal[];
-    for (const [k, total] of totals.entries()) onStep(from + k, total);
+    for (const [k, total] of totals.entries()) onStep(from + k, { ...total, lossSum: total.lossSum ?? Number.NaN });
     return { step: from + steps, pending: [] };
   }
 

@@ -35,12 +35,12 @@ export interface RoundOrder {
   readonly server: ServerAddress;
 }
 
-/** Losses a round's member saw: per step the sums of its own nodes. */
-export interface StepLoss {
-  readonly level: number;
-  readonly index: number;
-  readonly rows: number;
-  readonly lossSum: number;
+/** What a member computes with. */
+export interface RestoreAnswer {
+  readonly name: string;
+  readonly description: string;
+  readonly fingerprint: string;
+  readonly [key: string]: Json;
 }
 
 const trainProgram: SlotProgram = {
@@ -64,7 +64,8 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'restore': {
       const state = order.state ? floats(await context.blocks.get(order.state)) : undefined;
       replica.restore(order.generation, order.step, state);
-      return { fingerprint: replica.backend.fingerprint, backend: replica.backend.description };
+      const { name, description, fingerprint } = replica.backend;
+      return { name, description, fingerprint } satisfies RestoreAnswer;
     }
     case 'gradient': {
       if (order.apply.length > 0) await applySums(order, replica, context);

@@ -24,6 +24,8 @@ export interface EpochReport {
 export interface TrainingResult {
   readonly theta: Float32Array;
   readonly losses: readonly number[];
+  /** Compute backend, for people. */
+  readonly backend: string;
   /** Generations formed: 1 when nothing was lost. */
   readonly generations: number;
 }
@@ -84,7 +86,12 @@ export async function train(
         if (committed.block) committed = await stillReadable(context, committed, losses);
       }
     }
-    return { theta: await thetaOf(context, plan, committed), losses, generations: cluster.generation + 1 };
+    return {
+      theta: await thetaOf(context, plan, committed),
+      losses,
+      backend: cluster.backend,
+      generations: cluster.generation + 1,
+    };
   } finally {
     context.dag.release(model);
   }

@@ -6,7 +6,7 @@ import { assignShards } from '../ps/assign-shards.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import type { SlotKey, TaskResult } from '../scheduler/task-set.js';
-import type { TrainOrder } from './train-program.js';
+import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
 
 /** One slot that takes part, with the shards it owns. */
@@ -29,6 +29,8 @@ export interface Committed {
 export class TrainingCluster {
   members: readonly Member[] = [];
   generation = -1;
+  /** Compute backend of the members, for people. */
+  backend = '';
   #program: ProgramRef | undefined;
   #stages = 0;
 
@@ -65,7 +67,7 @@ export class TrainingCluster {
     );
     const state = committed.block;
     const answers = await this.all(() => ({ op: 'restore', generation: this.generation, step: committed.step, state }));
-    this.#checkFingerprints(answers);
+    this.#noteBackends(answers);
   }
 
   /** One order to each member, all together; answers in order of rank. @throws TaskSetError when one is lost */
@@ -114,11 +116,20 @@ export class TrainingCluster {
     return (await this.context.tasks.run(set))[0]!.value;
   }
 
-  #checkFingerprints(answers: readonly TaskResult[]): void {
-    const builds = new Map(answers.map(({ value, at }) => [(value as { fingerprint: string }).fingerprint, at]));
+  #noteBackends(results: readonly TaskResult[]): void {
+    const answers = results.map(({ value, at }) => ({ ...(value as unknown as RestoreAnswer), at }));
+    this.backend = answers[0]!.description;
+    const { bus, conf } = this.context;
+    if (this.generation === 0 && answers[0]!.name === 'tfjs-wasm' && conf.get('sheaf.backend') === 'auto')
+      bus.emit({
+        event: 'warning',
+        message:
+          'no native TensorFlow here: computing on WebAssembly, several times slower; "sheaf doctor" says what to do',
+      });
+    const builds = new Map(answers.map(({ fingerprint, at }) => [fingerprint, at]));
     if (builds.size < 2) return;
     const list = [...builds].map(([build, slot]) => `${slot}: ${build}`).join('; ');
     const message = `this cluster is mixed, so the weights may differ in their last bits from those of another run: ${list}`;
-    this.context.bus.emit({ event: 'warning', message });
+    bus.emit({ event: 'warning', message });
   }
 }

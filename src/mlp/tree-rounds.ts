@@ -63,7 +63,10 @@ export class TreeRounds implements Rounds {
 
 /** Added along the canonical tree too: the same for every number of members. */
 function totalLoss(sums: readonly SumBlock[], shards: number): StepLoss {
-  const nodes = sums.map(({ level, index, rows, lossSum }) => ({ level, index, value: { rows, lossSum } }));
+  const nodes = sums.map(({ level, index, rows, lossSum }) => ({
+    ...{ level, index },
+    value: { rows, lossSum: lossSum ?? Number.NaN },
+  }));
   const total = reduceNodes(nodes, shards, (a, b) => ({ rows: a.rows + b.rows, lossSum: a.lossSum + b.lossSum }))!;
-  return { ...total, parts: sums.map(({ level, index, lossSum }) => ({ level, index, lossSum })) };
+  return { ...total, parts: nodes.map(({ level, index, value: { lossSum } }) => ({ level, index, lossSum })) };
 }

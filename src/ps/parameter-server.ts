@@ -117,7 +117,7 @@ export class SynchronousServer {
     const length = payload.length / 4 / Math.max(1, header.nodes.length);
     member.nodes = header.nodes.map(({ level, index, rows, lossSum }, k) => {
       const gradient = new Float32Array(payload.buffer, payload.byteOffset + k * length * 4, length);
-      return { level, index, value: { gradient, rows, lossSum } };
+      return { level, index, value: { gradient, rows, lossSum: lossSum ?? Number.NaN } };
     });
     if (this.#pushed().length === this.init.members) this.#update();
   }

@@ -25,7 +25,8 @@ export interface Round {
 /** Sums over all members of one step. */
 export interface StepTotal {
   readonly rows: number;
-  readonly lossSum: number;
+  /** JSON has no NaN: null is one. */
+  readonly lossSum: number | null;
 }
 
 /**

@@ -20,7 +20,7 @@ export type ToServer =
       readonly kind: 'push';
       readonly generation: number;
       readonly step: number;
-      readonly nodes: readonly { level: number; index: number; rows: number; lossSum: number }[];
+      readonly nodes: readonly { level: number; index: number; rows: number; lossSum: number | null }[];
     }
   /** Asks for the whole state (weights, then the optimizer's slots) after `step` updates. */
   | { readonly kind: 'state'; readonly token: string; readonly generation: number; readonly step: number };
@@ -28,7 +28,7 @@ export type ToServer =
 export type FromServer =
   | { readonly kind: 'joined' }
   /** The payload is theta after the step's update: the pull is the answer to the push. */
-  | { readonly kind: 'updated'; readonly step: number; readonly rows: number; readonly lossSum: number }
+  | { readonly kind: 'updated'; readonly step: number; readonly rows: number; readonly lossSum: number | null }
   | { readonly kind: 'state'; readonly step: number }
   | { readonly kind: 'refused'; readonly reason: string };
 

@@ -7,7 +7,8 @@ export interface SumBlock {
   readonly level: number;
   readonly index: number;
   readonly rows: number;
-  readonly lossSum: number;
+  /** JSON has no NaN: null is one. */
+  readonly lossSum: number | null;
   readonly block: BlockRef;
 }
 
@@ -39,7 +40,7 @@ export async function readSums(
     const bytes = await blocks.get(block);
     metrics.bytesIn += bytes.length;
     const gradient = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    nodes.push({ level, index, value: { gradient, rows, lossSum } });
+    nodes.push({ level, index, value: { gradient, rows, lossSum: lossSum ?? Number.NaN } });
   }
   metrics.fetchMs += performance.now() - begun;
   return nodes;

@@ -1,3 +1,4 @@
+import './shared-modules.js';
 import { loadBundle } from '../executor/bundle.js';
 import { decodeValue, encodeValue, restoreFunction, type ShippedFunction } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
