@@ -1,7 +1,7 @@
 import { analyse } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
 import { inspect } from './inspector.js';
-import { Script } from './script.js';
+import { patternNames, Script } from './script.js';
 
 /** A job's bundle, evaluated in this process. */
 export interface LoadedBundle {
@@ -136,21 +136,4 @@ function namespaces(statements: any[]): string[] {
     .map((each) => each.expression)
     .filter((each) => each?.type === 'CallExpression' && each.callee.name === '__export')
     .map((each) => each.arguments[0].name);
-}
-
-function patternNames(pattern: any): string[] {
-  switch (pattern?.type) {
-    case 'Identifier':
-      return [pattern.name];
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((each: any) => patternNames(each.argument ?? each.value));
-    case 'ArrayPattern':
-      return pattern.elements.flatMap(patternNames);
-    case 'AssignmentPattern':
-      return patternNames(pattern.left);
-    case 'RestElement':
-      return patternNames(pattern.argument);
-    default:
-      return [];
-  }
 }

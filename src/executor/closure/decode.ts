@@ -52,17 +52,16 @@ class Decoder {
 
   decode(): unknown {
     const { root, specials, patches, fills, accessors, properties, prototypes, cells } = this.#graph;
-    for (let i = 0; i < specials.length; i++) this.#make(i);
+    // A prototype may have been asked for while its class was under way: the second time it is there.
+    for (let i = 0; i < 2 * specials.length; i++) this.#make(i % specials.length);
     for (const [holder, key, special] of patches) define(holder, key, this.#made[special], true);
     for (const [container, entries] of fills) fill(container, entries);
-    for (const [holder, key, [get, set], enumerable] of accessors)
-      Object.defineProperty(holder, key, { get, set, enumerable, configurable: true } as PropertyDescriptor);
+    for (const [[target], key, [get, set], enumerable] of accessors)
+      Object.defineProperty(target, key, { get, set, enumerable, configurable: true } as PropertyDescriptor);
     for (const [[target], [key, value], enumerable] of properties)
       define(target as object, key as string, value, enumerable);
-    for (const [[source], byClass, instances] of prototypes) {
-      const prototype = byClass ? (source as AnyFunction).prototype : source;
-      for (const each of instances) Object.setPrototypeOf(each, prototype);
-    }
+    for (const [[prototype], instances] of prototypes)
+      for (const each of instances) Object.setPrototypeOf(each, prototype as object | null);
     for (const apply of this.#late) apply();
     cells.forEach(({ names }, i) => {
       this.#cells[i]!.set(names.map(([, special, slot]) => (specials[special] as Code).values[slot]));
@@ -98,6 +97,10 @@ class Decoder {
         return (specifier: string) => importFrom(String(specifier), special.base);
       case 'meta':
         return importMeta(special.base);
+      case 'prototype': {
+        const owner: any = this.#make(special.of);
+        return owner === MAKING ? undefined : owner.prototype;
+      }
       case 'bound':
         return this.#bound(special.parts);
       case 'code':
@@ -132,7 +135,7 @@ class Decoder {
     const late: number[] = [];
     for (const [key, special] of this.#direct.get(holder) ?? []) {
       const value = this.#make(special);
-      if (value === MAKING) late.push(key);
+      if (value === MAKING || value === undefined) late.push(key);
       else holder[key] = value;
     }
     return late;

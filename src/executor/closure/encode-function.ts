@@ -12,6 +12,7 @@ import { identityOf } from './identity.js';
 import { type Inspected, inspect, scriptUrl } from './inspector.js';
 import { DYNAMIC_IMPORT, IMPORT_META, type Literal, parseLiteral, startOf } from './literal.js';
 import { findLoaded, loadModule, resolvePackage } from './modules.js';
+import { isStandardPrototype } from './plain.js';
 import { Script } from './script.js';
 
 /** A function's text and place. Depends on the text alone, so it is worked out once for all closures made from it. */
@@ -122,7 +123,6 @@ export class FunctionEncoder {
     let place = places.get(key);
     if (place === undefined) {
       const { line, column } = script.position(start);
-      const lines = text.split('\n').length;
       place = {
         literal: this.#parse(text, fn),
         script,
@@ -131,7 +131,7 @@ export class FunctionEncoder {
         url: script.url,
         line,
         column,
-        map: script.map?.cut(line, column, lines, 1),
+        map: script.map?.cut({ line, column }, script.position(start + text.length), 1),
       };
       places.set(key, place);
     }
@@ -196,8 +196,9 @@ export class FunctionEncoder {
     const { literal, script } = place;
     const slot = code.names.length;
     const base = bundle ? pathToFileURL(bundle.loaded.file).href : script.url;
-    const found = name === literal.heritage ? undefined : lookUp(inspected, name, this.#unread(place));
-    const special = name === DYNAMIC_IMPORT ? 'import' : name === IMPORT_META ? 'meta' : undefined;
+    const seen = lookUp(inspected, name, this.#unread(place));
+    const found = name !== literal.heritage || seen?.value === Object.getPrototypeOf(fn) ? seen : undefined;
+    const special = loaderOf(name);
     if (special || (name === 'require' && found && isRequire(found.value))) {
       code.names.push(name);
       code.values.push(undefined);
@@ -207,33 +208,26 @@ export class FunctionEncoder {
     if (name !== literal.heritage && found === undefined) return;
     code.names.push(name);
     code.values.push(undefined);
-    const value = name === literal.heritage ? Object.getPrototypeOf(fn) : found!.value;
+    const value = found ? found.value : Object.getPrototypeOf(fn);
     const label = encoder.trail.length === 0 ? name : ` → ${name}`;
-    const reference = found && this.#importReference(name, found, from, base);
+    const variable = found && variableOf(name, found, from);
+    const reference = variable?.certain ? this.#importReference(name, found!, from, base) : undefined;
     if (reference !== undefined) {
       encoder.graph.patches.push([code.values, slot, reference]);
       return;
     }
-    if (found)
-      this.#cells.note({ code, index: from.index, name, slot, value, assigned: use.assigned, ...keyOf(found, from) });
-    const partial = found && this.#members(value, use, script.imports.get(name) !== undefined);
+    if (variable) this.#cells.note({ ...variable, code, index: from.index, name, slot, value, assigned: use.assigned });
+    const partial = found && this.#members(value, use, script.imports.get(name)?.name === '*');
     if (partial) encoder.put(code.values, slot, partial, label);
     else encoder.put(code.values, slot, value, label);
   }
 
-  /** What the script, or the bundle, imports from a package. */
-  #importReference(
-    name: string,
-    found: Found,
-    { bundle, place, inspected }: Capturing,
-    base: string,
-  ): number | undefined {
+  /** What the script, or the bundle, imports from a package; the variable is known to be of module scope. */
+  #importReference(name: string, { value, description }: Found, from: Capturing, base: string): number | undefined {
     const encoder = this.#encoder;
-    const { value, scope, description } = found;
-    const outermost = scope === inspected.scopes.length - 2;
-    if (!outermost && description !== 'Module' && description !== 'Block') return undefined;
+    const { bundle, place } = from;
     if (bundle) {
-      if (!outermost || bundle.declarations.get(name)?.kind !== 'import') return undefined;
+      if (bundle.declarations.get(name)?.kind !== 'import') return undefined;
       return encoder.add({ kind: 'bundle', sha256: bundle.loaded.sha256, expression: name });
     }
     if (typeof value !== 'function' && (typeof value !== 'object' || value === null)) return undefined;
@@ -249,7 +243,7 @@ export class FunctionEncoder {
   /** Of a module that is only used as `name.x`, what is used. */
   #members(value: unknown, { members }: FreeName, imported: boolean): object | undefined {
     if (typeof value !== 'object' || value === null || members === undefined) return undefined;
-    if (!imported && !types.isModuleNamespaceObject(value)) return undefined;
+    if (!imported && !types.isModuleNamespaceObject(value) && !(value as any).__esModule) return undefined;
     return Object.fromEntries([...members].map((member) => [member, (value as any)[member]]));
   }
 
@@ -265,22 +259,19 @@ export class FunctionEncoder {
   #ownProperties(fn: AnyFunction, { isClass }: Literal, index: number): void {
     for (const key of Reflect.ownKeys(fn)) {
       const { value, enumerable = false, get, set } = Object.getOwnPropertyDescriptor(fn, key)!;
+      if (key === 'prototype' && !isClass && hasMethods(value)) this.#encoder.methods(value, index);
       const inText = NOT_DATA.has(key) || get || set || (isClass && !enumerable);
-      if (inText && !(key === 'prototype' && !isClass && hasMethods(value))) continue;
-      const self: [unknown] = [undefined];
-      this.#encoder.graph.patches.push([self, 0, index]);
-      const label = typeof key === 'symbol' ? `[${String(key)}]` : `.${key}`;
-      this.#encoder.property(self, key, value, enumerable, label);
+      if (!inText) this.#encoder.property(this.#encoder.box(index), key, value, enumerable);
     }
   }
 }
 
 const NOT_DATA = new Set<string | symbol>(['length', 'name', 'prototype', 'arguments', 'caller']);
 
-/** The prototype of an old-style class, and not what every function has. */
+/** The prototype of an old-style class, and not what every function (or generator) has. */
 function hasMethods(prototype: object): boolean {
   const own = Reflect.ownKeys(prototype);
-  return own.includes('constructor') && (own.length > 1 || Object.getPrototypeOf(prototype) !== Object.prototype);
+  return own.includes('constructor') ? own.length > 1 || !isStandardPrototype(prototype) : own.length > 0;
 }
 
 interface Capturing {
@@ -300,18 +291,20 @@ export interface Found {
 }
 
 /** Which variable it is: certain at module level, where there is one of each name, and a guess by its place elsewhere. */
-function keyOf(
+function variableOf(
+  name: string,
   { scope, description }: Found,
-  { inspected, place, bundle }: Capturing,
+  { inspected: { scopes }, place: { script }, bundle }: Capturing,
 ): { key: string; certain: boolean } {
-  const { scopes } = inspected;
+  if (/^(Script|Global)$/.test(description)) return { key: description, certain: true };
   const lastBlock = scopes.findLastIndex((each) => each.description === 'Block');
+  const isOuter = scope >= scopes.length - (script.shape === 'called' ? 3 : 2);
   const certain =
-    /^(Module|Script|Global)$/.test(description) ||
-    (bundle !== undefined && scope === scopes.length - 2) ||
-    (place.script.isWrapped && scope >= lastBlock && lastBlock >= 0);
-  const script = /^(Script|Global)$/.test(description) ? description : place.script.id;
-  return { key: `${script}:${certain ? '' : `${scopes.length - scope}:${description}`}`, certain };
+    description === 'Module' ||
+    (bundle !== undefined && isOuter) ||
+    (script.shape === 'block' && scope >= lastBlock && lastBlock >= 0) ||
+    (description === 'Closure' && isOuter && script.declares(name));
+  return { key: `${script.id}:${certain ? '' : `${scopes.length - scope}:${description}`}`, certain };
 }
 
 function mayCapture({ analysis }: Literal): boolean {
@@ -334,6 +327,12 @@ function lookUp({ scopes }: Inspected, name: string, unread: (name: string) => n
     }
   }
   return undefined;
+}
+
+/** `import()` and `import.meta`, as `parseLiteral` writes them and as vite does. */
+function loaderOf(name: string): 'import' | 'meta' | undefined {
+  if (name === DYNAMIC_IMPORT || /^__vi\w*_dynamic_import__$/.test(name)) return 'import';
+  return name === IMPORT_META || /^__vi\w*_import_meta__$/.test(name) ? 'meta' : undefined;
 }
 
 function isRequire(value: unknown): boolean {

@@ -25,7 +25,7 @@ export class Encoder {
   readonly #plain = new PlainValues(true);
   readonly #copies = new Map<object, object>();
   readonly #indices = new Map<unknown, number>();
-  readonly #prototypes = new Map<object | null, object[]>();
+  readonly #prototypes = new Map<object | null, unknown[]>();
   readonly #functions: FunctionEncoder;
   /** How the value at hand was reached: variables and properties, outermost first. */
   readonly trail: string[] = [];
@@ -103,6 +103,11 @@ export class Encoder {
     const path = globalPath(value);
     if (path) return this.add({ kind: 'global', path: encodePath(path) }, value);
     if (value instanceof URL) return this.add({ kind: 'url', href: value.href }, value);
+    const owner = ownerOf(value);
+    if (owner) {
+      const of = this.#special(owner)!;
+      return this.#indices.get(value) ?? this.add({ kind: 'prototype', of }, value);
+    }
     if (!isStandardPrototype(value) || this.#plain.has(value)) return undefined;
     const builtin = looksLikeModule(value) ? findBuiltinModule(value) : undefined;
     return builtin && this.add(builtin, value);
@@ -131,9 +136,23 @@ export class Encoder {
     const copy = emptyCopy(value);
     this.#copies.set(value, copy);
     if (value instanceof Map || value instanceof Set) this.#entries(value, copy as any);
-    this.#properties(value, copy);
-    if (!types.isModuleNamespaceObject(value)) this.#prototype(value, copy);
+    this.#properties(value, () => [copy], copy);
+    if (!types.isModuleNamespaceObject(value)) this.#link(value, copy);
     return copy;
+  }
+
+  /** The methods of an old-style class, put on the prototype that its function has by itself. */
+  methods(prototype: object, of: number): void {
+    const special = this.add({ kind: 'prototype', of }, prototype);
+    this.#properties(prototype, () => this.box(special));
+    this.#link(prototype, special);
+  }
+
+  /** A container of the graph that will hold the special. */
+  box(special: number): [unknown] {
+    const box: [unknown] = [undefined];
+    this.graph.patches.push([box, 0, special]);
+    return box;
   }
 
   #entries(value: Map<unknown, unknown> | Set<unknown>, copy: Map<unknown, unknown> | Set<unknown>): void {
@@ -148,48 +167,58 @@ export class Encoder {
     this.graph.fills.push([copy, entries]);
   }
 
-  #properties(value: object, copy: object): void {
-    const assigns = Array.isArray(copy) || Object.getPrototypeOf(copy) === Object.prototype;
+  /** Own properties: the simple ones into `copy`, the others, and all of them without one, in the list of those to be defined. */
+  #properties(value: object, target: () => [unknown], copy?: object): void {
+    const simple = copy && (Array.isArray(copy) || Object.getPrototypeOf(copy) === Object.prototype);
     for (const key of Reflect.ownKeys(value)) {
       const { get, set, value: data, enumerable = false } = Object.getOwnPropertyDescriptor(value, key)!;
-      if (key === 'length' && Array.isArray(value)) continue;
-      if (types.isNativeError(value) && (key === 'stack' || key === 'message')) continue;
-      const name = typeof key === 'symbol' ? `[${String(key)}]` : propertyName(key);
+      if (isInherent(value, key) || (key === 'constructor' && !copy)) continue;
+      const name = propertyName(key);
       if (get || set) {
         const pair: [unknown, unknown] = [undefined, undefined];
         this.put(pair, 0, get, name);
         this.put(pair, 1, set, name);
-        if (typeof key === 'string') this.graph.accessors.push([copy, key, pair, enumerable]);
-      } else if (typeof key === 'string' && assigns && enumerable) this.put(copy, key, data, name);
-      else this.property([copy], key, data, enumerable, name);
+        if (typeof key === 'string') this.graph.accessors.push([target(), key, pair, enumerable]);
+      } else if (typeof key === 'string' && simple && enumerable) this.put(copy, key, data, name);
+      else this.property(target(), key, data, enumerable);
     }
   }
 
   /** A property to be defined once the target exists; `target` is a box, which may hold a special. */
-  property(target: [unknown], key: string | symbol, value: unknown, enumerable: boolean, name: string): void {
+  property(target: [unknown], key: string | symbol, value: unknown, enumerable: boolean): void {
     const entry: [unknown, unknown] = [undefined, undefined];
     this.put(entry, 0, key);
-    this.put(entry, 1, value, name);
+    this.put(entry, 1, value, propertyName(key));
     this.graph.properties.push([target, entry, enumerable]);
   }
 
-  #prototype(value: object, copy: object): void {
-    const prototype = Object.getPrototypeOf(value);
-    const type = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-    if (type === Object || type === Array || type === Map || type === Set) return;
+  /** Notes what prototype `instance`, a copy or a special, has, unless it is what such a copy has anyway. */
+  #link(value: object, instance: object | number): void {
     if (isStandardPrototype(value) && !types.isNativeError(value)) return;
-    const instances = this.#prototypes.get(prototype);
-    if (instances) {
-      instances.push(copy);
-      return;
+    const prototype = Object.getPrototypeOf(value);
+    let instances = this.#prototypes.get(prototype);
+    if (!instances) {
+      instances = [];
+      this.#prototypes.set(prototype, instances);
+      const source: [unknown] = [undefined];
+      this.put(source, 0, prototype, ' (its prototype)');
+      this.graph.prototypes.push([source, instances]);
     }
-    const list = [copy];
-    this.#prototypes.set(prototype, list);
-    const byClass = typeof type === 'function' && type.prototype === prototype;
-    const source: [unknown] = [undefined];
-    this.put(source, 0, byClass ? type : prototype, byClass ? ' (its class)' : ' (its prototype)');
-    this.graph.prototypes.push([source, byClass, list]);
+    if (typeof instance === 'number') this.graph.patches.push([instances, instances.length, instance]);
+    instances.push(typeof instance === 'number' ? undefined : instance);
   }
+}
+
+/** The class whose prototype the object is. */
+function ownerOf(value: object): AnyFunction | undefined {
+  const owner = Object.getOwnPropertyDescriptor(value, 'constructor')?.value;
+  return typeof owner === 'function' && owner.prototype === value ? owner : undefined;
+}
+
+/** Properties that every copy has from the start. */
+function isInherent(value: object, key: string | symbol): boolean {
+  if (Array.isArray(value)) return key === 'length';
+  return types.isNativeError(value) && (key === 'stack' || key === 'message');
 }
 
 export function encodePath(path: readonly (string | symbol)[]): (string | [string])[] {
@@ -217,7 +246,8 @@ function looksLikeModule(value: object): boolean {
   );
 }
 
-function propertyName(key: string): string {
+function propertyName(key: string | symbol): string {
+  if (typeof key === 'symbol') return `[${String(key)}]`;
   if (/^\d+$/.test(key)) return `[${key}]`;
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AnyFunction } from './function-type.js';
 import type { Code } from './graph.js';
 
@@ -61,8 +62,9 @@ function place({ map, line, column }: Code): string {
 }
 
 /** Node keeps one map for each address, so a text with a map has an address of its own. */
-function origin({ url, map, line, column }: Code): string {
+function origin({ url, map, text }: Code): string {
   if (/\s/.test(url)) return '';
   if (!map) return `//# sourceURL=${url}`;
-  return `//# sourceMappingURL=${map}\n//# sourceURL=${url}?function=${line + 1}:${column + 1}`;
+  const id = createHash('sha1').update(text).update(map).digest('hex').slice(0, 12);
+  return `//# sourceMappingURL=${map}\n//# sourceURL=${url}?${id}`;
 }

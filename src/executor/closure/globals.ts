@@ -1,15 +1,20 @@
+import { isBuiltin } from 'node:module';
+
 /**
  * What every Node process has under the same name travels as that name. The names are those present when this module is
- * loaded: what a user's program adds to `globalThis` later is the user's data.
+ * loaded: what a user's program adds to `globalThis` later is the user's data. A REPL has Node's modules there too, one of them
+ * (`crypto`) in place of the usual global, so what they are is decided by value.
  */
-const STANDARD: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(globalThis), 'undefined', 'require']);
+const STANDARD: ReadonlySet<string> = new Set(
+  [...Object.getOwnPropertyNames(globalThis), 'undefined'].filter((name) => !isBuiltin(name) && name !== 'require'),
+);
 
 type Path = readonly (string | symbol)[];
 const paths = new Map<object | symbol, Path>();
 const realms = new Set<object>();
 
 export function isStandardGlobal(name: string): boolean {
-  return STANDARD.has(name) && name !== 'require';
+  return STANDARD.has(name);
 }
 
 /** Makes the built-ins of another realm known (a REPL evaluates in one of its own): they are the same ones by name. */
@@ -18,7 +23,7 @@ export function addRealm(global: object): void {
   realms.add(global);
   add(global, []);
   for (const name of Object.getOwnPropertyNames(global)) {
-    if (!STANDARD.has(name)) continue;
+    if (!STANDARD.has(name) && name !== 'console' && name !== 'process') continue;
     const value = own(global, name);
     if (!isReference(value) || value === global) continue;
     add(value, [name]);
@@ -36,9 +41,10 @@ export function addRealm(global: object): void {
 export function globalPath(value: object | symbol): Path | undefined {
   if (realms.size === 0) addRealm(globalThis);
   const known = paths.get(value);
-  if (known !== undefined || typeof value !== 'function') return known;
-  // Some classes are defined by getters, so that Node starts faster; they are not looked at before they are asked for.
-  return STANDARD.has(value.name) && (globalThis as any)[value.name] === value ? [value.name] : undefined;
+  if (known !== undefined || typeof value === 'symbol') return known;
+  // Some are defined by getters, so that Node starts faster; they are not looked at before they are asked for.
+  const name = typeof value === 'function' ? value.name : (value as any)[Symbol.toStringTag]?.toLowerCase?.();
+  return name && (STANDARD.has(name) || name === 'crypto') && (globalThis as any)[name] === value ? [name] : undefined;
 }
 
 export function fromGlobalPath(path: Path): unknown {

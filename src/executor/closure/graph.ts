@@ -14,9 +14,9 @@ export interface Graph {
   readonly fills: [container: Map<unknown, unknown> | Set<unknown>, entries: unknown[]][];
   /** Properties that an assignment does not make: symbol keys, hidden ones, those of errors, maps and functions. */
   readonly properties: [target: [unknown], entry: [key: unknown, value: unknown], enumerable: boolean][];
-  readonly accessors: [holder: object, key: string, pair: [get: unknown, set: unknown], enumerable: boolean][];
-  /** Instances by what their prototype is: `[class]`, whose `prototype` it is, or `[object]` or `[null]` itself. */
-  readonly prototypes: [source: [unknown], byClass: boolean, instances: object[]][];
+  readonly accessors: [target: [unknown], key: string, pair: [get: unknown, set: unknown], enumerable: boolean][];
+  /** Objects by their prototype, where that is not what their copy has anyway. */
+  readonly prototypes: [prototype: [unknown], instances: unknown[]][];
   /** Module-level variables that one shipped function assigns and another reads: one binding for all of them. */
   readonly cells: Cell[];
 }
@@ -31,6 +31,8 @@ export type Special =
   | { readonly kind: 'global'; readonly path: readonly (string | [wellKnown: string])[] }
   | ModuleReference
   | { readonly kind: 'bundle'; readonly sha256: string; readonly expression: string }
+  /** The `prototype` of a function or class, which is a special too. */
+  | { readonly kind: 'prototype'; readonly of: number }
   | { readonly kind: 'bound'; readonly parts: [target: unknown, receiver: unknown, args: unknown[]] }
   /** `key`: of a registered symbol; otherwise `id` keeps its identity. */
   | { readonly kind: 'symbol'; readonly key?: string; readonly id?: string; readonly description?: string }

@@ -37,6 +37,7 @@ export function parseTolerantly(source: string): any {
 export class Script {
   static readonly #known = new Map<string, Script>();
 
+  /** Of the file; where a tool has put another text in its place, of the file that was written. */
   readonly url: string;
   readonly source: string;
   readonly #sourceMapUrl: string;
@@ -44,8 +45,9 @@ export class Script {
   #map: SourceMap | null | undefined;
   #statements: any[] | undefined;
   #strict: boolean | undefined;
-  #wrapped = false;
+  #shape: 'plain' | 'block' | 'called' = 'plain';
   #imports: Map<string, Import> | undefined;
+  #declared: Set<string> | undefined;
 
   static of(id: string): Script {
     let script = Script.#known.get(id);
@@ -58,9 +60,10 @@ export class Script {
 
   private constructor(readonly id: string) {
     const { url, source, sourceMapUrl } = scriptText(id);
-    this.url = url;
     this.source = source;
     this.#sourceMapUrl = sourceMapUrl;
+    this.url = url;
+    if (url.startsWith('data:')) this.url = this.map?.sources[0] ?? 'data:';
     for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1)) this.#lineStarts.push(at + 1);
   }
 
@@ -82,7 +85,7 @@ export class Script {
 
   get map(): SourceMap | undefined {
     if (this.#map === undefined)
-      this.#map = (this.#sourceMapUrl && SourceMap.read(this.#sourceMapUrl, this.url)) || null;
+      this.#map = (this.#sourceMapUrl && SourceMap.read(this.#sourceMapUrl, this.url ?? '')) || null;
     return this.#map ?? undefined;
   }
 
@@ -106,9 +109,10 @@ export class Script {
     return this.#strict;
   }
 
-  /** The module's code stands in a block of a function's: vite's way of running modules. */
-  get isWrapped(): boolean {
-    return this.statements.length > 0 && this.#wrapped;
+  /** How a tool has wrapped the module's code: in a `block` of a function (vite), in a function `called` at once (tsx). */
+  get shape(): 'plain' | 'block' | 'called' {
+    void this.statements;
+    return this.#shape;
   }
 
   /** The statements of module scope; of a module that vite has wrapped in a function or `loadBundle` has, those inside. */
@@ -125,10 +129,27 @@ export class Script {
       return []; // Newer syntax than acorn knows: imports of packages are then found by identity alone.
     }
     const last = body.at(-1)?.expression;
-    if (!/^(Arrow)?FunctionExpression$/.test(last?.type) || last.body.type !== 'BlockStatement') return body;
-    const [block] = last.body.body;
-    this.#wrapped = block?.type === 'BlockStatement';
-    return this.#wrapped ? block.body : last.body.body;
+    const called = last?.type === 'CallExpression' && last.arguments.length === 0;
+    const wrapper = called ? last.callee : last;
+    if (!/^(Arrow)?FunctionExpression$/.test(wrapper?.type) || wrapper.body.type !== 'BlockStatement') return body;
+    const inside: any[] = wrapper.body.body;
+    if (called) this.#shape = 'called';
+    else if (inside[0]?.type === 'BlockStatement') this.#shape = 'block';
+    return this.#shape === 'block' ? inside[0].body : inside;
+  }
+
+  /** The name is declared by a statement of module scope. */
+  declares(name: string): boolean {
+    this.#declared ??= new Set(
+      this.statements.flatMap((each) =>
+        each.type === 'VariableDeclaration'
+          ? each.declarations.flatMap((declaration: any) => patternNames(declaration.id))
+          : /^(Function|Class)Declaration$/.test(each.type)
+            ? [each.id.name]
+            : [],
+      ),
+    );
+    return this.#declared.has(name);
   }
 
   /** Names of module scope that are imported, by whatever syntax: `import`, `require`, `await import`, vite's rewriting. */
@@ -148,6 +169,24 @@ export function shortPath(url: string): string {
   const path = fileURLToPath(url);
   const below = relative(process.cwd(), path);
   return below.startsWith('..') ? path : below;
+}
+
+/** The names that a pattern declares: `{ a, b: [c] }`. */
+export function patternNames(pattern: any): string[] {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name];
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((each: any) => patternNames(each.argument ?? each.value));
+    case 'ArrayPattern':
+      return pattern.elements.flatMap(patternNames);
+    case 'AssignmentPattern':
+      return patternNames(pattern.left);
+    case 'RestElement':
+      return patternNames(pattern.argument);
+    default:
+      return [];
+  }
 }
 
 function importsOf(statement: any): [string, Import][] {

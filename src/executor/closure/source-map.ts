@@ -5,6 +5,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 /** Four numbers a segment: generated column, source, original line, original column; all from zero. */
 type Line = readonly (readonly [number, number, number, number])[];
 
+/** From zero, both. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
 /**
  * A source map (version 3) as lines of segments. Needed to say where a function was written, and to cut out the part of a map
  * that belongs to one function, so that an error thrown by its copy on an executor names the line of the original file.
@@ -36,16 +42,17 @@ export class SourceMap {
     return { source: this.sources[segment[1]]!, line: segment[2], column: segment[3] };
   }
 
-  /** The map, as a `data:` URL, of generated text from (line, column) on for `count` lines, moved to line `at`, column 0. */
-  cut(line: number, column: number, count: number, at: number): string {
+  /** The map, as a `data:` URL, of generated text from one position to another, moved to line `at`, column 0. */
+  cut(from: Position, to: Position, at: number): string {
     const used: string[] = [];
     const out: Line[] = Array.from({ length: at }, () => []);
-    for (let i = 0; i < count; i++) {
-      const segments = this.lines[line + i] ?? [];
-      const shift = i === 0 ? column : 0;
-      const first = i === 0 ? Math.max(0, lastAtOrBefore(segments, column)) : 0;
+    for (let line = from.line; line <= to.line; line++) {
+      const segments = this.lines[line] ?? [];
+      const shift = line === from.line ? from.column : 0;
+      const first = line === from.line ? Math.max(0, lastAtOrBefore(segments, from.column)) : 0;
+      const end = line === to.line ? lastAtOrBefore(segments, to.column) + 1 : segments.length;
       out.push(
-        segments.slice(first).map(([generated, source, originalLine, originalColumn]) => {
+        segments.slice(first, end).map(([generated, source, originalLine, originalColumn]) => {
           const name = this.sources[source]!;
           if (!used.includes(name)) used.push(name);
           return [Math.max(0, generated - shift), used.indexOf(name), originalLine, originalColumn] as const;
@@ -70,10 +77,8 @@ function load(url: string, base: string): { text: string; from: string } {
 function resolveSource(source: string, base: string): string {
   if (/^[a-z][a-z\d+.-]+:/i.test(source)) return source;
   // vite names its sources from the root of the project, of which only the script's own address is a witness.
-  if (source.startsWith('/') && base.endsWith(source)) return base;
-  return base.startsWith('file:')
-    ? new URL(source.startsWith('/') ? pathToFileURL(source) : source, base).href
-    : pathToFileURL(`${dirname(base)}/${source}`).href;
+  if (source.startsWith('/')) return base.endsWith(source) ? base : pathToFileURL(source).href;
+  return base.startsWith('file:') ? new URL(source, base).href : pathToFileURL(`${dirname(base)}/${source}`).href;
 }
 
 function lastAtOrBefore(segments: Line, column: number): number {
