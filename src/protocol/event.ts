@@ -37,6 +37,8 @@ export type SheafEvent =
       readonly stageAttempt: number;
       readonly name: string;
       readonly tasks: number;
+      /** Nodes of the sources that the stage reads. */
+      readonly sources?: readonly number[];
     }
   | {
       readonly event: 'stage-end';
@@ -59,13 +61,15 @@ export type SheafEvent =
       readonly message?: string;
       readonly metrics: TaskMetrics;
     }
-  /** An automatic choice with its reason and prediction, later answered by `measured`. */
+  /** A choice with its reason, later answered by `plan-measured` where there was a prediction. */
   | {
       readonly event: 'plan';
       readonly what: string;
       readonly choice: Json;
       readonly reason: string;
       readonly predictedMs?: number;
+      /** What the choice was made from, for reports. */
+      readonly details?: Json;
     }
   | {
       readonly event: 'plan-measured';

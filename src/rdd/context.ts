@@ -27,7 +27,7 @@ import { operatorName, RDD } from './rdd.js';
 import { shipStage } from './ship-stage.js';
 import { collectionSplits } from './sources/collection.js';
 import { type CsvOptions, csvSource } from './sources/csv.js';
-import { packUnits, type Source } from './sources/source.js';
+import { packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { textSource } from './sources/text.js';
 
 export interface ContextOptions {
@@ -44,8 +44,25 @@ export interface ContextOptions {
   readonly bundle?: { readonly code: string; readonly file: string };
 }
 
+/** A source whose partitions are to be chosen. */
+export interface PartitionQuestion {
+  readonly node: LineageNode;
+  /** Last node of the stage that reads it first. */
+  readonly top: LineageNode;
+  readonly units: readonly SourceUnit[];
+  /** A number that was asked for, and by whom: it holds. */
+  readonly pinned?: { readonly partitions: number; readonly by: string };
+}
+
+export interface PartitionChoice {
+  /** Wanted number of partitions, >= 1; `packUnits` makes them. */
+  readonly partitions: number;
+  /** Milliseconds a task of the stage is expected to take. */
+  readonly expectedMs?: number;
+}
+
 /** Chooses the number of a source's partitions; partition-opt provides it, so that the engine does not depend on it. */
-export type PartitionChooser = (source: Source, node: LineageNode, context: SheafContext) => Promise<number>;
+export type PartitionChooser = (question: PartitionQuestion, context: SheafContext) => Promise<PartitionChoice>;
 
 /**
  * The entry to the engine: connects to a master, makes RDDs, runs jobs.
@@ -59,7 +76,9 @@ export type PartitionChooser = (source: Source, node: LineageNode, context: Shea
 export class SheafContext {
   readonly [DRIVER_ONLY] = 'the SheafContext';
   /** Two slots' worth of partitions a slot, until measurement says better. */
-  static partitionChooser: PartitionChooser = async (_source, _node, context) => 2 * context.defaultParallelism;
+  static partitionChooser: PartitionChooser = async ({ pinned }, context) => ({
+    partitions: pinned?.partitions ?? 2 * context.defaultParallelism,
+  });
 
   #nodes = 0;
   #shuffles = 0;
@@ -145,8 +164,9 @@ export class SheafContext {
   /** Distributes an array. @param partitions default: one a slot */
   parallelize<T>(rows: readonly T[], partitions = this.defaultParallelism): RDD<T> {
     const id = this.#nodes;
-    const plan = () =>
-      collectionSplits(rows, partitions, `collection-${id}`, `${this.app}/collection-${id}`, this.blocks);
+    const plan = async () => ({
+      splits: await collectionSplits(rows, partitions, `collection-${id}`, `${this.app}/collection-${id}`, this.blocks),
+    });
     return new RDD<T>(
       this,
       this.#leaf('parallelize', { module: 'rdd/sources/collection-reader', options: null, batches: false }, { plan }),
@@ -156,11 +176,12 @@ export class SheafContext {
   /** Whole numbers `from`, `from + step`, … below `to`, made where they are used. */
   range(from: number, to: number, step = 1, partitions = this.defaultParallelism): RDD<number> {
     const total = Math.max(0, Math.ceil((to - from) / step));
-    const plan = async () =>
-      Array.from({ length: partitions }, (_, p) => {
+    const plan = async () => ({
+      splits: Array.from({ length: partitions }, (_, p) => {
         const first = Math.floor((p * total) / partitions);
         return { from: from + first * step, count: Math.floor(((p + 1) * total) / partitions) - first, step };
-      });
+      }),
+    });
     return new RDD<number>(
       this,
       this.#leaf('range', { module: 'rdd/sources/range-reader', options: null, batches: false }, { plan }),
@@ -223,15 +244,19 @@ export class SheafContext {
   }
 
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
-    const plan = async (node: LineageNode) => {
+    const plan = async (node: LineageNode, top: LineageNode) => {
       const units = await source.units();
-      const configured = this.conf.get('sheaf.partitions');
-      const wanted =
-        pinned ??
-        (configured === 'auto' ? await SheafContext.partitionChooser(source, node, this) : Number(configured));
-      return packUnits(units, wanted) as unknown as Json[];
+      const question = { node, top, units, pinned: this.#pinned(pinned) };
+      const { partitions, expectedMs } = await SheafContext.partitionChooser(question, this);
+      return { splits: packUnits(units, partitions) as unknown as Json[], expectedMs };
     };
     return this.#leaf(operator, source, { plan });
+  }
+
+  #pinned(partitions: number | undefined): PartitionQuestion['pinned'] {
+    if (partitions !== undefined) return { partitions, by: 'the program' };
+    const configured = this.conf.get('sheaf.partitions');
+    return configured === 'auto' ? undefined : { partitions: Number(configured), by: 'sheaf.partitions' };
   }
 
   #leaf(

@@ -21,6 +21,11 @@ export const SETTINGS = {
     default: 'auto',
     form: [/^(auto|[1-9]\d*)$/, 'auto or a whole number of at least 1'],
   },
+  'sheaf.probe': {
+    doc: 'how partitions are chosen: auto (by earlier runs, else by a short probe), always (probe, also when partitions are pinned), off (two partitions a slot)',
+    default: 'auto',
+    form: [/^(auto|always|off)$/, 'auto, always or off'],
+  },
   'sheaf.task.maxFailures': { doc: 'attempts of a task before its job fails', default: '4', form: COUNT },
   'sheaf.locality.waitMs': {
     doc: 'how long a task waits for the slot that holds its data',

@@ -3,9 +3,16 @@ import { type Failure, toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { ProgramRef } from '../protocol/task.js';
 import { JobError } from './job-error.js';
-import { type LineageNode, partitionCount, partitionInput, sourcesOf, type Terminal } from './lineage.js';
+import {
+  type LineageNode,
+  partitionCount,
+  partitionInput,
+  type SourcePlan,
+  sourcesOf,
+  type Terminal,
+} from './lineage.js';
 import { type MapOutput, MapOutputs } from './map-outputs.js';
-import { planStages, type Stage } from './stages.js';
+import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
 import type { TaskScheduler } from './task-scheduler.js';
 import { type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
 
@@ -21,8 +28,10 @@ export interface JobRequest {
   /** Slot that should run a partition's task; by default where the partition is cached. */
   readonly prefer?: (partition: number) => SlotKey | undefined;
   readonly gang?: boolean;
-  /** Expected milliseconds a task, when the planner knows. */
+  /** Expected milliseconds a task; by default what the plan of the stage's source says. */
   readonly expectedMs?: number;
+  /** What its tasks count is not reported: a probe reads rows that the real job reads again. */
+  readonly uncounted?: boolean;
 }
 
 /** Turns a stage into a program that slots can run: ships its functions, puts its parameters into a block. */
@@ -38,6 +47,7 @@ const MAX_STAGE_ATTEMPTS = 4;
 export class DagScheduler {
   readonly #outputs = new MapOutputs();
   readonly #cachedAt = new Map<string, SlotKey>();
+  readonly #planning = new Map<LineageNode, Promise<SourcePlan>>();
   #jobs = 0;
   #stages = 0;
 
@@ -79,7 +89,16 @@ export class DagScheduler {
 
   /** Decides the partitions of every source below `top` that has none yet. */
   async planSources(top: LineageNode): Promise<void> {
-    for (const source of sourcesOf(top)) source.splits ??= await source.planner!.plan(source);
+    for (const source of sourcesOf(top)) {
+      if (source.splits) continue;
+      const planning = this.#planning.get(source) ?? source.planner!.plan(source, stageTopOf(top, source));
+      this.#planning.set(source, planning);
+      try {
+        Object.assign(source, await planning);
+      } finally {
+        this.#planning.delete(source);
+      }
+    }
   }
 
   /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
@@ -125,12 +144,17 @@ export class DagScheduler {
       program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
       const missing = partitions.filter((partition) => !done.has(partition));
       try {
-        const { expectedMs, gang } = request;
+        const { gang } = request;
         const tasks = missing.map((partition) => this.#taskSpec(stage, partition, statuses, request));
-        const set = { job, stage: id, stageAttempt: attempt, name: stage.top.name, program, tasks, expectedMs, gang };
+        const sources = stageNodes(stage).filter((node) => node.step.kind === 'source');
+        const expectedMs = request.expectedMs ?? plannedMs(sources, tasks);
+        const set = {
+          ...{ job, stage: id, stageAttempt: attempt, name: stage.top.name, program, tasks, expectedMs, gang },
+          sources: sources.map((node) => node.id),
+        };
         for (const result of await this.tasks.run(set)) done.set(result.partition, result);
         this.#rememberCached(stage, done.values());
-        this.#reportCounters(done.values());
+        if (!request.uncounted) this.#reportCounters(done.values());
         return partitions.map((partition) => done.get(partition)!);
       } catch (error) {
         if (!(error instanceof TaskSetError)) throw error;
@@ -192,6 +216,12 @@ export class DagScheduler {
       if (cached) this.#cachedAt.set(cached, at);
     }
   }
+}
+
+/** A plan's expectation holds for tasks that read the source, not for those that find their partition in a slot's cache. */
+function plannedMs(sources: readonly LineageNode[], tasks: readonly TaskSpec[]): number | undefined {
+  const [source] = sources;
+  return sources.length === 1 && tasks.every(({ prefer }) => !prefer) ? source!.expectedMs : undefined;
 }
 
 /** Key of the first cached partition met on the way from a stage's partition down to its leaf. */

@@ -52,7 +52,14 @@ export interface ShuffleSpec {
 
 /** Where a source's partitions come from: planned once, when the first job needs them. */
 export interface PartitionPlanner {
-  plan(node: LineageNode): Promise<readonly Json[]>;
+  /** @param top last node of the stage that will read the source: the planner may try that stage on a part of the input */
+  plan(node: LineageNode, top: LineageNode): Promise<SourcePlan>;
+}
+
+export interface SourcePlan {
+  readonly splits: readonly Json[];
+  /** Milliseconds that the stage is expected to spend on one of them, when that was measured. */
+  readonly expectedMs?: number;
 }
 
 /** One RDD of a lineage. Immutable but for what the planner and the cache remember. */
@@ -68,6 +75,8 @@ export interface LineageNode {
   readonly planner?: PartitionPlanner;
   /** The source's partitions, once planned. */
   splits?: readonly Json[];
+  /** Of the source's plan. */
+  expectedMs?: number;
   cached: boolean;
 }
 

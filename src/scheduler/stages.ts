@@ -33,6 +33,12 @@ function parentStages(top: LineageNode, mapStages: ReadonlyMap<number, Stage>): 
   return readers.map((reader) => mapStages.get(reader.shuffle!.id)!);
 }
 
+/** The last node of the first stage below `top` that reads `source`: what a task does with a partition of it. */
+export function stageTopOf(top: LineageNode, source: LineageNode): LineageNode {
+  const tops = reachable(top).flatMap((node) => (node.step.kind === 'shuffle-read' ? node.parents : []));
+  return tops.find((each) => reachable(each, narrowParents).includes(source)) ?? top;
+}
+
 /** The nodes a stage's tasks carry out, leaves first. */
 export function stageNodes(stage: Stage): LineageNode[] {
   return reachable(stage.top, narrowParents);

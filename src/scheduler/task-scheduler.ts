@@ -68,9 +68,10 @@ export class TaskScheduler {
     if (set.tasks.length === 0) return [];
     await this.slotsAvailable();
     const { clock } = this.bus;
-    const { job, stage, stageAttempt, name } = set;
+    const { job, stage, stageAttempt, name, sources } = set;
+    const tasks = set.tasks.length;
     const begun = clock.now();
-    if (!set.quiet) this.bus.emit({ event: 'stage-start', job, stage, stageAttempt, name, tasks: set.tasks.length });
+    if (!set.quiet) this.bus.emit({ event: 'stage-start', job, stage, stageAttempt, name, tasks, sources });
     let ok = false;
     try {
       const results = await new Promise<TaskResult[]>((resolve, reject) => {

@@ -27,6 +27,8 @@ export interface TaskSet {
   readonly tasks: readonly TaskSpec[];
   /** Milliseconds a task is expected to take, from the cost model; 0 means not known. */
   readonly expectedMs?: number;
+  /** Nodes of the sources that the tasks read, for those who follow a source's plan. */
+  readonly sources?: readonly number[];
   /** Too many and too small to be logged one by one (training steps). */
   readonly quiet?: boolean;
   /** Work for executors' own processes (`HOST_SEAT`), not for slots. */
