@@ -34,7 +34,7 @@ const functions: readonly (readonly [text: string, expected: unknown])[] = [
   ['x => [data.list.length, data.at.getTime(), data.map.get("k"), data instanceof Object]', [2, 3, 1, true]],
   ['x => basename("/a/" + x)', '2'],
   ['x => path.basename("/a/" + x) + os.EOL', '2\n'],
-  ['x => crypto.createHash("md5").update(String(x)).digest("hex").length', 32],
+  ['x => typeof crypto.subtle + typeof events.once', 'objectfunction'],
   ['x => acorn.parse("1", { ecmaVersion: 2022 }).type', 'Program'],
   ['async x => { await null; return Math.max(x, rate) }', 10],
   ['Math.sqrt.bind(null, 16)', 4],

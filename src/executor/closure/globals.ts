@@ -2,8 +2,8 @@ import { isBuiltin } from 'node:module';
 
 /**
  * What every Node process has under the same name travels as that name. The names are those present when this module is
- * loaded: what a user's program adds to `globalThis` later is the user's data. A REPL has Node's modules there too, one of them
- * (`crypto`) in place of the usual global, so what they are is decided by value.
+ * loaded: what a user's program adds to `globalThis` later is the user's data. A REPL has Node's modules there too (`fs`, `path` …), which
+ * are found by their value.
  */
 const STANDARD: ReadonlySet<string> = new Set(
   [...Object.getOwnPropertyNames(globalThis), 'undefined'].filter((name) => !isBuiltin(name) && name !== 'require'),
