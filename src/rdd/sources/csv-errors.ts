@@ -16,22 +16,29 @@ export interface CsvExpectation {
 const WHAT_TO_DO =
   "Correct it, give the column another type, add the text to nullValues, or leave such rows out with badRows: 'drop'.";
 
-/** Reads a file that was refused and says what is wrong first, and where; undefined when nothing is found. */
-export function firstBadCell(path: string, expected: CsvExpectation): SourceError | undefined {
+/**
+ * Reads a file that was refused and says what is wrong first, and where; undefined when nothing is found.
+ * @param where what the user calls the file, of which the one that is read may be a piece
+ */
+export function firstBadCell(
+  file: string,
+  expected: CsvExpectation,
+  { path, linesBefore }: { readonly path: string; readonly linesBefore: number },
+): SourceError | undefined {
   let number = 0;
-  for (const { fields, lines } of csvRecords(path, expected.delimiter)) {
+  for (const { fields, lines } of csvRecords(file, expected.delimiter)) {
     if (number++ === 0 && expected.header) continue;
     if (fields.length === 1 && fields[0] === '' && expected.width > 1) continue;
     if (fields.length !== expected.width)
       return new SourceError(
-        `${path}, line ${lines[0]}: the row has ${fields.length} cells, the file's first row has ${expected.width}. ` +
+        `${path}, line ${linesBefore + lines[0]!}: the row has ${fields.length} cells, the file's first row has ${expected.width}. ` +
           `Quote cells that hold the delimiter, or leave such rows out with badRows: 'drop'.`,
       );
     for (const { name, type, position } of expected.columns) {
       const text = fields[position]!;
       if (expected.nullValues.includes(text) || COLUMN_TYPES[type].accepts(text)) continue;
       return new SourceError(
-        `${path}, line ${lines[position]}, column "${name}": ${quote(text)} is not ${COLUMN_TYPES[type].noun} (${type}). ${WHAT_TO_DO}`,
+        `${path}, line ${linesBefore + lines[position]!}, column "${name}": ${quote(text)} is not ${COLUMN_TYPES[type].noun} (${type}). ${WHAT_TO_DO}`,
       );
     }
   }

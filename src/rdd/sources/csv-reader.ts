@@ -1,12 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { RecordBatch } from 'apache-arrow';
 import { BatchBuilder } from './csv-batches.js';
 import { firstBadCell } from './csv-errors.js';
 import { columnNames, positions } from './csv-header.js';
 import type { PathColumns } from './csv-path.js';
-import { COLUMN_TYPES, type ColumnType } from './csv-types.js';
-import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
-import { type ReadContext, SourceError, type SourceSplit } from './source.js';
+import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js';
+import { appendRange, linesBefore } from './csv-split.js';
+import type { ColumnType } from './csv-types.js';
+import { connect } from './duckdb.js';
+import { type ReadContext, SourceError, type SourceSplit, type SourceUnit } from './source.js';
 
 /** What `csvSource` sends to the slots. */
 export interface CsvReaderOptions {
@@ -24,19 +29,20 @@ const FILES_PER_QUERY = 64;
 
 interface CsvFile {
   readonly path: string;
+  readonly piece?: Piece;
   /** Undefined for an empty file. */
   readonly layout?: Layout;
 }
 
-interface Layout {
-  /** Cells a row. */
-  readonly width: number;
-  /** Where the wanted columns stand in it. */
-  readonly positions: readonly number[];
+/** Bytes `start` to `end` of a file whose second record begins at `second`. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly second: number;
 }
 
 /**
- * Reads a split's files, in order, into record batches of contiguous columns. A batch never crosses files; with
+ * Reads a split's files, in order, into record batches of contiguous columns. A batch never crosses files or pieces; with
  * `batch: 'file'` every file gives exactly one, an empty file one without rows.
  * @throws SourceError naming file, line, column and text for what cannot be read
  */
@@ -45,7 +51,7 @@ export async function* read(
   split: SourceSplit,
   context: ReadContext,
 ): AsyncGenerator<RecordBatch> {
-  const files = split.units.map((unit) => inspect(unit.path as string, options));
+  const files = split.units.map((unit) => inspect(unit, options));
   const batches = new BatchBuilder(
     options,
     files.map(({ path }) => path),
@@ -58,26 +64,29 @@ export async function* read(
   }
 }
 
-function inspect(path: string, { delimiter, header, columns }: CsvReaderOptions): CsvFile {
+function inspect(unit: SourceUnit, { delimiter, header, columns }: CsvReaderOptions): CsvFile {
+  const path = unit.path as string;
+  const piece = unit.start === undefined ? undefined : (unit as unknown as Piece);
   try {
     const present = columnNames(path, delimiter, header);
     if (!present) return { path };
     const wanted = columns.map(({ name }) => name);
-    return { path, layout: { width: present.length, positions: positions(path, wanted, present, header) } };
+    return { path, piece, layout: { width: present.length, positions: positions(path, wanted, present, header) } };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new SourceError(`${path}: no such file here; every executor must see the files under the same path`);
   }
 }
 
-/** Runs of files that one query can read: of equal layout; empty files fit anywhere. */
+/** Runs of files that one query can read: of equal layout; empty files fit anywhere; a piece stands alone. */
 function groupFiles(files: readonly CsvFile[]): CsvFile[][] {
   const groups: CsvFile[][] = [];
   let layout: string | undefined;
   for (const file of files) {
     const own = file.layout && JSON.stringify(file.layout);
     const group = groups.at(-1);
-    if (group && group.length < FILES_PER_QUERY && (!own || !layout || own === layout)) group.push(file);
+    const joins = group && group.length < FILES_PER_QUERY && !file.piece && !group[0]!.piece;
+    if (joins && (!own || !layout || own === layout)) group.push(file);
     else {
       groups.push([file]);
       layout = undefined;
@@ -97,15 +106,19 @@ async function* readGroup(
   const layout = group.find((file) => file.layout)?.layout;
   let current = 0;
   if (layout) {
-    const chunks = fetchChunks(connection, query(group, layout, options));
+    using scratch = group[0]!.piece && cutOut(group[0]!, context);
+    const header = options.header || scratch?.headed === true;
+    const paths = scratch ? [scratch.path] : group.map(({ path }) => path);
+    const explain = (error: Error) => explainFailure(error, group, paths, { ...options, header }, layout);
+    const chunks = fetchChunks(connection, csvQuery(paths, header, layout, options));
     for (;;) {
       // The consumer's own errors must not pass for the file's: only the fetch is guarded.
       const { value: chunk } = await chunks.next().catch((error: Error) => {
-        throw explain(error, group, layout, options);
+        throw explain(error);
       });
       if (!chunk) break;
       const bad = batches.badRows(chunk);
-      if (bad && options.badRows === 'error') throw explain(new Error('unreadable cell'), group, layout, options);
+      if (bad && options.badRows === 'error') throw explain(new Error('unreadable cell'));
       if (bad) context.report('badRows', count(bad));
       const fileNumbers = chunk.getColumnVector(options.columns.length) as unknown as { items: BigUint64Array };
       for (const { file, from, to } of runs(fileNumbers.items, bad)) {
@@ -113,39 +126,10 @@ async function* readGroup(
         yield* batches.append(group[file]!.path, chunk, from, to);
       }
     }
-    if (options.badRows === 'drop') await reportRejects(connection, context);
+    const rejected = options.badRows === 'drop' ? await takeRejects(connection) : 0;
+    if (rejected > 0) context.report('badRows', rejected);
   }
   for (; current < group.length; current++) yield* batches.endFile(group[current]!.path);
-}
-
-async function* fetchChunks(connection: DuckDBConnection, sql: string) {
-  const result = await connection.stream(sql);
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) return;
-    yield chunk;
-  }
-}
-
-/** The types are given, nothing is detected; columns that are not wanted are skipped, not converted. */
-function query(group: readonly CsvFile[], layout: Layout, options: CsvReaderOptions): string {
-  const types = Array.from({ length: layout.width }, () => 'VARCHAR');
-  layout.positions.forEach((position, k) => {
-    types[position] = COLUMN_TYPES[options.columns[k]!.type].duck;
-  });
-  const settings = [
-    sqlList(group.map(({ path }) => sqlPath(path))),
-    'auto_detect = false',
-    `header = ${options.header}`,
-    `delim = ${sqlText(options.delimiter)}`,
-    `quote = '"'`,
-    `escape = '"'`,
-    `nullstr = ${sqlList(options.nullValues)}`,
-    `columns = {${types.map((type, k) => `'c${k}': '${type}'`).join(', ')}}`,
-  ];
-  if (options.badRows === 'drop') settings.push('store_rejects = true', 'rejects_limit = 0');
-  const wanted = [...layout.positions.map((position) => `c${position}`), 'file_index'];
-  return `SELECT ${wanted.join(', ')} FROM read_csv(${settings.join(', ')})`;
 }
 
 /** Stretches of good rows of one file. `files` is the file number of each row, ascending. */
@@ -159,24 +143,54 @@ function* runs(files: BigUint64Array, bad: Uint8Array | undefined) {
   }
 }
 
-function explain(error: Error, group: readonly CsvFile[], layout: Layout, options: CsvReaderOptions): Error {
+function explainFailure(
+  error: Error,
+  group: readonly CsvFile[],
+  paths: readonly string[],
+  options: CsvReaderOptions,
+  layout: Layout,
+): Error {
   const columns = options.columns.map((column, k) => ({ ...column, position: layout.positions[k]! }));
-  for (const { path } of group) {
-    const found = firstBadCell(path, { ...options, width: layout.width, columns });
+  for (const [k, { path, piece }] of group.entries()) {
+    const where = {
+      path,
+      linesBefore: piece?.start ? linesBefore(path, piece.start) - linesBefore(path, piece.second) : 0,
+    };
+    const found = firstBadCell(paths[k]!, { ...options, width: layout.width, columns }, where);
     if (found) return found;
   }
-  const file = /file = (.*)/.exec(error.message)?.[1];
+  if (error.message.includes('state machine reached an invalid state'))
+    return new SourceError(
+      `${fileIn(error, group)}: the file mixes kinds of line ends (LF, CRLF, CR), or is no CSV; convert them to one kind (dos2unix)`,
+      { cause: error },
+    );
   const [first, second] = error.message.split('\n');
-  return new SourceError(`${file ?? group[0]!.path}: ${first} ${second ?? ''}`.trim(), { cause: error });
+  return new SourceError(`${fileIn(error, group)}: ${first} ${second ?? ''}`.trim(), { cause: error });
 }
 
-async function reportRejects(connection: DuckDBConnection, context: ReadContext): Promise<void> {
-  const rows = await connection.runAndReadAll(
-    'SELECT count(DISTINCT (file_id, line_byte_position)) AS rows FROM reject_errors',
-  );
-  const dropped = Number(rows.getRowObjects()[0]!.rows);
-  if (dropped > 0) context.report('badRows', dropped);
-  await connection.run('DROP TABLE reject_errors; DROP TABLE reject_scans');
+/** The file that DuckDB complains about. */
+function fileIn(error: Error, group: readonly CsvFile[]): string {
+  const named = /file = (.*)/.exec(error.message)?.[1];
+  return group.find(({ path }) => path === named)?.path ?? group[0]!.path;
+}
+
+/**
+ * A piece as a file of its own, because DuckDB reads whole files; removed when it has been read. A later piece is headed
+ * by the file's first record, header or not, so that its kind of newline is recognised from the same one.
+ */
+function cutOut({ path, piece }: CsvFile, { directory = tmpdir() }: ReadContext) {
+  const { start, end, second } = piece!;
+  const folder = mkdtempSync(join(directory, 'csv-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const copy = join(folder, 'piece.csv');
+  try {
+    if (start > 0) appendRange(path, 0, second, copy);
+    appendRange(path, start, end, copy);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { path: copy, headed: start > 0, [Symbol.dispose]: remove };
 }
 
 const count = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0);

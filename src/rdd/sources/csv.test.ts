@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -166,6 +166,60 @@ describe('csv: batches', () => {
   });
 });
 
+describe('csv: large files in pieces', () => {
+  const texts = ['plain', 'a, b', 'say "hi"', 'two\nlines', '', '"\n"\n', 'x'.repeat(40)];
+  const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const content = (rows: number, end = '\n') =>
+    `id,text${end}${Array.from({ length: rows }, (_, id) => `${id},${quoted(texts[id % 7]!)}${end}`).join('')}`;
+
+  it('gives the same rows however small the pieces and however many the partitions', async () => {
+    for (const end of ['\n', '\r\n']) {
+      const path = file('a.csv', content(200, end));
+      const options: CsvOptions = { columns: { text: 'utf8', id: 'int32' }, batch: 50 };
+      const whole = await load(path, options);
+      expect(whole.units.length).toBe(1);
+      expect(whole.rows.map((row) => row.id)).toEqual([...Array(200).keys()]);
+      for (const unitBytes of [1, 30, 500, 1999]) {
+        const split = await load(path, { ...options, unitBytes }, 3);
+        expect(split.units.length).toBeGreaterThan(1);
+        expect(split.units.reduce((sum, unit) => sum + unit.bytes, 0)).toBe(whole.units[0]!.bytes);
+        expect(split.rows).toEqual(whole.rows);
+      }
+    }
+    expect((await load(join(directory, 'a.csv'), { batch: 'file', unitBytes: 30 })).units.length).toBe(1);
+    const bare = file('b.csv', content(100).slice(8));
+    const options: CsvOptions = { columns: { id: 'int32', text: 'utf8' }, header: false };
+    expect((await load(bare, { ...options, unitBytes: 200 })).rows).toEqual((await load(bare, options)).rows);
+  });
+
+  it('reads whole, empty and cut files in one split', async () => {
+    for (const [name, rows] of Object.entries({ a: -1, b: 100, c: -1, d: 1, e: 100, f: -1 }))
+      file(`d/${name}.csv`, rows < 0 ? '' : content(rows));
+    const { rows } = await load(join(directory, 'd'), { columns: { id: 'int32' }, unitBytes: 400 });
+    expect(rows.map((row) => row.id)).toEqual([...Array(100).keys(), 0, ...Array(100).keys()]);
+  });
+
+  it('counts lines from the top of the file', async () => {
+    const path = file('a.csv', `${content(50)}oops,end\n${content(50).slice(8)}`);
+    const line = content(50).split('\n').length;
+    const options: CsvOptions = { columns: { id: 'int32' }, unitBytes: 300 };
+    await expect(load(path, options)).rejects.toThrow(`${path}, line ${line}, column "id": "oops"`);
+    const { counters, rows } = await load(path, { ...options, badRows: 'drop' });
+    expect([counters.badRows, rows.length]).toEqual([1, 100]);
+  });
+
+  it('leaves no scratch files behind', async () => {
+    const path = file('d/a.csv', content(100));
+    const scratch = join(directory, 'scratch');
+    mkdirSync(scratch);
+    const source = csvSource(path, { columns: { id: 'int32' }, unitBytes: 100 });
+    const split = { bytes: 0, units: await source.units() };
+    for await (const _ of read(source.options as any, split, { report() {}, directory: scratch })) break;
+    for await (const _ of read(source.options as any, split, { report() {}, directory: scratch }));
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+});
+
 describe('csv: columns of the path', () => {
   const options: CsvOptions = {
     columns: { x: 'float32' },
@@ -272,6 +326,12 @@ describe('csv: bad input', () => {
     const path = file('a.csv', 'a,b\n1,2\n\n1,2,3\n');
     await expect(load(path)).rejects.toThrow(`${path}, line 4: the row has 3 cells, the file's first row has 2`);
     await expect(load(file('b.csv', 'a,b\n1,2\n7\n'))).rejects.toThrow('b.csv, line 3: the row has 1 cells');
+  });
+
+  it('refuses a file that mixes line ends, and says so', async () => {
+    const path = file('a.csv', 'a,b\r\n1,2\n3,4\r\n');
+    for (const badRows of ['error', 'drop'] as const)
+      await expect(load(path, { columns: { a: 'int32' }, badRows })).rejects.toThrow(`${path}: the file mixes`);
   });
 
   it('refuses text that is not UTF-8, naming the file', async () => {

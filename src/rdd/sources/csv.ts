@@ -2,6 +2,7 @@ import type { Json } from '../../protocol/json.js';
 import { columnNames } from './csv-header.js';
 import { groupNames, type PathColumnType, pathValues } from './csv-path.js';
 import type { CsvReaderOptions } from './csv-reader.js';
+import { recordStarts } from './csv-split.js';
 import { COLUMN_TYPES, type ColumnType, detectedType } from './csv-types.js';
 import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
 import { type FileEntry, listFiles } from './files.js';
@@ -25,16 +26,18 @@ export interface CsvOptions {
   readonly pathColumns?: RegExp;
   /** Types of path columns. Default `utf8` (dictionary-encoded). */
   readonly pathTypes?: Readonly<Record<string, PathColumnType>>;
-  /** Rows of a record batch, or `'file'` for one batch a file. Batches never cross files. Default 65,536. */
+  /** Rows of a record batch, or `'file'` for one batch a file. Batches never cross files or pieces. Default 65,536. */
   readonly batch?: 'file' | number;
+  /** Bytes of a piece: larger files are read in several, unless `batch` is `'file'`. Default 64 MiB. */
+  readonly unitBytes?: number;
 }
 
 const IN_DIRECTORY = /\.(csv|tsv)(\.gz)?$/i;
 
 /**
  * Local CSV files (RFC 4180, UTF-8, also gzipped): a path, several, a directory (its `.csv` and `.tsv` files, searched
- * recursively) or a glob pattern. A file is the smallest piece that can be read apart, because a quoted cell may hold
- * newlines: split one very large file beforehand to read it in parallel.
+ * recursively) or a glob pattern. Large files are split between records: `units()` reads each of them once to find where,
+ * because a quoted cell may hold newlines. `.gz` files, and all with `batch: 'file'`, are read in one piece.
  * @throws SourceError by `units()` for missing files, and for a path that does not fit `pathColumns`
  * @example csvSource('runs/*.csv', { columns: { x: 'float32', y: 'float32' }, pathColumns: /run_(?<run>\d+)/, pathTypes: { run: 'int32' } })
  */
@@ -48,11 +51,13 @@ class CsvSource implements Source {
   readonly name: string;
   #options: CsvReaderOptions;
   readonly #paths: readonly string[];
+  readonly #unitBytes: number;
   #detect: boolean;
 
   constructor(paths: readonly string[], options: CsvOptions) {
     this.#paths = paths;
     this.name = `csv ${paths.join(' ')}`;
+    this.#unitBytes = options.unitBytes ?? 64 * 2 ** 20;
     this.#detect = options.columns === undefined;
     this.#options = checked(paths, options);
   }
@@ -69,7 +74,17 @@ class CsvSource implements Source {
       this.#options = withColumns(this.#options, await detectColumns(files, this.#options));
       this.#detect = false;
     }
-    return files.map(({ path, bytes }) => ({ path, bytes }));
+    const units = await Promise.all(files.map((file) => this.#pieces(file)));
+    return units.flat();
+  }
+
+  async #pieces({ path, bytes }: FileEntry): Promise<SourceUnit[]> {
+    if (bytes <= this.#unitBytes || this.#options.batch === 'file' || path.endsWith('.gz')) return [{ path, bytes }];
+    const [second, ...starts] = await recordStarts(path, this.#unitBytes);
+    const cuts = [0, ...starts, bytes];
+    return cuts
+      .slice(1)
+      .map((end, k) => ({ path, start: cuts[k]!, end, second: second ?? bytes, bytes: end - cuts[k]! }));
   }
 }
 
@@ -82,6 +97,8 @@ function checked(paths: readonly string[], options: CsvOptions): CsvReaderOption
     );
   if (batch !== 'file' && !(Number.isInteger(batch) && batch > 0))
     throw new SourceError(`batch must be 'file' or a number of rows, not ${batch}`);
+  if (options.unitBytes !== undefined && !(options.unitBytes > 0))
+    throw new SourceError(`unitBytes must be a number of bytes, not ${options.unitBytes}`);
   for (const [name, type] of Object.entries(columns))
     if (!Object.hasOwn(COLUMN_TYPES, type))
       throw new SourceError(

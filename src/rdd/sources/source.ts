@@ -39,6 +39,8 @@ export type SourceReader<T = RecordBatch | string[]> = (
 export interface ReadContext {
   /** Adds to a counter that the driver shows and returns with the job, such as `badRows`. */
   report(counter: string, amount: number): void;
+  /** For scratch files; removed with the slot. Default: the system's folder for temporary files. */
+  readonly directory?: string;
 }
 
 /** What is wrong with the user's input: the message says where and what to do. */
