@@ -3,7 +3,7 @@ import { bundleJob, loadBundle } from '../executor/bundle.js';
 import { SheafContext } from '../rdd/context.js';
 import type { Settings } from '../scheduler/conf.js';
 import { EventBus } from '../scheduler/event-bus.js';
-import { showProgress } from './progress.js';
+import { type Screen, showProgress } from './progress.js';
 
 export type JobOutcome =
   | { readonly kind: 'done'; readonly result: unknown }
@@ -26,7 +26,7 @@ export async function runJobFile(
   file: string,
   args: string[],
   layers: readonly Settings[],
-  note: (text: string) => void,
+  screen: Screen,
 ): Promise<JobOutcome> {
   if (!existsSync(file)) throw new Error(`there is no file ${file}`);
   const bundle = await bundleJob(file);
@@ -34,8 +34,8 @@ export async function runJobFile(
   const main = module.default;
   if (typeof main !== 'function') throw new Error(`${file} has no default export main(sc, args)`);
   const bus = new EventBus();
-  const endProgress = showProgress(bus, process.stderr, note);
-  const interruption = onInterrupt(note);
+  const endProgress = showProgress(bus, screen);
+  const interruption = onInterrupt(screen);
   try {
     const sc = await Promise.race([
       SheafContext.create({ conf: module.conf, layers, bus, bundle }),
@@ -59,7 +59,7 @@ export async function runJobFile(
   }
 }
 
-function onInterrupt(note: (text: string) => void): { happened: Promise<undefined>; forget(): void } {
+function onInterrupt(screen: Screen): { happened: Promise<undefined>; forget(): void } {
   let happen = () => {};
   const happened = new Promise<undefined>((resolve) => {
     happen = () => resolve(undefined);
@@ -67,7 +67,7 @@ function onInterrupt(note: (text: string) => void): { happened: Promise<undefine
   let signals = 0;
   const handler = (signal: NodeJS.Signals) => {
     if (signals++ > 0) process.exit(130);
-    note(`${signal}: cancelling the job; once more ends at once\n`);
+    screen.print(`${signal}: cancelling the job; once more ends at once\n`);
     happen();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);

@@ -59,25 +59,26 @@ function collectSetting(text: string, settings: Record<string, string>): Record<
 
 async function submit(job: string, args: string[], flags: SubmitFlags): Promise<number> {
   const print = process.stdout.write.bind(process.stdout);
-  const note = process.stderr.write.bind(process.stderr);
-  const [{ labelOutput }, { runJobFile }] = await Promise.all([
+  const [{ labelOutput }, { runJobFile }, { Screen }] = await Promise.all([
     import('../executor/task-output.js'),
     import('./run-job.js'),
+    import('./progress.js'),
   ]);
+  const screen = new Screen(process.stderr);
   process.setSourceMapsEnabled(true);
-  labelOutput('job');
+  labelOutput('job', (text) => screen.print(text));
   try {
-    const outcome = await runJobFile(resolve(job), args, settingsOf(flags, job), note);
+    const outcome = await runJobFile(resolve(job), args, settingsOf(flags, job), screen);
     if (outcome.kind === 'interrupted') return INTERRUPTED;
     if (outcome.kind === 'failed') {
-      note(`${describe(outcome.error)}\n`);
+      screen.print(`${describe(outcome.error)}\n`);
       return FAILED;
     }
     if (flags.json) print(`${JSON.stringify(outcome.result ?? null)}\n`);
     else if (outcome.result !== undefined) print(`${readable(outcome.result)}\n`);
     return 0;
   } catch (error) {
-    note(`sheaf submit: ${(error as Error).message}\n`);
+    screen.print(`sheaf submit: ${(error as Error).message}\n`);
     return NOT_STARTED;
   }
 }
