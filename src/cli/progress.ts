@@ -29,9 +29,11 @@ export class Screen {
  * @returns the function that ends it
  */
 export function showProgress(bus: EventBus, screen: Screen): () => void {
+  const { stream } = screen;
   let state: ProgressState = {};
   const unlisten = bus.listen((event) => {
     state = progress(state, event);
+    if (stream.isTTY && event.event === 'round') return; // the live line shows it
     for (const line of plainLines(event)) screen.print(`${line}\n`);
   });
   const timer = setInterval(() => screen.show(progressLine(state, bus.clock.now())), REDRAW_MS);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { inspect } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseProperties, type Settings } from '../scheduler/conf.js';
 
@@ -104,5 +105,5 @@ function describe(error: unknown): string {
 }
 
 function readable(result: unknown): string {
-  return typeof result === 'string' ? result : JSON.stringify(result, null, 2);
+  return typeof result === 'string' ? result : inspect(result, { depth: 8, breakLength: 120, compact: 4 });
 }
