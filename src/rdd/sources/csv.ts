@@ -28,7 +28,7 @@ export interface CsvOptions {
   readonly pathTypes?: Readonly<Record<string, PathColumnType>>;
   /** Rows of a record batch, or `'file'` for one batch a file. Batches never cross files or pieces. Default 65,536. */
   readonly batch?: 'file' | number;
-  /** Bytes of a piece: larger files are read in several, unless `batch` is `'file'`. Default 64 MiB. */
+  /** Bytes of a piece: larger files are read in several, unless `batch` is `'file'`. Default 16 MiB. */
   readonly unitBytes?: number;
 }
 
@@ -57,7 +57,7 @@ class CsvSource implements Source {
   constructor(paths: readonly string[], options: CsvOptions) {
     this.#paths = paths;
     this.name = `csv ${paths.join(' ')}`;
-    this.#unitBytes = options.unitBytes ?? 64 * 2 ** 20;
+    this.#unitBytes = options.unitBytes ?? 16 * 2 ** 20;
     this.#detect = options.columns === undefined;
     this.#options = checked(paths, options);
   }
