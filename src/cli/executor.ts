@@ -27,18 +27,28 @@ export function registerExecutor(program: Command): void {
 
 /** Resolves when the executor has been told to stop and nothing of it is left. */
 async function runExecutor(flags: ExecutorFlags): Promise<void> {
-  const [{ availableParallelism }, { Executor }, environment, { redisQueue }, { isRedisUrl }] = await Promise.all([
+  const [
+    { availableParallelism },
+    { Executor },
+    environment,
+    { redisQueue },
+    { isRedisUrl },
+    { Conf, settingsFromEnvironment },
+  ] = await Promise.all([
     import('node:os'),
     import('../executor/executor.js'),
     import('../executor/slot-environment.js'),
     import('../scheduler/queue/bullmq.js'),
     import('../scheduler/redis-url.js'),
+    import('../scheduler/conf.js'),
   ]);
   const url = flags.master ?? process.env.SHEAF_MASTER;
   if (!url || !isRedisUrl(url)) throw new Error('an executor needs --master redis://HOST:PORT (or $SHEAF_MASTER)');
   const secret = process.env.SHEAF_SECRET;
   if (!secret) throw new Error("set SHEAF_SECRET to the cluster's secret, the same for driver and executors");
-  const leaseMs = Number(process.env.SHEAF_EXECUTOR_LEASEMS ?? 15_000);
+  const leaseMs = new Conf(settingsFromEnvironment(process.env)).number('sheaf.executor.leaseMs');
+  const slots = flags.slots ?? String(availableParallelism());
+  if (!/^[1-9]\d*$/.test(slots)) throw new Error(`--slots must be a whole number of at least 1, not "${slots}"`);
   const queue = redisQueue({ url, secret, leaseMs });
   let stop = (_reason: string) => {};
   const stopped = new Promise<string>((resolve) => {
@@ -47,7 +57,7 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   const executor = await Executor.start({
     ...{ secret, bind: flags.bind, advertise: flags.advertise, slotEnvironment: environment.slotEnvironment },
     id: flags.id ?? `${hostname()}-${process.pid}`,
-    slots: environment.slotInfos(Number(flags.slots ?? availableParallelism())),
+    slots: environment.slotInfos(Number(slots)),
     channel: queue.executor(),
     fingerprint: environment.machineFingerprint(),
     heartbeatMs: leaseMs / 3,

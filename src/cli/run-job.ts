@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bundleJob, loadBundle } from '../executor/bundle.js';
 import { SheafContext } from '../rdd/context.js';
 import type { Settings } from '../scheduler/conf.js';
@@ -8,7 +10,12 @@ import { type Screen, showProgress } from './progress.js';
 export type JobOutcome =
   | { readonly kind: 'done'; readonly result: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'interrupted' };
+  | { readonly kind: 'interrupted'; readonly signal: NodeJS.Signals };
+
+/** As shells have it: 130 after SIGINT, 143 after SIGTERM. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}
 
 interface JobModule {
   readonly default?: (sc: SheafContext, args: string[]) => unknown;
@@ -36,43 +43,72 @@ export async function runJobFile(
   const bus = new EventBus();
   const endProgress = showProgress(bus, screen);
   const interruption = onInterrupt(screen);
+  const created = SheafContext.create({ conf: module.conf, layers, bus, bundle });
   try {
-    const sc = await Promise.race([
-      SheafContext.create({ conf: module.conf, layers, bus, bundle }),
-      interruption.happened,
-    ]);
-    if (!sc) return { kind: 'interrupted' };
-    try {
-      const run = (async () => ({ kind: 'done', result: await main(sc, args) }) as const)();
-      const outcome = await Promise.race([run, interruption.happened]);
-      if (outcome) return outcome;
-      run.catch(() => {});
-      return { kind: 'interrupted' };
-    } catch (error) {
-      return { kind: 'failed', error };
-    } finally {
-      await sc.stop();
+    const sc = await Promise.race([created, interruption.happened]);
+    if (!sc) {
+      await atMost(
+        STOP_MS,
+        created.then((late) => late.stop()),
+      );
+      return { kind: 'interrupted', signal: interruption.signal() };
     }
+    return await run(sc, main, args, interruption);
   } finally {
     endProgress();
     interruption.forget();
   }
 }
 
-function onInterrupt(screen: Screen): { happened: Promise<undefined>; forget(): void } {
+async function run(
+  sc: SheafContext,
+  main: NonNullable<JobModule['default']>,
+  args: string[],
+  interruption: Interruption,
+): Promise<JobOutcome> {
+  let outcome: JobOutcome;
+  try {
+    const running = (async () => ({ kind: 'done', result: await main(sc, args) }) as const)();
+    running.catch(() => {}); // after an interruption nobody listens
+    const ended = await Promise.race([running, interruption.happened]);
+    outcome = ended ?? { kind: 'interrupted', signal: interruption.signal() };
+  } catch (error) {
+    outcome = { kind: 'failed', error };
+  }
+  const stopping = sc.stop();
+  await (outcome.kind === 'interrupted' ? atMost(STOP_MS, stopping) : stopping);
+  return outcome;
+}
+
+/** Whoever interrupts does not wait longer: what is still there then ends with this process. */
+const STOP_MS = 3_000;
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work.catch(() => {}), sleep(ms)]);
+}
+
+interface Interruption {
+  readonly happened: Promise<undefined>;
+  signal(): NodeJS.Signals;
+  forget(): void;
+}
+
+function onInterrupt(screen: Screen): Interruption {
   let happen = () => {};
   const happened = new Promise<undefined>((resolve) => {
     happen = () => resolve(undefined);
   });
-  let signals = 0;
+  let first: NodeJS.Signals | undefined;
   const handler = (signal: NodeJS.Signals) => {
-    if (signals++ > 0) process.exit(130);
+    if (first) process.exit(exitCodeOf(signal));
+    first = signal;
     screen.print(`${signal}: cancelling the job; once more ends at once\n`);
     happen();
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, handler);
   return {
     happened,
+    signal: () => first!,
     forget() {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, handler);
     },

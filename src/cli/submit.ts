@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseProperties, type Settings } from '../scheduler/conf.js';
+import type { Screen } from './progress.js';
 
 interface SubmitFlags {
   readonly master?: string;
@@ -14,10 +15,9 @@ interface SubmitFlags {
   readonly json?: boolean;
 }
 
-/** Exit codes: 0 the job succeeded, 1 it failed, 2 it could not be started, 130 interrupted. */
+/** Exit codes: 0 the job succeeded, 1 it failed, 2 it could not be started, 130 interrupted (143: by SIGTERM). */
 const FAILED = 1;
 const NOT_STARTED = 2;
-const INTERRUPTED = 130;
 
 export function registerSubmit(program: Command): void {
   program
@@ -40,7 +40,7 @@ export function registerSubmit(program: Command): void {
       'after',
       `
 Settings, strongest first: the job's exported conf, these flags, the properties file, SHEAF_… in the environment.
-Exit codes: 0 success, 1 the job failed, 2 it could not be started, 130 interrupted.
+Exit codes: 0 success, 1 the job failed, 2 it could not be started, 130 interrupted, 143 terminated.
 
 Examples:
   sheaf submit jobs/activity-recognition.ts
@@ -48,7 +48,10 @@ Examples:
   sheaf submit --conf sheaf.partitions=8 --properties-file sheaf.conf job.ts input.csv`,
     )
     .action(async (job: string, args: string[], flags: SubmitFlags) => {
-      process.exitCode = await submit(job, args, flags);
+      const written = process.stdout.write.bind(process.stdout);
+      const code = await submit(job, args, flags);
+      // Timers and sockets that a job left open must not keep it; what it printed must be out first.
+      written('', () => process.exit(code));
     });
 }
 
@@ -60,7 +63,7 @@ function collectSetting(text: string, settings: Record<string, string>): Record<
 
 async function submit(job: string, args: string[], flags: SubmitFlags): Promise<number> {
   const print = process.stdout.write.bind(process.stdout);
-  const [{ labelOutput }, { runJobFile }, { Screen }] = await Promise.all([
+  const [{ labelOutput }, { exitCodeOf, runJobFile }, { Screen }] = await Promise.all([
     import('../executor/task-output.js'),
     import('./run-job.js'),
     import('./progress.js'),
@@ -70,17 +73,26 @@ async function submit(job: string, args: string[], flags: SubmitFlags): Promise<
   labelOutput('job', (text) => screen.print(text));
   try {
     const outcome = await runJobFile(resolve(job), args, settingsOf(flags, job), screen);
-    if (outcome.kind === 'interrupted') return INTERRUPTED;
+    if (outcome.kind === 'interrupted') return exitCodeOf(outcome.signal);
     if (outcome.kind === 'failed') {
       screen.print(`${describe(outcome.error)}\n`);
       return FAILED;
     }
-    if (flags.json) print(`${JSON.stringify(outcome.result ?? null)}\n`);
-    else if (outcome.result !== undefined) print(`${readable(outcome.result)}\n`);
-    return 0;
+    return show(outcome.result, flags.json, print, screen);
   } catch (error) {
     screen.print(`sheaf submit: ${(error as Error).message}\n`);
     return NOT_STARTED;
+  }
+}
+
+function show(result: unknown, json: boolean | undefined, print: (text: string) => void, screen: Screen): number {
+  try {
+    if (json) print(`${JSON.stringify(result ?? null)}\n`);
+    else if (result !== undefined) print(`${readable(result)}\n`);
+    return 0;
+  } catch (error) {
+    screen.print(`the job's result cannot be written as JSON: ${(error as Error).message}\n`);
+    return FAILED;
   }
 }
 

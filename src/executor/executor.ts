@@ -2,15 +2,14 @@ import { createHmac } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Control, ExecutorChannel, ExecutorInfo, SlotInfo } from '../protocol/channel.js';
 import { every, systemClock } from '../protocol/clock.js';
-import { FailureError } from '../protocol/failure.js';
-import { HOST_SEAT, type TaskMessage } from '../protocol/task.js';
+import { HOST_SEAT, type ResultMessage, type TaskMessage, type TaskOutcome } from '../protocol/task.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { BlockService } from './block-service.js';
 import { hostIdentity, type Scratch, scratchDirectories } from './host.js';
 import { ProgramRunner } from './program-runner.js';
 import { ResidentMap } from './residents.js';
 import { ServiceProcesses } from './services.js';
-import { Slot } from './slot.js';
+import { failed, Slot } from './slot.js';
 
 export interface ExecutorOptions {
   readonly id: string;
@@ -31,6 +30,10 @@ export interface ExecutorOptions {
 /** Beside each slot's seats there are a few for work of the executor's own process. */
 const HOST_SEATS = 2;
 const SEATS_A_SLOT = 2;
+/** Messages remembered after their end: what the queue delivers twice is answered twice, and run once. */
+const REMEMBERED = 256;
+/** Answers above this are not kept for a second delivery. */
+const REMEMBERED_BYTES = 16 * 1024;
 
 export function blockToken(secret: string): string {
   return createHmac('sha256', secret).update('block-service').digest('hex');
@@ -41,9 +44,13 @@ export function blockToken(secret: string): string {
  * never computes. What belongs to a driver whose lease has ended is dropped.
  */
 export class Executor {
-  readonly #holding = new Map<string, TaskMessage>();
+  /** Messages at hand, with the scopes that were released since they came. */
+  readonly #holding = new Map<string, { readonly message: TaskMessage; readonly released: Set<string> }>();
+  readonly #reported = new Recent<ResultMessage | undefined>(REMEMBERED);
+  readonly #cancelled = new Recent<true>(REMEMBERED);
   readonly #slots: Slot[];
   #stopHeartbeats = () => {};
+  #stopping = false;
 
   private constructor(
     readonly options: ExecutorOptions,
@@ -104,44 +111,72 @@ export class Executor {
     await beat();
   }
 
+  /** Takes leave first, so that nothing more is sent here and the tasks at hand move at once; then ends all it started. */
   async stop(reason: string): Promise<void> {
+    this.#stopping = true;
     this.#stopHeartbeats();
-    await Promise.all([...this.#slots.map((slot) => slot.close()), this.services.close()]);
     await this.options.channel.close(reason);
+    await Promise.all([...this.#slots.map((slot) => slot.close()), this.services.close()]);
     await this.service.close();
     this.scratch.remove();
   }
 
   async #onMessage(message: TaskMessage): Promise<void> {
-    if (this.#holding.has(message.id)) return; // the queue delivered it twice
-    this.#holding.set(message.id, message);
+    const { id, driver, executor, slot } = message;
+    if (this.#holding.has(id)) return; // the queue delivered it twice
+    if (this.#reported.has(id)) {
+      const result = this.#reported.get(id);
+      if (result) await this.options.channel.report(result);
+      if (result) return;
+    }
+    const held = { message, released: new Set<string>() };
+    this.#holding.set(id, held);
     try {
-      const outcomes =
-        message.slot === HOST_SEAT
-          ? await this.host.run(message, new AbortController().signal)
-          : await this.#slotOf(message).run(message);
-      const { id, driver, executor, slot } = message;
-      await this.options.channel.report({ id, driver, executor, slot, outcomes });
+      const result = { id, driver, executor, slot, outcomes: await this.#run(message) };
+      this.#reported.set(id, JSON.stringify(result).length <= REMEMBERED_BYTES ? result : undefined);
+      if (!this.#stopping) await this.#report(message, result);
     } finally {
-      this.#holding.delete(message.id);
+      this.#holding.delete(id);
+      // What it wrote after its scope had ended.
+      for (const scope of held.released) this.blocks.release(scope);
     }
   }
 
-  #slotOf(message: TaskMessage): Slot {
+  /** An answer that cannot travel is a failure that can: the driver must not wait for it. */
+  async #report(message: TaskMessage, result: ResultMessage): Promise<void> {
+    const { channel } = this.options;
+    try {
+      await channel.report(result);
+    } catch (error) {
+      const failure = { kind: 'user-error', message: (error as Error).message } as const;
+      await channel.report({ ...result, outcomes: failed(message, failure) });
+    }
+  }
+
+  #run(message: TaskMessage): Promise<TaskOutcome[]> | TaskOutcome[] {
+    if (this.#cancelled.has(message.id))
+      return failed(message, { kind: 'cancelled', message: 'cancelled before it came' });
+    if (message.slot === HOST_SEAT) return this.host.run(message, new AbortController().signal);
     const slot = this.#slots[message.slot];
-    if (slot) return slot;
+    if (slot) return slot.run(message);
     const text = `executor ${this.info.id} has no slot ${message.slot}`;
-    throw new FailureError({ kind: 'executor-lost', executor: this.info.id, message: text });
+    return failed(message, { kind: 'executor-lost', executor: this.info.id, message: text });
   }
 
   #onControl(control: Control): void {
-    if (control.kind === 'stop') return void this.options.onStop?.(control.reason);
-    if (control.kind === 'release') return this.#release(control.scope);
-    for (const slot of this.#slots)
-      slot.cancel(({ driver, tasks }) => driver === control.driver && tasks[0]?.job === control.job);
+    if (control.kind === 'stop') this.options.onStop?.(control.reason);
+    if (control.kind === 'release') this.#release(control.scope);
+    if (control.kind === 'cancel') this.#cancel(control.driver, control.messages);
+  }
+
+  #cancel(by: string, messages: readonly string[]): void {
+    const ids = new Set(messages);
+    for (const id of ids) if (!this.#holding.has(id)) this.#cancelled.set(id, true);
+    for (const slot of this.#slots) slot.cancel(({ id, driver }) => driver === by && ids.has(id));
   }
 
   #release(scope: string): void {
+    for (const { released } of this.#holding.values()) released.add(scope);
     this.blocks.release(scope);
     this.services.release(scope);
     this.host.slot.residents.release(scope);
@@ -152,5 +187,18 @@ export class Executor {
   #end(driver: string): void {
     for (const slot of this.#slots) slot.cancel((message) => message.driver === driver);
     this.#release(driver);
+  }
+}
+
+/** A map that forgets its oldest entries. */
+class Recent<V> extends Map<string, V> {
+  constructor(readonly limit: number) {
+    super();
+  }
+
+  override set(key: string, value: V): this {
+    super.set(key, value);
+    if (this.size > this.limit) this.delete(this.keys().next().value!);
+    return this;
   }
 }

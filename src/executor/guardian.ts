@@ -146,5 +146,6 @@ export function spawnGuarded(command: string, args: readonly string[], options: 
 export function describeExit(code: number): string {
   const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0];
   if (signal === 'SIGKILL') return 'killed by SIGKILL (often: the machine ran out of memory)';
+  if (signal === 'SIGABRT') return 'killed by SIGABRT (often: the JavaScript heap was full)';
   return signal ? `killed by ${signal}` : `exit code ${code}`;
 }

@@ -1,4 +1,5 @@
 import { entryPoint } from '../protocol/entry.js';
+import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { Services } from '../protocol/program.js';
 import { inScope } from '../protocol/scope.js';
@@ -27,7 +28,8 @@ export class ServiceProcesses implements Services {
     this.#running.set(child, scope);
     const ended = child.ended.then((code) => {
       this.#running.delete(child);
-      throw new Error(`the service ${module} ended: ${describeExit(code)}`);
+      const message = `the service ${module} of ${home.holder} ended: ${describeExit(code)}`;
+      throw new FailureError({ kind: 'executor-lost', executor: home.holder, message });
     });
     ended.catch(() => {});
     const ready = new Promise<{ address: Json }>((resolve) => child.process.once('message', resolve as never));

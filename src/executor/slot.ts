@@ -1,13 +1,21 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryPoint } from '../protocol/entry.js';
+import type { Failure } from '../protocol/failure.js';
 import type { TaskMessage, TaskOutcome } from '../protocol/task.js';
 import type { BlockHome } from './block-files.js';
 import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
 import type { FromSlot, SlotInit, ToSlot } from './slot-main.js';
 
 /** Code that ignores its abort signal loses its slot after this long. */
-const CANCEL_GRACE_MS = 2_000;
+const CANCEL_GRACE_MS = 1_000;
+
+interface Order {
+  readonly message: TaskMessage;
+  /** The process it was sent to. */
+  child?: GuardedChild;
+  settle(outcomes: TaskOutcome[]): void;
+}
 
 /**
  * The executor's side of one slot: starts its process, hands it one message at a time in order of arrival, and answers
@@ -15,8 +23,8 @@ const CANCEL_GRACE_MS = 2_000;
  */
 export class Slot {
   #child: GuardedChild | undefined;
-  #running: { message: TaskMessage; settle(outcomes: TaskOutcome[]): void } | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
+  #running: Order | undefined;
+  readonly #queue: Order[] = [];
   #closed = false;
 
   constructor(
@@ -28,26 +36,27 @@ export class Slot {
   ) {}
 
   run(message: TaskMessage): Promise<TaskOutcome[]> {
-    const outcome = this.#queue.then(() => this.#runNow(message));
-    this.#queue = outcome.catch(() => {});
-    return outcome;
+    return new Promise((resolve) => {
+      this.#queue.push({ message, settle: resolve });
+      void this.#next();
+    });
   }
 
   release(scope: string): void {
     this.#tell({ kind: 'release', scope });
   }
 
-  /** Stops the message at hand if it is `concerns`, politely first. */
+  /** Stops the messages that it concerns: queued ones never run, the one at hand is asked politely first. */
   cancel(concerns: (message: TaskMessage) => boolean): void {
+    const failure = { kind: 'cancelled', message: 'cancelled before it ran' } as const;
+    for (const order of this.#queue.filter(({ message }) => concerns(message))) {
+      this.#queue.splice(this.#queue.indexOf(order), 1);
+      order.settle(failed(order.message, failure));
+    }
     const running = this.#running;
     if (!running || !concerns(running.message)) return;
     this.#tell({ kind: 'cancel', id: running.message.id });
     setTimeout(() => this.#running === running && this.#child?.kill(0), CANCEL_GRACE_MS).unref();
-  }
-
-  /** The slot's process id while it has one. */
-  async pid(): Promise<number | undefined> {
-    return this.#child?.pid;
   }
 
   async close(): Promise<void> {
@@ -55,21 +64,25 @@ export class Slot {
     await this.#child?.kill(0);
   }
 
-  async #runNow(message: TaskMessage): Promise<TaskOutcome[]> {
-    if (this.#closed) return this.#lost(message, 'the executor is stopping');
+  async #next(): Promise<void> {
+    if (this.#running || this.#queue.length === 0) return;
+    const order = this.#queue.shift()!;
+    this.#running = order;
+    // A process whose channel is closed is dying: what is sent to it now would be lost with it.
+    if (this.#child && !this.#child.process.connected) await this.#child.ended;
+    if (this.#closed) return this.#settle(this.#lost(order.message, 'the executor is stopping'));
     const child = this.#child ?? this.#start();
-    return new Promise((resolve) => {
-      this.#running = {
-        message,
-        settle: (outcomes) => {
-          this.#running = undefined;
-          resolve(outcomes);
-        },
-      };
-      child.process.send({ kind: 'run', message } satisfies ToSlot, (error) => {
-        if (error) this.#running?.settle(this.#lost(message, error.message));
-      });
+    order.child = child;
+    child.process.send({ kind: 'run', message: order.message } satisfies ToSlot, (error) => {
+      if (error && this.#running === order) this.#settle(this.#lost(order.message, error.message));
     });
+  }
+
+  #settle(outcomes: TaskOutcome[]): void {
+    const order = this.#running;
+    this.#running = undefined;
+    order?.settle(outcomes);
+    void this.#next();
   }
 
   #start(): GuardedChild {
@@ -84,31 +97,35 @@ export class Slot {
     });
     this.#child = child;
     child.process.on('message', (answer: FromSlot) => {
-      if (answer.kind === 'done' && this.#running?.message.id === answer.id) this.#running.settle([...answer.outcomes]);
+      if (answer.kind === 'done' && this.#running?.message.id === answer.id) this.#settle([...answer.outcomes]);
     });
     child.ended.then((code) => {
       if (this.#child === child) this.#child = undefined;
-      this.#running?.settle(this.#lost(this.#running.message, describeExit(code)));
+      if (this.#running?.child === child) this.#settle(this.#lost(this.#running.message, describeExit(code)));
     });
     return child;
   }
 
   #lost(message: TaskMessage, reason: string): TaskOutcome[] {
-    const { executor } = this;
-    const failure = {
+    const { executor, index } = this;
+    return failed(message, {
       kind: 'executor-lost',
       executor,
-      message: `slot ${this.index} of ${executor} was lost: ${reason}`,
-    } as const;
-    const metrics = { queueMs: 0, fetchMs: 0, computeMs: 0, writeMs: 0, rows: 0, bytesIn: 0, bytesOut: 0 };
-    return message.tasks.map(({ partition, stage, stageAttempt, attempt }) => ({
-      ...{ partition, stage, stageAttempt, attempt, metrics },
-      ok: false,
-      failure,
-    }));
+      message: `slot ${index} of ${executor} was lost: ${reason}`,
+    });
   }
 
   #tell(order: ToSlot): void {
     if (this.#child?.process.connected) this.#child.process.send(order, () => {});
   }
+}
+
+/** The same failure for every task of a message. */
+export function failed(message: TaskMessage, failure: Failure): TaskOutcome[] {
+  return message.tasks.map(({ partition, stage, stageAttempt, attempt }) => ({
+    ...{ partition, stage, stageAttempt, attempt },
+    metrics: { queueMs: 0, fetchMs: 0, computeMs: 0, writeMs: 0, rows: 0, bytesIn: 0, bytesOut: 0 },
+    ok: false,
+    failure,
+  }));
 }

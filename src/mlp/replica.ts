@@ -1,3 +1,4 @@
+import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend } from './backend.js';
@@ -37,7 +38,7 @@ export class Replica {
 
   static of(model: string, residents: Residents): Replica {
     const replica = residents.get<Replica>(`replica:${model}`);
-    if (!replica) throw new Error(`this slot holds no replica of ${model}`);
+    if (!replica) throw stateLost(`this slot holds no replica of ${model}`);
     return replica;
   }
 
@@ -52,10 +53,10 @@ export class Replica {
     this.step = step;
   }
 
-  /** @throws Error when the replica is not in the state the order is for */
+  /** @throws FailureError `executor-lost` when the replica is not in the state the order is for: its slot has begun anew */
   expect(generation: number, step: number): void {
     if (this.generation !== generation || this.step !== step)
-      throw new Error(
+      throw stateLost(
         `the replica is at generation ${this.generation}, step ${this.step}; the order is for generation ${generation}, step ${step}`,
       );
   }
@@ -93,4 +94,9 @@ export class Replica {
     this.#orders.set(shard, { epoch, order });
     return order;
   }
+}
+
+/** What was resident is gone with an earlier process of the slot: the same answer as to a lost executor. */
+function stateLost(message: string): FailureError {
+  return new FailureError({ kind: 'executor-lost', executor: '', message });
 }

@@ -92,9 +92,12 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'round': {
       const member = await joinServer(order, context.signal);
       try {
-        return (await member.runRound(replica, order, context)) as unknown as Json;
-      } finally {
-        member.leave();
+        const totals = await member.runRound(replica, order, context);
+        member.leave(order.generation);
+        return totals as unknown as Json;
+      } catch (error) {
+        member.close();
+        throw error;
       }
     }
   }

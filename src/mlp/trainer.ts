@@ -42,14 +42,14 @@ export class DivergedError extends Error {
   }
 }
 
-/** A training that loses slots this often is not unlucky. */
-const MAX_GENERATIONS = 50;
+/** A training that loses slots so often without finishing one epoch is not unlucky. */
+const MAX_FRUITLESS_GENERATIONS = 8;
 
 /**
  * The driver's loop of a training. A round is an epoch; after each the state is committed where it survives an executor.
  * When a member is lost, in whatever mode, the survivors' orders end, a new generation is formed on the slots there are,
- * and the round begins again from the committed state. All numbers follow from the numerical plan, so the weights are
- * the same as without the loss.
+ * and the round begins again from the committed state; when slots have joined, the next round begins on them too. All
+ * numbers follow from the numerical plan, so the weights are the same whoever computes them.
  */
 export async function train(
   context: SheafContext,
@@ -64,10 +64,12 @@ export async function train(
   const losses: number[] = [];
   let committed: Committed = { step: 0, block: null };
   let formed = false;
+  let fruitless = 0;
   try {
     while (committed.step < plan.epochs * plan.stepsPerEpoch) {
       try {
-        if (!formed) {
+        if (!formed || cluster.canGrow()) {
+          formed = false;
           await cluster.form(committed);
           await rounds.begin(committed);
           formed = true;
@@ -75,11 +77,13 @@ export async function train(
         const previous = committed;
         const loss = await runEpoch(cluster, rounds, previous, losses.length + 1);
         committed = loss.committed;
+        fruitless = 0;
         losses.push(loss.mean);
         if (previous.block) context.tasks.release(previous.block.scope);
         onEpoch({ epoch: losses.length, loss: loss.mean });
       } catch (error) {
-        if (!isLoss(error) || cluster.generation + 1 >= MAX_GENERATIONS) throw error;
+        if (!isLoss(error)) throw error;
+        if (++fruitless >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, losses.length + 1);
         formed = false;
         const message = `training goes on from epoch ${losses.length + 1} on other slots: ${(error as Error).message}`;
         context.bus.emit({ event: 'warning', message });
@@ -153,6 +157,11 @@ function divergedMessage({ step, loss }: Diverged, epoch: number, kept: boolean)
 function shardRange(level: number, index: number): string {
   const first = index * 2 ** level;
   return level === 0 ? String(first) : `${first} to ${first + 2 ** level - 1}`;
+}
+
+function givenUp(error: Error, epoch: number): Error {
+  const message = `training is given up: epoch ${epoch} was lost ${MAX_FRUITLESS_GENERATIONS} times in a row, the last time because ${error.message}`;
+  return new Error(message, { cause: error });
 }
 
 /** A member, its slot, its executor or its server is gone: the round can be run again. */

@@ -45,6 +45,7 @@ export class TrainingCluster {
   async form(committed: Committed): Promise<void> {
     const { context, spec } = this;
     this.generation++;
+    context.tasks.release(`${spec.model}/g${this.generation - 1}`);
     await context.tasks.slotsAvailable();
     const slots = context.tasks.slots().map(({ key }) => key);
     const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
@@ -68,6 +69,11 @@ export class TrainingCluster {
     const state = committed.block;
     const answers = await this.all(() => ({ op: 'restore', generation: this.generation, step: committed.step, state }));
     this.#noteBackends(answers);
+  }
+
+  /** Whether slots have joined that could take shards over. */
+  canGrow(): boolean {
+    return Math.min(this.context.tasks.slots().length, this.spec.plan.shards) > this.members.length;
   }
 
   /** One order to each member, all together; answers in order of rank. @throws TaskSetError when one is lost */

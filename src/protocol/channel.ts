@@ -32,7 +32,8 @@ export interface Heartbeat {
 }
 
 export type Control =
-  | { readonly kind: 'cancel'; readonly driver: string; readonly job: string }
+  /** Stop these messages, running, queued or still to come. */
+  | { readonly kind: 'cancel'; readonly driver: string; readonly messages: readonly string[] }
   /** Drop blocks and residents of a scope. */
   | { readonly kind: 'release'; readonly scope: string }
   | { readonly kind: 'stop'; readonly reason: string };

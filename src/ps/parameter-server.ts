@@ -53,14 +53,17 @@ interface Member {
  * One server, synchronous (BSP): waits until every member has pushed the step's sums, adds them along the canonical
  * tree, so that the bits are those of tree aggregation, makes the update and answers all with the new weights.
  *
- * Failures: a member that leaves in the middle of a step ends the round for all (each is refused, nobody waits); a frame
- * of another generation or step is refused. The server's own death closes its sockets, which the members notice.
+ * Failures: a member that goes without taking leave ends the generation for all (each is refused, now and later: nobody
+ * waits); a frame of another generation or step is refused. The server's own death closes its sockets, which the members
+ * notice.
  */
 export class SynchronousServer {
   readonly #members = new Map<number, Member>();
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   #step: number;
+  /** Why the generation is over, when it is. */
+  #over: string | undefined;
 
   constructor(
     readonly init: ParameterServerInit,
@@ -92,13 +95,14 @@ export class SynchronousServer {
         this.#refuse(socket, 'join first');
       else if (header.generation !== this.init.generation)
         this.#refuse(socket, `generation ${header.generation} is over; this is ${this.init.generation}`);
-      else if (header.kind === 'push') this.#push(this.#members.get(rank!)!, frame as Frame<Push>);
+      else if (header.kind === 'leave') this.#left(rank!, socket);
+      else if (header.kind === 'push') this.#push(this.#memberAt(rank!, socket), socket, frame as Frame<Push>);
       else this.#answerState(socket, header.step);
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      if (rank !== undefined) this.#left(rank);
+      if (rank !== undefined && this.#memberAt(rank, socket)) this.#lost(rank);
     });
   }
 
@@ -106,12 +110,14 @@ export class SynchronousServer {
     if (!sameToken(token, this.init.token)) return this.#refuse(socket, 'wrong token');
     if (generation !== this.init.generation)
       return this.#refuse(socket, `generation ${generation} is over; this is ${this.init.generation}`);
+    if (this.#over) return this.#refuse(socket, this.#over);
     this.#members.set(rank, { socket, nodes: undefined });
     sendFrame<FromServer>(socket, { kind: 'joined' });
     return rank;
   }
 
-  #push(member: Member, { header, payload }: Frame<Push>): void {
+  #push(member: Member | undefined, socket: Socket, { header, payload }: Frame<Push>): void {
+    if (!member) return void this.#refuse(socket, this.#over ?? 'join again: this member has taken leave');
     if (header.step !== this.#step)
       return void this.#refuse(member.socket, `step ${header.step} is not step ${this.#step}`);
     const length = payload.length / 4 / Math.max(1, header.nodes.length);
@@ -150,12 +156,21 @@ export class SynchronousServer {
     return [...this.#members.values()].filter(({ nodes }) => nodes !== undefined);
   }
 
-  /** Between rounds members leave and come; in the middle of a step the others would wait for ever. */
-  #left(rank: number): void {
+  /** A rank that has joined again for the next round is another connection's. */
+  #memberAt(rank: number, socket: Socket): Member | undefined {
+    const member = this.#members.get(rank);
+    return member?.socket === socket ? member : undefined;
+  }
+
+  #left(rank: number, socket: Socket): void {
+    if (this.#memberAt(rank, socket)) this.#members.delete(rank);
+  }
+
+  /** Whoever has pushed waits for the lost one, and whoever has not would. */
+  #lost(rank: number): void {
     this.#members.delete(rank);
-    if (this.#pushed().length === 0) return;
-    for (const { socket } of this.#members.values())
-      this.#refuse(socket, `member ${rank} was lost in step ${this.#step}`);
+    this.#over = `member ${rank} was lost in step ${this.#step}`;
+    for (const { socket, nodes } of this.#members.values()) if (nodes) this.#refuse(socket, this.#over);
     this.#members.clear();
   }
 

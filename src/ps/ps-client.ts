@@ -106,7 +106,13 @@ export class ServerConnection {
     return answer;
   }
 
-  leave(): void {
+  /** After a round, all of it: the server hears of no loss. */
+  leave(generation: number): void {
+    sendFrame<ToServer>(this.socket, { kind: 'leave', generation });
+    this.socket.end();
+  }
+
+  close(): void {
     this.socket.destroy();
   }
 

@@ -22,6 +22,8 @@ export type ToServer =
       readonly step: number;
       readonly nodes: readonly { level: number; index: number; rows: number; lossSum: number | null }[];
     }
+  /** The member's round is over. A connection that closes without it means that the member was lost. */
+  | { readonly kind: 'leave'; readonly generation: number }
   /** Asks for the whole state (weights, then the optimizer's slots) after `step` updates. */
   | { readonly kind: 'state'; readonly token: string; readonly generation: number; readonly step: number };
 

@@ -22,7 +22,7 @@ const saveState: SlotProgram = {
           const { payload } = await connection.ask({ kind: 'state', token: server.token, generation, step });
           return (await blocks.put(id, scope, payload)) as unknown as Json;
         } finally {
-          connection.leave();
+          connection.close();
         }
       },
     };

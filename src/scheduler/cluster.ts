@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeExit, type GuardedChild, spawnGuarded } from '../executor/guardian.js';
 import type { DriverChannel } from '../protocol/channel.js';
 import { entryPoint } from '../protocol/entry.js';
@@ -20,6 +21,7 @@ export interface Cluster {
 
 /** An executor process that keeps dying is given up. */
 const MAX_RESTARTS = 8;
+const FIRST_WORD_MS = 1_000;
 
 /** Starts (or connects to) what a master names. @throws Error when Redis is not there, or not fit */
 export async function startCluster(conf: Conf, driver: string): Promise<Cluster> {
@@ -31,9 +33,21 @@ export async function startCluster(conf: Conf, driver: string): Promise<Cluster>
     throw new Error(
       'a redis:// master needs the cluster\'s secret: set SHEAF_SECRET to the same value for driver and executors (for example "openssl rand -hex 32")',
     );
-  const { redisQueue } = await import('./queue/bullmq.js');
-  const queue = redisQueue({ url: master.url, secret, leaseMs: conf.number('sheaf.executor.leaseMs') });
-  const channel = queue.driver(driver);
+  const [{ redisQueue }, { warnOnStderr }] = await Promise.all([
+    import('./queue/bullmq.js'),
+    import('./queue/mail.js'),
+  ]);
+  let refuse = (_why: Error) => {};
+  const refused = new Promise<never>((_, reject) => {
+    refuse = reject;
+  });
+  const warn = (message: string) => {
+    warnOnStderr(message);
+    if (/SHEAF_SECRET/.test(message)) refuse(new Error(`no executor of this master can be understood: ${message}`));
+  };
+  const queue = redisQueue({ url: master.url, secret, warn, leaseMs: conf.number('sheaf.executor.leaseMs') });
+  // Executors that are there say so at once: a moment tells whether their words can be trusted.
+  const channel = untilFirstWord(queue.driver(driver), refused, FIRST_WORD_MS);
   return { channel, expectedSlots: 0, depth: 2, secret, onExecutorExit: () => {}, stop: async () => {} };
 }
 
@@ -81,8 +95,12 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
   const queue = redisQueue({ url: redis.url, secret, leaseMs });
   const children = new Set<GuardedChild>();
   let stopping = false;
+  let giveUp = (_why: Error) => {};
+  const givenUp = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
   const cluster: Cluster = {
-    channel: queue.driver(driver),
+    channel: untilFirstWord(queue.driver(driver), givenUp),
     ...{ expectedSlots: executors * slots, depth: 2, secret, onExecutorExit: () => {} },
     async stop() {
       stopping = true;
@@ -108,8 +126,46 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
       if (stopping) return;
       cluster.onExecutorExit(id, describeExit(code));
       if (restarts < MAX_RESTARTS) launch(index, restarts + 1);
+      else if (children.size === 0)
+        giveUp(new Error(`every executor keeps ending, the last with ${describeExit(code)}: its own output says why`));
     });
   };
   for (let index = 0; index < executors; index++) launch(index, 0);
   return cluster;
+}
+
+/**
+ * Opens a channel and waits until an executor is heard of, or until it is known why none will be.
+ * @param patienceMs default: as long as it takes
+ */
+function untilFirstWord(channel: DriverChannel, failure: Promise<never>, patienceMs?: number): DriverChannel {
+  let failing = false;
+  failure.catch(() => {
+    failing = true;
+  });
+  return {
+    open: async (handlers) => {
+      let heard = () => {};
+      const word = new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+      await channel.open({
+        ...handlers,
+        heartbeat: (heartbeat) => {
+          heard();
+          handlers.heartbeat(heartbeat);
+        },
+      });
+      const late = failure.catch(async (error: Error) => {
+        await Promise.race([word, sleep(FIRST_WORD_MS)]); // another executor may be understood
+        throw error;
+      });
+      const enough = patienceMs === undefined ? [] : [sleep(patienceMs).then(() => (failing ? late : undefined))];
+      await Promise.race([word, late, ...enough]);
+    },
+    send: (messages) => channel.send(messages),
+    control: (executor, control) => channel.control(executor, control),
+    waiting: (executor, ids) => channel.waiting(executor, ids),
+    close: () => channel.close(),
+  };
 }

@@ -14,7 +14,7 @@ import {
 import { type MapOutput, MapOutputs } from './map-outputs.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
 import type { TaskScheduler } from './task-scheduler.js';
-import { type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
+import { executorOf, type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
 
 export interface JobRequest {
   readonly top: LineageNode;
@@ -164,10 +164,16 @@ export class DagScheduler {
     }
   }
 
+  /** Of a holder that is gone all is unreadable: finding that out block by block would take an attempt each. */
   #forgetUnreadable(failure: Failure): boolean {
     if (failure.kind !== 'fetch-failed') return false;
     this.#outputs.unreadable(failure.block);
+    for (const { holder } of failure.block.at) if (!this.#isAlive(holder)) this.#outputs.lost(holder);
     return true;
+  }
+
+  #isAlive(executor: string): boolean {
+    return this.tasks.executors().some(({ id }) => id === executor);
   }
 
   /** Makes the outputs the stage reads; answers with one map status block a shuffle. */
@@ -182,11 +188,11 @@ export class DagScheduler {
       if (parent.terminal.kind !== 'shuffle-write') continue;
       const { shuffle } = parent.terminal;
       const outputs = this.#outputs.outputs(`${scope}:${shuffle.id}`, partitionCount(parent.top));
-      const missing = [...outputs.keys()].filter((map) => !outputs[map]);
-      if (missing.length > 0) {
-        const mapRequest = { ...request, partitions: missing, gang: false, prefer: undefined, expectedMs: undefined };
-        const made = await this.#runStage(parent, mapRequest, job, scope);
-        for (const { partition, value } of made) outputs[partition] = value as unknown as MapOutput;
+      const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
+      for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
+        const mapRequest = { ...request, partitions, gang: false, prefer: undefined, expectedMs: undefined };
+        for (const { partition, value, at } of await this.#runStage(parent, mapRequest, job, scope))
+          if (this.#isAlive(executorOf(at))) outputs[partition] = value as unknown as MapOutput;
       }
       const status = Buffer.from(JSON.stringify(outputs));
       const id = `map-status:${shuffle.id}:${this.#stages}`;

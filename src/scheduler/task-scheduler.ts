@@ -17,28 +17,43 @@ export interface SchedulerOptions extends TaskSetLimits {
   readonly driver: string;
   /** Messages a slot may hold: 1 where sending is free, 2 where the next message should wait at the slot. */
   readonly depth: number;
-  /** How long a job waits for a first executor. */
+  /** How long a job waits for an executor while there is none. */
   readonly executorWaitMs: number;
 }
 
 interface Open {
   readonly message: TaskMessage;
   readonly state: TaskSetState;
+  /** When it was sent last. */
+  sentAt: number;
+  /** Heartbeats in a row that did not know of it. */
   missing: number;
+  /** The last heartbeat that was asked. */
+  judgedBy: number;
 }
 
-/** A message neither held by its executor nor waiting in the queue at this many checks in a row is sent again. */
-const MISSING_CHECKS = 2;
+interface Member {
+  readonly heartbeat: Heartbeat;
+  /** By this process's clock: hosts' clocks differ. */
+  readonly heardAt: number;
+}
+
+/** A message neither held by its executor, by this many heartbeats in a row, nor waiting in the queue is sent again. */
+const MISSING_HEARTBEATS = 2;
 const CHECK_MS = 2_000;
+const APPLICATION_ENDED = 'the application ended';
 
 /**
  * Runs task sets on whatever executors there are: the one authority for retries.
  *
  * All state is touched from the driver's event loop only. Failures: an executor that is gone fails its open messages
- * (`executor-lost`); a message that vanished is sent again; a result that comes twice or too late is ignored.
+ * (`executor-lost`); a message that vanished is sent again; a result that comes twice or too late is ignored; what an
+ * executor still holds for a task set that has ended is cancelled again; sets fail when no executor is left for long.
  */
 export class TaskScheduler {
-  readonly #executors = new Map<string, Heartbeat>();
+  readonly #executors = new Map<string, Member>();
+  /** Executors whose process is known to have ended: what they said before is still on its way. */
+  readonly #ended = new Set<string>();
   readonly #open = new Map<string, Open>();
   readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
   readonly #lossListeners = new Set<(executor: string) => void>();
@@ -46,20 +61,23 @@ export class TaskScheduler {
   readonly #stopChecks: () => void;
   #messages = 0;
   #dispatchQueued = false;
+  #closed = false;
+  #nextChance: { at: number; cancel(): void } | undefined;
+  #lonely: (() => void) | undefined;
 
   constructor(
     readonly channel: DriverChannel,
     readonly bus: EventBus,
     readonly options: SchedulerOptions,
   ) {
-    this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#resendVanished());
+    this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#reconcile());
   }
 
   async open(): Promise<void> {
     await this.channel.open({
       result: (message) => this.#onResult(message),
       heartbeat: (heartbeat) => this.#onHeartbeat(heartbeat),
-      gone: (executor, reason) => this.executorGone(executor, reason),
+      gone: (executor, reason) => this.executorGone(executor, reason, false),
     });
   }
 
@@ -67,6 +85,7 @@ export class TaskScheduler {
   async run(set: TaskSet): Promise<TaskResult[]> {
     if (set.tasks.length === 0) return [];
     await this.slotsAvailable();
+    if (this.#closed) throw new TaskSetError({ kind: 'cancelled', message: APPLICATION_ENDED }, set, -1, []);
     const { clock } = this.bus;
     const { job, stage, stageAttempt, name, sources } = set;
     const tasks = set.tasks.length;
@@ -102,7 +121,9 @@ export class TaskScheduler {
 
   /** Live executors, in a stable order. */
   executors(): ExecutorInfo[] {
-    return [...this.#executors.values()].map(({ executor }) => executor).sort((a, b) => (a.id < b.id ? -1 : 1));
+    return [...this.#executors.values()]
+      .map(({ heartbeat }) => heartbeat.executor)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Waits until at least `count` slots are there (default: any). @throws Error after `executorWaitMs` */
@@ -112,10 +133,10 @@ export class TaskScheduler {
     await new Promise<void>((resolve, reject) => {
       const cancel = this.bus.clock.after(executorWaitMs, () => {
         this.#arrivals.delete(arrived);
+        const found = this.slots().length;
+        const which = found > 0 ? `only ${found} of ${count} slots` : 'no executor';
         reject(
-          new Error(
-            `no executor joined within ${executorWaitMs / 1000} s: start one with "sheaf executor --master URL"`,
-          ),
+          new Error(`${which} joined within ${executorWaitMs / 1000} s: start one with "sheaf executor --master URL"`),
         );
       });
       const arrived = () => {
@@ -134,7 +155,9 @@ export class TaskScheduler {
     return () => this.#lossListeners.delete(listener);
   }
 
-  executorGone(executor: string, reason: string): void {
+  /** @param ended its process is known to have ended, so that it can never be heard of again */
+  executorGone(executor: string, reason: string, ended = true): void {
+    if (ended) this.#ended.add(executor);
     if (!this.#executors.delete(executor)) return;
     this.bus.emit({ event: 'executor-lost', executor, reason });
     for (const listener of this.#lossListeners) listener(executor);
@@ -142,9 +165,26 @@ export class TaskScheduler {
     for (const { message, state } of [...this.#open.values()]) {
       if (message.executor !== executor) continue;
       this.#open.delete(message.id);
-      for (const { partition, attempt } of message.tasks) this.#settle(state, state.fail(partition, attempt, failure));
+      for (const { partition, attempt } of message.tasks)
+        this.#settle(state, state.fail(partition, attempt, failure, this.bus.clock.now()));
     }
+    this.#watchLoneliness(reason);
     this.#dispatch();
+  }
+
+  /** Nobody is left: whatever waits is given up when nobody comes. */
+  #watchLoneliness(reason: string): void {
+    const { executorWaitMs } = this.options;
+    if (this.#executors.size > 0 || this.#lonely) return;
+    const message = `no executor is left, and none joined within ${executorWaitMs / 1000} s; the last was lost: ${reason}`;
+    this.#lonely = this.bus.clock.after(executorWaitMs, () => {
+      this.#lonely = undefined;
+      for (const state of [...this.#active.keys()])
+        this.#settle(
+          state,
+          new TaskSetError({ kind: 'resource', message }, state.set, -1, [...state.results.values()]),
+        );
+    });
   }
 
   /** Ends every task set of a job; its tasks are told to stop. */
@@ -164,17 +204,25 @@ export class TaskScheduler {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#stopChecks();
-    for (const [state] of this.#active) this.cancel(state.set.job, 'the application ended');
+    this.#lonely?.();
+    this.#nextChance?.cancel();
+    for (const [state] of this.#active) this.cancel(state.set.job, APPLICATION_ENDED);
     await this.channel.close();
   }
 
   #onHeartbeat(heartbeat: Heartbeat): void {
     const { executor } = heartbeat;
-    const known = this.#executors.has(executor.id);
-    this.#executors.set(executor.id, heartbeat);
-    if (known) return;
     const { id, slots, fingerprint } = executor;
+    if (this.#ended.has(id)) return;
+    const known = this.#executors.get(id)?.heartbeat.executor;
+    const same = known?.blockUrl === executor.blockUrl && known.pid === executor.pid;
+    if (known && !same) this.executorGone(id, 'another executor of this name took its place', false);
+    this.#executors.set(id, { heartbeat, heardAt: this.bus.clock.now() });
+    if (known && same) return;
+    this.#lonely?.();
+    this.#lonely = undefined;
     this.bus.emit({ event: 'executor-joined', executor: id, slots: slots.length, fingerprint });
     for (const arrived of [...this.#arrivals]) arrived();
     this.#dispatch();
@@ -184,9 +232,10 @@ export class TaskScheduler {
     const open = this.#open.get(result.id);
     if (!open) return;
     this.#open.delete(result.id);
+    const at = slotKey(result.executor, result.slot);
     for (const outcome of result.outcomes) {
       this.#logTask(open, result, outcome);
-      this.#settle(open.state, open.state.finish(outcome, slotKey(result.executor, result.slot)));
+      this.#settle(open.state, open.state.finish(outcome, at, this.bus.clock.now()));
     }
     this.#dispatch();
   }
@@ -204,15 +253,19 @@ export class TaskScheduler {
 
   /** Forgets what is still running for a set that has ended, and tells the executors. */
   #abandon(state: TaskSetState): void {
-    const executors = new Set<string>();
+    const messages = new Map<string, string[]>();
     for (const [id, open] of this.#open) {
       if (open.state !== state) continue;
       this.#open.delete(id);
-      executors.add(open.message.executor);
+      const { executor } = open.message;
+      messages.set(executor, [...(messages.get(executor) ?? []), id]);
     }
+    for (const [executor, ids] of messages) this.#cancelMessages(executor, ids);
+  }
+
+  #cancelMessages(executor: string, messages: readonly string[]): void {
     const { driver } = this.options;
-    for (const executor of executors)
-      this.channel.control(executor, { kind: 'cancel', driver, job: state.set.job }).catch(() => {});
+    this.channel.control(executor, { kind: 'cancel', driver, messages }).catch(() => {}); // said again by #reconcile
   }
 
   /** Once a turn of the event loop, however many results came in it. */
@@ -245,7 +298,7 @@ export class TaskScheduler {
           const tasks = state.next(slot.key, alive, this.bus.clock.now());
           if (tasks.length === 0) continue;
           const message = this.#message(slot.executor.id, slot.index, state, tasks);
-          this.#open.set(message.id, { message, state, missing: 0 });
+          this.#open.set(message.id, { message, state, sentAt: message.sentAt, missing: 0, judgedBy: 0 });
           load.set(slot.key, (load.get(slot.key) ?? 0) + 1);
           messages.push(message);
           break;
@@ -253,8 +306,22 @@ export class TaskScheduler {
       }
     }
     if (messages.length > 0) this.#send(messages);
-    const impatient = [...this.#active.keys()].some((state) => state.waiting > 0);
-    if (impatient) this.bus.clock.after(this.options.localityWaitMs, () => this.#dispatch());
+    this.#dispatchAtNextChance();
+  }
+
+  #dispatchAtNextChance(): void {
+    const { clock } = this.bus;
+    const now = clock.now();
+    const at = Math.min(...[...this.#active.keys()].map((state) => state.nextChance(now) ?? Number.POSITIVE_INFINITY));
+    if (at === (this.#nextChance?.at ?? Number.POSITIVE_INFINITY)) return;
+    this.#nextChance?.cancel();
+    this.#nextChance = undefined;
+    if (at === Number.POSITIVE_INFINITY) return;
+    const cancel = clock.after(at - now, () => {
+      this.#nextChance = undefined;
+      this.#dispatch();
+    });
+    this.#nextChance = { at, cancel };
   }
 
   #message(executor: string, slot: number, state: TaskSetState, tasks: TaskMessage['tasks']): TaskMessage {
@@ -270,25 +337,30 @@ export class TaskScheduler {
     });
   }
 
-  async #resendVanished(): Promise<void> {
-    const now = this.bus.clock.now();
-    const again: TaskMessage[] = [];
-    for (const [executor, { holding, at }] of this.#executors) {
+  /** Compares what executors say they hold with what they should: sends again what vanished, cancels again what strayed. */
+  async #reconcile(): Promise<void> {
+    const again: Open[] = [];
+    for (const [executor, { heartbeat, heardAt }] of this.#executors) {
+      const { holding } = heartbeat;
+      const strays = holding.filter((id) => id.startsWith(`${this.options.driver}-m`) && !this.#open.has(id));
+      if (strays.length > 0) this.#cancelMessages(executor, strays);
       const suspects = [...this.#open.values()].filter(
-        ({ message }) => message.executor === executor && message.sentAt < at && now - message.sentAt > CHECK_MS,
+        (open) => open.message.executor === executor && open.sentAt < heardAt && open.judgedBy < heardAt,
       );
       if (suspects.length === 0) continue;
       const ids = suspects.map(({ message }) => message.id);
       const waiting = await this.channel.waiting(executor, ids).catch(() => new Set(ids));
       for (const open of suspects) {
         const { id } = open.message;
+        open.judgedBy = heardAt;
         open.missing = holding.includes(id) || waiting.has(id) ? 0 : open.missing + 1;
-        if (open.missing < MISSING_CHECKS || !this.#open.has(id)) continue;
+        if (open.missing < MISSING_HEARTBEATS || !this.#open.has(id)) continue;
         open.missing = 0;
-        again.push(open.message);
+        open.sentAt = this.bus.clock.now();
+        again.push(open);
       }
     }
-    if (again.length > 0) this.#send(again);
+    if (again.length > 0) this.#send(again.map(({ message }) => message));
   }
 
   #logTask({ state }: Open, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {

@@ -1,6 +1,6 @@
 import type { Failure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
-import type { ProgramRef, Task, TaskOutcome } from '../protocol/task.js';
+import { HOST_SEAT, type ProgramRef, type Task, type TaskOutcome } from '../protocol/task.js';
 import { RECOVERY } from './recovery.js';
 
 /** `<executor>#<slot>` */
@@ -8,6 +8,10 @@ export type SlotKey = `${string}#${number}`;
 
 export function slotKey(executor: string, slot: number): SlotKey {
   return `${executor}#${slot}`;
+}
+
+export function executorOf(slot: SlotKey): string {
+  return slot.slice(0, slot.lastIndexOf('#'));
 }
 
 export interface TaskSpec {
@@ -65,14 +69,25 @@ export interface TaskSetLimits {
   readonly localityWaitMs: number;
 }
 
+/** For so long a task keeps away from the slot where it failed, if there is another. */
+const AVOID_MS = 1_000;
+
+interface Waiting {
+  readonly spec: TaskSpec;
+  readonly attempt: number;
+  /** In a message of its own. */
+  readonly alone: boolean;
+  readonly avoid?: { readonly slot: SlotKey; readonly until: number };
+}
+
 /**
  * The state of one task set: which tasks wait, which run where, how often each failed. Knows nothing of queues or time:
  * `next` is asked for work for a slot, `finish` and `lost` are told what happened.
  */
 export class TaskSetState {
   readonly results = new Map<number, TaskResult>();
-  #waiting: { spec: TaskSpec; attempt: number; alone: boolean }[];
-  readonly #running = new Map<number, number>();
+  #waiting: Waiting[];
+  readonly #running = new Map<number, { attempt: number; at: SlotKey }>();
   readonly #failures = new Map<number, number>();
   #finishedMs = 0;
   #finishedCount = 0;
@@ -96,23 +111,36 @@ export class TaskSetState {
   /** Takes the next tasks for a slot; empty when there are none it should run now. */
   next(slot: SlotKey, alive: ReadonlySet<SlotKey>, now: number): Task[] {
     const patient = now - this.since < this.limits.localityWaitMs;
-    const mine = this.#waiting.filter(({ spec }) => spec.prefer === slot);
-    const anyones = this.set.gang ? [] : this.#waiting.filter(({ spec }) => !spec.prefer || !alive.has(spec.prefer));
-    const others = patient || this.set.gang ? [] : this.#waiting;
+    const waiting = this.#waiting.filter(
+      ({ avoid }) => avoid?.slot !== slot || now >= avoid.until || alone(slot, alive),
+    );
+    const mine = waiting.filter(({ spec }) => spec.prefer === slot);
+    const anyones = this.set.gang
+      ? []
+      : waiting.filter(({ spec, avoid }) => !spec.prefer || !alive.has(spec.prefer) || avoid?.slot === spec.prefer);
+    const others = patient || this.set.gang ? [] : waiting;
     const eligible = [mine, anyones, others].find((list) => list.length > 0) ?? [];
     const first = eligible[0];
     if (!first) return [];
     const taken = first.alone ? [first] : eligible.slice(0, this.#pack(alive.size)).filter((each) => !each.alone);
-    this.#waiting = this.#waiting.filter((each) => !taken.includes(each));
+    const gone = new Set(taken);
+    this.#waiting = this.#waiting.filter((each) => !gone.has(each));
     return taken.map(({ spec, attempt }) => {
-      this.#running.set(spec.partition, attempt);
+      this.#running.set(spec.partition, { attempt, at: slot });
       const { job, stage, stageAttempt } = this.set;
       return { job, stage, stageAttempt, partition: spec.partition, attempt, inputs: spec.inputs };
     });
   }
 
+  /** When a waiting task may go where it may not go now, though nothing else happens; undefined when that is never. */
+  nextChance(now: number): number | undefined {
+    if (this.set.gang || this.#waiting.length === 0) return undefined;
+    const times = this.#waiting.map(({ avoid }) => avoid?.until ?? 0);
+    return [this.since + this.limits.localityWaitMs, ...times].filter((time) => time > now).sort((a, b) => a - b)[0];
+  }
+
   /** @returns the failure that ends the set, if this outcome does */
-  finish(outcome: TaskOutcome, at: SlotKey): TaskSetError | undefined {
+  finish(outcome: TaskOutcome, at: SlotKey, now: number): TaskSetError | undefined {
     const { partition } = outcome;
     if (this.results.has(partition)) return undefined;
     if (outcome.ok) {
@@ -123,12 +151,13 @@ export class TaskSetState {
       this.#finishedCount++;
       return undefined;
     }
-    return this.fail(partition, outcome.attempt, outcome.failure);
+    return this.fail(partition, outcome.attempt, outcome.failure, now);
   }
 
   /** A task's attempt failed, or was lost with its executor. Late news of an older attempt changes nothing. */
-  fail(partition: number, attempt: number, failure: Failure): TaskSetError | undefined {
-    if (this.results.has(partition) || this.#running.get(partition) !== attempt) return undefined;
+  fail(partition: number, attempt: number, failure: Failure, now: number): TaskSetError | undefined {
+    const running = this.#running.get(partition);
+    if (this.results.has(partition) || running?.attempt !== attempt) return undefined;
     this.#running.delete(partition);
     const recovery = RECOVERY[failure.kind];
     const failures = (this.#failures.get(partition) ?? 0) + 1;
@@ -136,7 +165,8 @@ export class TaskSetState {
     const again = (recovery === 'retry-elsewhere' || recovery === 'retry-alone') && !this.set.gang;
     if (again && failures < this.limits.maxFailures) {
       const spec = this.set.tasks.find((each) => each.partition === partition)!;
-      this.#waiting.unshift({ spec, attempt: attempt + 1, alone: recovery === 'retry-alone' });
+      const avoid = { slot: running.at, until: now + AVOID_MS };
+      this.#waiting.unshift({ spec, attempt: attempt + 1, alone: true, avoid });
       return undefined;
     }
     const ended = again ? { ...failure, message: `${failure.message} (attempt ${failures} of ${failures})` } : failure;
@@ -148,7 +178,7 @@ export class TaskSetState {
     const orphan = this.set.gang && this.#waiting.find(({ spec }) => spec.prefer && !alive.has(spec.prefer));
     if (!orphan) return undefined;
     const { prefer = '', partition } = orphan.spec;
-    const executor = prefer.split('#')[0]!;
+    const executor = executorOf(prefer as SlotKey);
     const failure: Failure = { kind: 'executor-lost', executor, message: `slot ${prefer} is gone` };
     return new TaskSetError(failure, this.set, partition, [...this.results.values()]);
   }
@@ -162,4 +192,9 @@ export class TaskSetState {
     const fair = Math.ceil(this.#waiting.length / (2 * Math.max(1, slots)));
     return Math.max(1, Math.min(worthwhile, fair));
   }
+}
+
+function alone(slot: SlotKey, alive: ReadonlySet<SlotKey>): boolean {
+  for (const other of alive) if (other !== slot && !other.endsWith(`#${HOST_SEAT}`)) return false;
+  return true;
 }

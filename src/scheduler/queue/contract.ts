@@ -234,7 +234,7 @@ export function queueContract(name: string, start: () => Promise<QueueUnderTest>
     it('hands controls to their executor only', async () => {
       const [d, e1, e2] = [await driver(), await executor(), await executor()];
       const controls: Control[] = [
-        { kind: 'cancel', driver: d.id, job: 'j' },
+        { kind: 'cancel', driver: d.id, messages: ['m'] },
         { kind: 'release', scope: 'a/b' },
         { kind: 'stop', reason: 'enough' },
       ];
