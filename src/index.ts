@@ -1,4 +1,7 @@
+import { usePartitionOpt } from './partition-opt/index.js';
+
 import './rdd/shared-modules.js';
+
 export { type ClassifierOptions, type Evaluation, MLPClassifier, MLPModel } from './mlp/classifier.js';
 export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
 export { DivergedError, type EpochReport } from './mlp/trainer.js';
@@ -6,8 +9,11 @@ export { type WindowOptions, windowFeatures } from './mlp/window-features.js';
 export type { SheafEvent, TimedEvent } from './protocol/event.js';
 export { ArrowRDD, type Row } from './rdd/arrow-rdd.js';
 export { type ContextOptions, SheafContext } from './rdd/context.js';
+export { filePath } from './rdd/job-files.js';
 export { RDD } from './rdd/rdd.js';
 export { takeRows } from './rdd/take-rows.js';
 export { Conf } from './scheduler/conf.js';
 export { EventBus } from './scheduler/event-bus.js';
 export { JobError } from './scheduler/job-error.js';
+
+usePartitionOpt();

@@ -1,47 +1,70 @@
 import type { RecordBatch } from 'apache-arrow';
-import { operatorName, RDD } from './rdd.js';
+import type { Json } from '../protocol/json.js';
+import type { LineageNode, Step } from '../scheduler/lineage.js';
+import { requireFunction, requireSyncFunction, requireWhole, shown } from './arguments.js';
+import { operatorName } from './call-site.js';
+import { RDD } from './rdd.js';
 
 export type Row = Record<string, unknown>;
 
 /**
- * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects; column operators
- * work on whole batches and make no object a row.
+ * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects, one property a
+ * column; column operators (`mapBatches`, `where`) work on whole batches, make no object a row, and give an ArrowRDD again.
  */
 export class ArrowRDD extends RDD<Row> {
-  /** The function gets each record batch and returns one, or several. */
+  /**
+   * The function gets each record batch and returns one, or several; it may be async.
+   * @example table.mapBatches((batch) => batch.select(['time', 'x']))
+   */
   mapBatches(fn: (batch: RecordBatch) => RecordBatch | RecordBatch[] | Promise<RecordBatch | RecordBatch[]>): ArrowRDD {
+    requireFunction('mapBatches', fn);
     return this.#table({ kind: 'mapBatches', fn });
   }
 
   /** Rows whose value in `column` satisfies `fn`. @example features.where('subject', (subject) => subject <= 18) */
   where(column: string, fn: (value: any) => boolean): ArrowRDD {
+    if (typeof column !== 'string') throw new TypeError(`where needs a column's name, not ${shown(column)}`);
+    requireSyncFunction('where', fn);
     return this.#table({ kind: 'where', column, fn });
   }
 
   /** A step of the engine itself, named by its module; its `transform` rewrites a partition's batches. */
-  transformBy(module: string, parameters: import('../protocol/json.js').Json): ArrowRDD {
+  transformBy(module: string, parameters: Json): ArrowRDD {
     return this.#table({ kind: 'module', module, parameters });
   }
 
-  /** Deals rows over `partitions` by their index in the whole data set: row i goes to partition i mod partitions, in order. */
-  async deal(partitions: number, rowsPerPartition: readonly number[]): Promise<ArrowRDD> {
+  /**
+   * Deals rows over `partitions` by their index in the whole data set: row i goes to partition i mod partitions, in order.
+   * @param rowsPerPartition rows of each partition of this RDD; counted by a job of its own when not given
+   */
+  async deal(partitions: number, rowsPerPartition?: readonly number[]): Promise<ArrowRDD> {
+    requireWhole('the number of partitions', partitions, 1);
+    const name = operatorName('deal');
+    const rows = rowsPerPartition ?? (await this.countPerPartition());
+    const maps = await this.getNumPartitions();
+    if (rows.length !== maps)
+      throw new RangeError(`deal needs the rows of all ${maps} partitions, not of ${rows.length}`);
     let next = 0;
-    const firstRows = rowsPerPartition.map((rows) => {
-      next += rows;
-      return next - rows;
+    const firstRows = rows.map((count) => {
+      next += count;
+      return next - count;
     });
-    return new ArrowRDD(
-      this.context,
-      this.context.shuffleNode(this.node, partitions, () => ({ kind: 'deal', firstRows })),
-    );
+    return this.#with(this.context.shuffleNode(this.node, partitions, () => ({ kind: 'deal', firstRows }), name));
   }
 
-  override union(...others: RDD<Row>[]): ArrowRDD {
-    const parents = [this, ...others].map(({ node }) => node);
-    return new ArrowRDD(this.context, this.context.newNode(operatorName('union'), { kind: 'union' }, parents));
+  /** With tables only: a table; else an RDD of rows. */
+  override union(...others: ArrowRDD[]): ArrowRDD;
+  override union<U = Row>(...others: RDD<U>[]): RDD<Row | U>;
+  override union(...others: RDD<any>[]): RDD<any> {
+    if (others.some((other) => !(other instanceof ArrowRDD))) return super.union(...others);
+    return this.#with(this.unionNode(others));
   }
 
-  #table(step: Parameters<RDD<Row>['context']['newNode']>[1]): ArrowRDD {
-    return new ArrowRDD(this.context, this.context.newNode(operatorName(step.kind), step, [this.node]));
+  #table(step: Step): ArrowRDD {
+    return this.#with(this.context.newNode(operatorName(step.kind), step, [this.node]));
+  }
+
+  #with(node: LineageNode): ArrowRDD {
+    return new ArrowRDD(this.context, node);
   }
 }

@@ -1,18 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { BlockFiles } from '../executor/block-files.js';
-import { BlockService } from '../executor/block-service.js';
+import type { BlockFiles } from '../executor/block-files.js';
 import { decodeValue } from '../executor/closure/index.js';
-import { blockToken } from '../executor/executor.js';
-import { hostIdentity, scratchDirectories } from '../executor/host.js';
-import type { BlockRef } from '../protocol/block.js';
 import { DRIVER_ONLY } from '../protocol/driver-only.js';
 import type { Json } from '../protocol/json.js';
 import { type Cluster, startCluster } from '../scheduler/cluster.js';
 import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.js';
 import { DagScheduler, type JobRequest } from '../scheduler/dag-scheduler.js';
-import { EventBus, writeEventLog } from '../scheduler/event-bus.js';
+import { EventBus } from '../scheduler/event-bus.js';
 import {
   type LineageNode,
   type Partitioner,
@@ -21,10 +15,14 @@ import {
   type Step,
 } from '../scheduler/lineage.js';
 import { TaskScheduler } from '../scheduler/task-scheduler.js';
+import { requireNumber, requirePaths, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
+import { operatorName } from './call-site.js';
+import { Closers, openDriverBlocks, openEventLog } from './driver-home.js';
+import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { type Payload, unpackPayload } from './payload.js';
-import { operatorName, RDD } from './rdd.js';
-import { shipStage } from './ship-stage.js';
+import { RDD } from './rdd.js';
+import { type Shipping, shipStage } from './ship-stage.js';
 import { collectionSplits } from './sources/collection.js';
 import { type CsvOptions, csvSource } from './sources/csv.js';
 import { packUnits, type Source, type SourceUnit } from './sources/source.js';
@@ -92,34 +90,40 @@ export class SheafContext {
     readonly tasks: TaskScheduler,
     readonly dag: DagScheduler,
     readonly blocks: BlockFiles,
-    readonly closers: readonly (() => void | Promise<void>)[],
+    readonly closers: Closers,
   ) {}
 
+  /**
+   * Connects to the master (starting it, where it is `local…`) and waits for its slots.
+   * @throws Error for a bad setting, a missing file of `sheaf.files`, a master that cannot be reached; nothing is left behind then
+   */
   static async create(options: ContextOptions = {}): Promise<SheafContext> {
-    const { master, appName, layers = [], bus = new EventBus() } = options;
-    const code = {
-      ...options.conf,
-      ...(master ? { 'sheaf.master': master } : {}),
-      ...(appName ? { 'sheaf.app.name': appName } : {}),
-    };
-    const conf = new Conf(code, ...layers, settingsFromEnvironment(process.env));
+    const conf = settingsOf(options, process.env);
+    const files = listJobFiles(conf.get('sheaf.files'));
     const app = `app-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
+    const closers = new Closers();
+    try {
+      const context = await SheafContext.#open(app, conf, files, options, closers);
+      await context.tasks.open();
+      await context.tasks.slotsAvailable(Math.max(1, context.cluster.expectedSlots));
+      return context;
+    } catch (error) {
+      await closers.close().catch(() => {}); // the first error says more
+      throw error;
+    }
+  }
+
+  static async #open(
+    app: string,
+    conf: Conf,
+    files: ReadonlyMap<string, string>,
+    { bus = new EventBus(), bundle }: ContextOptions,
+    closers: Closers,
+  ): Promise<SheafContext> {
+    openEventLog(conf, app, bus, closers);
     const cluster = await startCluster(conf, app);
-    const closers: (() => void | Promise<void>)[] = [() => cluster.stop()];
-    const log = eventLogPath(conf, app);
-    if (log) closers.push(() => writer.close());
-    const writer = log ? writeEventLog(bus, log) : { close() {} };
-    const scratch = scratchDirectories(app);
-    const token = blockToken(cluster.secret);
-    let blocks: BlockFiles;
-    const bind = process.env.SHEAF_BIND ?? '127.0.0.1';
-    const service = await BlockService.listen(bind, token, () => blocks);
-    const home = { holder: app, host: hostIdentity(), url: service.url(process.env.SHEAF_ADVERTISE ?? bind), token };
-    blocks = new BlockFiles({ ...home, memoryDirectory: scratch.memory, diskDirectory: scratch.disk });
-    closers.push(
-      () => service.close(),
-      () => scratch.remove(),
-    );
+    closers.add(() => cluster.stop());
+    const blocks = await openDriverBlocks(app, cluster.secret, closers);
     const tasks = new TaskScheduler(cluster.channel, bus, {
       driver: app,
       depth: cluster.depth,
@@ -127,33 +131,25 @@ export class SheafContext {
       localityWaitMs: conf.number('sheaf.locality.waitMs'),
       executorWaitMs: conf.number('sheaf.executor.waitMs'),
     });
-    let bundle: { block: BlockRef; file: string } | undefined;
-    if (options.bundle) {
-      const { code: text, file } = options.bundle;
-      bundle = { block: await blocks.put('bundle', app, Buffer.from(text), { code: true }), file };
-    }
-    const warn = (message: string) => bus.emit({ event: 'warning', message });
+    closers.add(() => tasks.close());
+    cluster.onExecutorExit = (executor, reason) => tasks.executorGone(executor, reason);
+    const shipping: Shipping = {
+      bundle: bundle && {
+        block: await blocks.put('bundle', app, Buffer.from(bundle.code), { code: true }),
+        file: bundle.file,
+      },
+      files: await shipFiles(files, app, blocks),
+      cacheScope: (node) => cacheScope(app, node),
+      warn: (message) => bus.emit({ event: 'warning', message }),
+    };
+    provideFiles(files);
     const dag = new DagScheduler(tasks, blocks, (stage, scope, name) =>
-      shipStage(stage, scope, name, blocks, { bundle, cacheScope: (node) => `${app}/rdd-${node.id}`, warn }),
+      shipStage(stage, scope, name, blocks, shipping),
     );
     dag.onRelease = (scope) => blocks.release(scope);
-    cluster.onExecutorExit = (executor, reason) => tasks.executorGone(executor, reason);
-    bus.emit({
-      event: 'app-start',
-      app,
-      name: conf.get('sheaf.app.name'),
-      master: conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master'),
-      conf: conf.toJSON(),
-    });
-    const context = new SheafContext(app, conf, bus, cluster, tasks, dag, blocks, closers);
-    try {
-      await tasks.open();
-      await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));
-    } catch (error) {
-      await context.stop();
-      throw error;
-    }
-    return context;
+    const master = conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master');
+    bus.emit({ event: 'app-start', app, name: conf.get('sheaf.app.name'), master, conf: conf.toJSON() });
+    return new SheafContext(app, conf, bus, cluster, tasks, dag, blocks, closers);
   }
 
   /** Slots of all executors now. */
@@ -161,11 +157,18 @@ export class SheafContext {
     return Math.max(1, this.tasks.slots().length);
   }
 
-  /** Distributes an array. @param partitions default: one a slot */
+  /**
+   * Distributes an array, as it is now: runs of neighbours become partitions.
+   * @param partitions default: one a slot; those beyond the number of rows are empty
+   */
   parallelize<T>(rows: readonly T[], partitions = this.defaultParallelism): RDD<T> {
-    const id = this.#nodes;
+    if (!Array.isArray(rows))
+      throw new TypeError(`parallelize needs an array, not ${shown(rows)} (Array.from makes one of any iterable)`);
+    requireWhole('the number of partitions', partitions, 1);
+    const kept = rows.slice();
+    const id = `collection-${this.#nodes}`;
     const plan = async () => ({
-      splits: await collectionSplits(rows, partitions, `collection-${id}`, `${this.app}/collection-${id}`, this.blocks),
+      splits: await collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks),
     });
     return new RDD<T>(
       this,
@@ -173,13 +176,21 @@ export class SheafContext {
     );
   }
 
-  /** Whole numbers `from`, `from + step`, … below `to`, made where they are used. */
+  /**
+   * Numbers `from`, `from + step`, … before `to`, made where they are used.
+   * @param step may be negative, not 0 @param partitions default: one a slot
+   */
   range(from: number, to: number, step = 1, partitions = this.defaultParallelism): RDD<number> {
+    requireNumber('the beginning of range', from);
+    requireNumber('the end of range', to);
+    requireNumber('the step of range', step);
+    if (step === 0) throw new RangeError('the step of range must not be 0');
+    requireWhole('the number of partitions', partitions, 1);
     const total = Math.max(0, Math.ceil((to - from) / step));
     const plan = async () => ({
       splits: Array.from({ length: partitions }, (_, p) => {
         const first = Math.floor((p * total) / partitions);
-        return { from: from + first * step, count: Math.floor(((p + 1) * total) / partitions) - first, step };
+        return { from, first, count: Math.floor(((p + 1) * total) / partitions) - first, step };
       }),
     });
     return new RDD<number>(
@@ -188,17 +199,27 @@ export class SheafContext {
     );
   }
 
-  /** Lines of text files. @param path a file, directory or glob, or several */
+  /**
+   * Lines of text files. @param path a file, directory or glob, or several
+   * @param partitions default: chosen by measurement
+   */
   textFile(path: string | readonly string[], partitions?: number): RDD<string> {
+    requirePaths('textFile', path);
     return new RDD<string>(this, this.#sourceNode('textFile', textSource(path), partitions));
   }
 
-  /** CSV files as Arrow record batches. @example sc.csv('runs/*.csv', { columns: { x: 'float32' } }) */
+  /**
+   * CSV files as Arrow record batches. @param partitions default: chosen by measurement
+   * @example sc.csv('runs/*.csv', { columns: { x: 'float32' } })
+   */
   csv(path: string | readonly string[], options: CsvOptions = {}, partitions?: number): ArrowRDD {
+    requirePaths('csv', path);
     return new ArrowRDD(this, this.#sourceNode('csv', csvSource(path, options), partitions));
   }
 
-  union<T>(first: RDD<T>, ...others: RDD<T>[]): RDD<T> {
+  /** As `first.union(...others)`. */
+  union<T, U = T>(first: RDD<T>, ...others: RDD<U>[]): RDD<T | U> {
+    if (!(first instanceof RDD)) throw new TypeError(`union needs RDDs, not ${shown(first)}`);
     return first.union(...others);
   }
 
@@ -208,7 +229,8 @@ export class SheafContext {
     return this.#stopped;
   }
 
-  runJob<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
+  async runJob<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
+    this.#requireAlive();
     return this.dag.run(request, read);
   }
 
@@ -218,6 +240,7 @@ export class SheafContext {
   }
 
   async numPartitions(node: LineageNode): Promise<number> {
+    this.#requireAlive();
     await this.dag.planSources(node);
     return partitionCount(node);
   }
@@ -227,23 +250,22 @@ export class SheafContext {
   }
 
   /** @param partitioner told the number of the parent's partitions, whose sources must be planned */
-  shuffleNode(parent: LineageNode, partitions: number, partitioner: (maps: number) => Partitioner): LineageNode {
+  shuffleNode(
+    parent: LineageNode,
+    partitions: number,
+    partitioner: (maps: number) => Partitioner,
+    name: string,
+  ): LineageNode {
     const shuffle = { id: this.#shuffles++, partitions, partitioner: partitioner(partitionCount(parent)) };
-    return {
-      id: this.#nodes++,
-      name: operatorName('shuffle'),
-      step: { kind: 'shuffle-read' },
-      parents: [parent],
-      shuffle,
-      cached: false,
-    };
+    return { id: this.#nodes++, name, step: { kind: 'shuffle-read' }, parents: [parent], shuffle, cached: false };
   }
 
   dropCache(node: LineageNode): void {
-    this.dag.release(`${this.app}/rdd-${node.id}`);
+    this.dag.release(cacheScope(this.app, node));
   }
 
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
+    if (pinned !== undefined) requireWhole('the number of partitions', pinned, 1);
     const plan = async (node: LineageNode, top: LineageNode) => {
       const units = await source.units();
       const question = { node, top, units, pinned: this.#pinned(pinned) };
@@ -274,15 +296,27 @@ export class SheafContext {
     };
   }
 
+  #requireAlive(): void {
+    if (this.#stopped) throw new Error('the SheafContext has been stopped');
+  }
+
   async #stop(): Promise<void> {
     this.bus.emit({ event: 'app-end' });
-    await this.tasks.close();
-    for (const close of this.closers) await close();
+    await this.closers.close();
   }
 }
 
-function eventLogPath(conf: Conf, app: string): string | undefined {
-  if (conf.get('sheaf.eventLog.enabled') !== 'true') return undefined;
-  const state = process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state');
-  return join(conf.get('sheaf.eventLog.dir') || join(state, 'sheaf', 'events'), `${app}.jsonl`);
+/** Owns the partitions that slots keep of a cached RDD. */
+function cacheScope(app: string, node: LineageNode): string {
+  return `${app}/rdd-${node.id}`;
+}
+
+/** Settings after precedence: code, then the layers, then the environment. @throws Error for an unknown or bad setting */
+function settingsOf({ conf, master, appName, layers = [] }: ContextOptions, environment: NodeJS.ProcessEnv): Conf {
+  const code = {
+    ...conf,
+    ...(master ? { 'sheaf.master': master } : {}),
+    ...(appName ? { 'sheaf.app.name': appName } : {}),
+  };
+  return new Conf(code, ...layers, settingsFromEnvironment(environment));
 }

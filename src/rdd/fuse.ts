@@ -1,3 +1,6 @@
+import { NumberRange } from './chunks.js';
+import { operatorFailure, refusePromise, refuseScalar } from './operator-failure.js';
+
 /**
  * Whole-stage fusion: a chain of row operators and what is done with their rows become one generated loop. Each call
  * compiles afresh, because a loop that many pipelines share turns megamorphic and six times slower.
@@ -24,62 +27,112 @@ export interface LoopState {
   started: boolean;
 }
 
-export type FusedLoop = (rows: ArrayLike<unknown>, state: LoopState) => void;
+export type RowSource = readonly unknown[] | NumberRange;
+export type FusedLoop = (rows: RowSource, state: LoopState) => void;
 
-/** Thrown by the generated loop: a function that is not declared async returned a promise. */
-export function refusePromise(operator: string): never {
-  throw new TypeError(
-    `the function of ${operator} returned a promise; declare it "async" (map, filter, flatMap, foreach and mapPartitions take async functions; reduce and aggregate do not)`,
-  );
+/**
+ * Operators of one loop; a longer chain becomes several loops with arrays between them. V8 stops optimising functions
+ * of more than 60 KiB of bytecode and inlines less and less well before.
+ */
+export const SEGMENT_OPERATORS = 32;
+
+/** A state as it is before the first row. */
+export function emptyState(zero?: { readonly value: unknown }): LoopState {
+  return { out: [], count: 0, accumulated: zero?.value, started: zero !== undefined };
 }
 
+/**
+ * Compiles a chain; the loop throws a FailureError that names the operator whose function threw, or returned a promise.
+ * @param sinkName for errors, as an operator's name
+ */
 export function fuse(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
+  const loops: FusedLoop[] = [];
+  let from = 0;
+  for (; operators.length - from > SEGMENT_OPERATORS; from += SEGMENT_OPERATORS)
+    loops.push(compile(operators.slice(from, from + SEGMENT_OPERATORS), { kind: 'array' }, sinkName));
+  const last = compile(operators.slice(from), sink, sinkName);
+  if (loops.length === 0) return last;
+  return (rows, state) => {
+    let between = rows;
+    for (const loop of loops) {
+      const part = emptyState();
+      loop(between, part);
+      between = part.out;
+    }
+    last(between, state);
+  };
+}
+
+function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
   const functions = [...operators.map(({ fn }) => fn), 'fn' in sink ? sink.fn : undefined];
   const names = [...operators.map(({ name }) => name), sinkName];
-  const source = loopSource(operators, sink);
-  return new Function('functions', 'names', 'refusePromise', source)(functions, names, refusePromise);
+  const make = (input: LoopInput): FusedLoop =>
+    new Function('functions', 'names', 'failures', loopSource(operators, sink, input))(functions, names, failures);
+  let overArray: FusedLoop | undefined;
+  let overRange: FusedLoop | undefined;
+  return (rows, state) => {
+    if (rows instanceof NumberRange) {
+      overRange ??= make('range');
+      overRange(rows, state);
+    } else {
+      overArray ??= make('array');
+      overArray(rows, state);
+    }
+  };
 }
 
-/** The text of the loop: pure, so that tests can read it. */
-export function loopSource(operators: readonly RowOperator[], sink: RowSink): string {
-  const last = operators.length;
-  const check = (value: string, at: number) =>
-    `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') refusePromise(names[${at}]);`;
-  const lines: string[] = [];
+const failures = { operatorFailure, refusePromise, refuseScalar };
+
+type LoopInput = 'array' | 'range';
+
+/** The text of the loop: pure, so that tests can read it. `at` is the operator whose function runs, for errors. */
+export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput): string {
+  const body: string[] = [];
+  const ends: string[] = [];
   let row = 'v';
-  let open = 0;
   for (const [index, { kind }] of operators.entries()) {
-    const next = `v${index}`;
-    if (kind === 'map') lines.push(`const ${next} = f${index}(${row}); ${check(next, index)}`);
-    if (kind === 'filter')
-      lines.push(`const ${next} = f${index}(${row}); ${check(next, index)} if (!${next}) continue;`);
-    if (kind === 'flatMap') {
-      lines.push(`const many${index} = f${index}(${row}); ${check(`many${index}`, index)}`);
-      lines.push(`for (const ${next} of many${index}) {`);
-      open++;
+    const result = `v${index}`;
+    body.push(`at = ${index}; const ${result} = f${index}(${row}); ${promiseCheck(result)}`);
+    if (kind === 'map') row = result;
+    if (kind === 'filter') {
+      body.push(`if (${result}) {`);
+      ends.unshift('}');
     }
-    if (kind !== 'filter') row = next;
+    if (kind === 'flatMap') {
+      row = `each${index}`;
+      body.push(
+        `if (${result} === null || ${result} === undefined || typeof ${result}[Symbol.iterator] !== 'function') failures.refuseScalar(names[at], ${result});`,
+        `for (const ${row} of ${result}) {`,
+      );
+      ends.unshift(`at = ${index}; }`); // a generator goes on running between its rows
+    }
   }
-  if (sink.kind === 'array') lines.push(`out.push(${row});`);
-  if (sink.kind === 'count') lines.push('count++;');
-  if (sink.kind === 'foreach') lines.push(`const done = f${last}(${row}); ${check('done', last)}`);
-  if (sink.kind === 'fold')
-    lines.push(
-      `if (started) { acc = f${last}(acc, ${row}); ${check('acc', last)} } else { acc = ${row}; started = true; }`,
-    );
+  body.push(sinkSource(sink, row, operators.length), ...ends);
   return `'use strict';
-const [${functions(operators.length + 1)}] = functions;
+const [${operators.map((_, index) => `f${index}, `).join('')}sink] = functions;
 return function stageLoop(rows, state) {
-  const out = state.out; let count = state.count, acc = state.accumulated, started = state.started;
-  for (let i = 0; i < rows.length; i++) {
-    const v = rows[i];
-    ${lines.join('\n    ')}
-    ${'}'.repeat(open)}
+  const out = state.out, length = rows.length;
+  let count = state.count, acc = state.accumulated, started = state.started, at = 0;
+  ${input === 'range' ? 'const from = rows.from, step = rows.step, first = rows.first;' : ''}
+  try {
+    for (let i = 0; i < length; i++) {
+      const v = ${input === 'range' ? 'from + (first + i) * step' : 'rows[i]'};
+      ${body.join('\n      ')}
+    }
+  } catch (error) {
+    throw failures.operatorFailure(error, names[at]);
   }
   state.count = count; state.accumulated = acc; state.started = started;
 };`;
 }
 
-function functions(count: number): string {
-  return [...Array(count).keys()].map((index) => `f${index}`).join(', ');
+function sinkSource(sink: RowSink, row: string, at: number): string {
+  if (sink.kind === 'array') return `out.push(${row});`;
+  if (sink.kind === 'count') return 'count++;';
+  if (sink.kind === 'foreach') return `at = ${at}; const done = sink(${row}); ${promiseCheck('done')}`;
+  return `at = ${at}; if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} } else { acc = ${row}; started = true; }`;
+}
+
+function promiseCheck(value: string): string {
+  return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') failures.refusePromise(names[at]);`;
 }

@@ -3,7 +3,19 @@ import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { ProgramRef } from '../protocol/task.js';
 import type { LineageNode } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
+import type { ShippedFile } from './job-files.js';
 import type { ShippedNode, ShippedStage } from './stage-program.js';
+
+/** What every stage of an application travels with. */
+export interface Shipping {
+  /** The job's bundle, when it was submitted as one. */
+  readonly bundle?: { readonly block: BlockRef; readonly file: string };
+  /** Of `sheaf.files`. */
+  readonly files: readonly ShippedFile[];
+  /** Owner of a cached node's partitions. */
+  readonly cacheScope: (node: LineageNode) => string;
+  readonly warn: (text: string) => void;
+}
 
 /** Driver side of `stage-program`: ships a stage's functions and puts the stage into a block. */
 export async function shipStage(
@@ -11,11 +23,7 @@ export async function shipStage(
   scope: string,
   name: string,
   blocks: Blocks,
-  options: {
-    bundle?: { block: BlockRef; file: string };
-    cacheScope: (node: LineageNode) => string;
-    warn(text: string): void;
-  },
+  options: Shipping,
 ): Promise<ProgramRef> {
   const nodes = stageNodes(stage).map((node): ShippedNode => {
     const { id, step, cached, shuffle } = node;
@@ -31,7 +39,14 @@ export async function shipStage(
   // Blocks that a stage leaves outlive the stage: its scope is the one above the program's.
   const owner = scope.slice(0, scope.lastIndexOf('/'));
   const terminal = shipped(stage.terminal, name, options.warn);
-  const travelling: ShippedStage = { nodes, terminal, terminalName: name, scope: owner, bundle: options.bundle };
+  const travelling: ShippedStage = {
+    nodes,
+    terminal,
+    terminalName: name,
+    scope: owner,
+    bundle: options.bundle,
+    files: options.files,
+  };
   const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
   return { module: 'rdd/stage-program', parameters };
 }

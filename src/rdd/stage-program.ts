@@ -7,14 +7,16 @@ import type { Json } from '../protocol/json.js';
 import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Task } from '../protocol/task.js';
 import type { PartitionInput, Step, Terminal } from '../scheduler/lineage.js';
-import { chunkLength } from './chunks.js';
+import { type Chunks, rowsOf } from './chunks.js';
+import type { RowSink } from './fuse.js';
+import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
+import { foreachAsync } from './partition-steps.js';
 import { packPayload } from './payload.js';
 import {
   compute,
-  counted,
+  type NamedSink,
   type PartitionContext,
   type PipelineNode,
-  rowsOf,
   runInto,
   type StepFunction,
 } from './pipeline.js';
@@ -29,6 +31,8 @@ export interface ShippedStage {
   readonly scope: string;
   /** The job's bundle, when it was submitted as one. */
   readonly bundle?: { readonly block: BlockRef; readonly file: string };
+  /** Of `sheaf.files`. */
+  readonly files: readonly ShippedFile[];
 }
 
 export interface ShippedNode {
@@ -43,8 +47,10 @@ export interface ShippedNode {
 const stageProgram: SlotProgram = {
   async prepare(parameters, slot) {
     const stage = decodeValue(parameters) as ShippedStage;
+    const files = await receiveFiles(stage.files, slot);
+    provideFiles(files); // the bundle's top-level code may read them
     if (stage.bundle) await loadSharedBundle(stage.bundle, slot);
-    return new StageTasks(stage);
+    return new StageTasks(stage, files);
   },
 };
 export default stageProgram;
@@ -52,80 +58,91 @@ export default stageProgram;
 class StageTasks implements PreparedProgram {
   readonly #top: PipelineNode;
   readonly #terminal: Terminal<StepFunction>;
+  readonly #sink: NamedSink | undefined;
 
-  constructor(readonly stage: ShippedStage) {
+  constructor(
+    readonly stage: ShippedStage,
+    readonly files: ReadonlyMap<string, string>,
+  ) {
     const nodes = new Map<number, PipelineNode>();
     for (const { step, parents, ...node } of stage.nodes)
       nodes.set(node.id, { ...node, step: restored(step), parents: parents.map((id) => nodes.get(id)!) });
     this.#top = nodes.get(stage.nodes.at(-1)!.id)!;
     this.#terminal = restored(stage.terminal);
+    const sink = sinkOf(this.#terminal);
+    const zero = this.#terminal.kind === 'aggregate' ? this.#terminal.zero : undefined;
+    this.#sink = sink && { sink, name: stage.terminalName, zero };
   }
 
   async run(task: Task, context: TaskContext): Promise<Json> {
     const inputs = task.inputs as unknown as PartitionInput & { statuses?: PartitionContext['statuses'] };
     const { metrics } = context;
-    return this.#finish(inputs, {
-      task: context,
-      statuses: inputs.statuses ?? {},
-      report(counter, amount) {
-        metrics.counters ??= {};
-        metrics.counters[counter] = (metrics.counters[counter] ?? 0) + amount;
-      },
-    });
+    provideFiles(this.files); // the slot may have run another application's task before
+    const report = (counter: string, amount: number) => {
+      metrics.counters ??= {};
+      metrics.counters[counter] = (metrics.counters[counter] ?? 0) + amount;
+    };
+    return this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, report }, task);
   }
 
-  async #finish(input: PartitionInput, context: PartitionContext): Promise<Json> {
+  async #finish(input: PartitionInput, context: PartitionContext, task: Task): Promise<Json> {
     const terminal = this.#terminal;
-    const { task } = context;
     const { scope, terminalName } = this.stage;
-    const chunks = () => counted(compute(this.#top, input, context), task);
-    const payload = (value: unknown) => packPayload(encodeValue(value), `result:${input.partition}`, scope, task);
+    const { signal } = context.task;
+    const chunks = () => compute(this.#top, input, context);
+    const into = (sink: NamedSink | undefined) => runInto(this.#top, input, sink!, context);
+    const payload = (value: unknown) =>
+      packPayload(encodeValue(value), `result:${task.stage}:${task.partition}`, scope, context.task);
     switch (terminal.kind) {
-      case 'count': {
-        if (!hasRowOperators(this.#top)) {
-          let count = 0;
-          for await (const chunk of chunks()) count += chunkLength(chunk);
-          return count;
-        }
-        return (await runInto(this.#top, input, { kind: 'count' }, terminalName, context)).count;
-      }
-      case 'collect': {
-        const rows: unknown[] = [];
-        for await (const chunk of chunks()) {
-          for (const row of rowsOf(chunk)) rows.push(row);
-          if (terminal.limit !== undefined && rows.length >= terminal.limit) break;
-        }
-        return payload(terminal.limit === undefined ? rows : rows.slice(0, terminal.limit));
-      }
+      case 'count':
+        return (await into(this.#sink)).count;
+      case 'collect':
+        if (terminal.limit !== undefined) return payload(await firstRows(chunks(), terminal.limit));
+        return payload((await into(this.#sink)).out);
       case 'reduce': {
-        const sink = { kind: 'fold', fn: terminal.fn.call } as const;
-        const { started, accumulated } = await runInto(this.#top, input, sink, terminalName, context);
+        const { started, accumulated } = await into(this.#sink);
         return started ? payload(accumulated) : null;
       }
-      case 'aggregate': {
-        const sink = { kind: 'fold', fn: terminal.fn.call } as const;
-        return payload((await runInto(this.#top, input, sink, terminalName, context, terminal.zero)).accumulated);
-      }
-      case 'foreach': {
-        if (!terminal.fn.async) {
-          await runInto(this.#top, input, { kind: 'foreach', fn: terminal.fn.call }, terminalName, context);
-          return null;
-        }
-        for await (const chunk of chunks()) for (const row of rowsOf(chunk)) await terminal.fn.call(row);
+      case 'aggregate':
+        return payload((await into(this.#sink)).accumulated);
+      case 'foreach':
+        if (terminal.fn.async) await foreachAsync(chunks(), terminal.fn, terminalName, signal);
+        else await into(this.#sink);
         return null;
-      }
       case 'shuffle-write':
-        return (await writeShuffle(chunks(), terminal.shuffle, input.partition, scope, task)) as unknown as Json;
+        return (await writeShuffle(
+          chunks(),
+          terminal.shuffle,
+          input.partition,
+          scope,
+          context.task,
+        )) as unknown as Json;
       case 'module': {
         const module = await import(new URL(`../${terminal.module}.js`, import.meta.url).href);
-        return module.consume(chunks(), terminal.parameters, task, input.partition);
+        return module.consume(chunks(), terminal.parameters, context.task, input.partition);
       }
     }
   }
 }
 
-function hasRowOperators(node: PipelineNode): boolean {
-  return node.step.kind === 'map' || node.step.kind === 'filter' || node.step.kind === 'flatMap';
+/** What a terminal does with each row, where it can stand in a generated loop. */
+function sinkOf(terminal: Terminal<StepFunction>): RowSink | undefined {
+  if (terminal.kind === 'collect') return { kind: 'array' };
+  if (terminal.kind === 'count') return { kind: 'count' };
+  if (terminal.kind === 'foreach') return { kind: 'foreach', fn: terminal.fn.call };
+  if (terminal.kind === 'reduce' || terminal.kind === 'aggregate') return { kind: 'fold', fn: terminal.fn.call };
+  return undefined;
+}
+
+async function firstRows(chunks: Chunks, limit: number): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for await (const chunk of chunks) {
+    for (const row of rowsOf(chunk)) {
+      rows.push(row);
+      if (rows.length === limit) return rows;
+    }
+  }
+  return rows;
 }
 
 /** Restores every function of a step or terminal; all else stays as it is. */

@@ -1,13 +1,10 @@
-const CHUNK_ROWS = 1 << 16;
+import { CHUNK_ROWS, NumberRange } from '../chunks.js';
 
-/** Reads a partition of `range`: whole numbers, made where they are used. */
+/** Reads a partition of `range`: numbers, counted where they are used. */
 export async function* read(
   _options: unknown,
-  split: { from: number; count: number; step: number },
-): AsyncGenerator<number[]> {
-  for (let done = 0; done < split.count; done += CHUNK_ROWS) {
-    const rows = new Array<number>(Math.min(CHUNK_ROWS, split.count - done));
-    for (let i = 0; i < rows.length; i++) rows[i] = split.from + (done + i) * split.step;
-    yield rows;
-  }
+  { from, first, count, step }: { from: number; first: number; count: number; step: number },
+): AsyncGenerator<NumberRange> {
+  for (let done = 0; done < count; done += CHUNK_ROWS)
+    yield new NumberRange(from, step, first + done, Math.min(CHUNK_ROWS, count - done));
 }

@@ -1,0 +1,36 @@
+import { inspect } from 'node:util';
+import { FailureError, toFailure } from '../protocol/failure.js';
+
+/** What a user's function threw, with the operator it was given to: `… (in map at job.ts:12)`. */
+export function operatorFailure(thrown: unknown, operator: string): FailureError {
+  if (thrown instanceof FailureError) return thrown;
+  if (!(thrown instanceof Error))
+    return userError(`a value was thrown that is no Error: ${inspect(thrown, { breakLength: 120 })} (in ${operator})`);
+  const failure = toFailure(thrown);
+  return new FailureError({ ...failure, message: `${failure.message} (in ${operator})` } as typeof failure);
+}
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}
+
+/** A function that is not declared async returned a promise. @throws FailureError always */
+export function refusePromise(operator: string): never {
+  const advice = /^(map|filter|flatMap|foreach|mapBatches) /.test(operator)
+    ? 'declare it "async"'
+    : 'it must return its result at once; only map, filter, flatMap, foreach, mapPartitions and mapBatches take async functions';
+  throw userError(`the function of ${operator} returned a promise: ${advice}`);
+}
+
+/** flatMap and mapPartitions take iterables. @throws FailureError always */
+export function refuseScalar(operator: string, result: unknown): never {
+  const found = inspect(result, { depth: 0, breakLength: 80 });
+  throw userError(
+    `the function of ${operator} must return an iterable (an array, a generator, a Set, …), it returned ${found}`,
+  );
+}
+
+/** The engine's own complaint about a user's function: it needs no stack, the message says where. */
+export function userError(message: string): FailureError {
+  return new FailureError({ kind: 'user-error', name: 'TypeError', message });
+}
