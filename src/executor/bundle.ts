@@ -68,21 +68,21 @@ export function loadBundle(code: string, sha256: string, file: string): { export
     cache: {},
   });
   let scope: ((expression: string) => unknown) | undefined;
-  const publish = (evaluate: (expression: string) => unknown): void => {
-    scope = evaluate;
+  const publish = (inScope: (expression: string) => unknown): void => {
+    scope = inScope;
   };
   const address = `${url.replace(/[^/]*$/, '')}${encodeURIComponent(basename(file))}.${sha256.slice(0, 12)}.cjs`;
-  const run = globalEval(
-    `(function (exports, require, module, __filename, __dirname, __sheaf_url, __sheaf_scope) {${code}\n})\n//# sourceURL=${address}`,
-  );
-  run(module.exports, load, module, file, dirname(file), url, publish);
+  const head = '(function (exports, require, module, __filename, __dirname, __sheaf_url, __sheaf_scope) {';
+  const text = `${head}${code}\n})\n//# sourceURL=${address}`;
+  evaluate(text)(module.exports, load, module, file, dirname(file), url, publish);
   if (!scope) throw new Error(`${file}: the bundle did not run to its end`);
   loaded.set(sha256, module);
-  registerBundle({ sha256, file, exports: module.exports, scope });
+  registerBundle({ sha256, file, exports: module.exports, text, url: address, scope });
   return module;
 }
 
-const globalEval: (text: string) => any = eval;
+// Called under another name, `eval` is indirect: the text sees globals alone.
+const evaluate: (text: string) => any = eval;
 
 /** Sheaf and its dependencies are there wherever a bundle runs; native code cannot be bundled. */
 const externals: Plugin = {

@@ -1,6 +1,6 @@
 import { analyse } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
-import { inspect } from './inspector.js';
+import { inspect, provideScript } from './inspector.js';
 import { patternNames, Script } from './script.js';
 
 /** A job's bundle, evaluated in this process. */
@@ -9,6 +9,9 @@ export interface LoadedBundle {
   /** The job's file, from which its packages are resolved. */
   readonly file: string;
   readonly exports: any;
+  /** What was evaluated, and under which address. */
+  readonly text: string;
+  readonly url: string;
   /** A direct `eval` in the bundle's module scope. */
   readonly scope: (expression: string) => unknown;
 }
@@ -52,7 +55,13 @@ export class Bundle {
   constructor(readonly loaded: LoadedBundle) {}
 
   get scriptId(): string {
-    this.#scriptId ??= inspect(this.loaded.scope).location!.scriptId;
+    if (this.#scriptId === undefined) {
+      const { text, url, scope } = this.loaded;
+      this.#scriptId = inspect(scope).location!.scriptId;
+      const at = text.lastIndexOf('//# sourceMappingURL=');
+      const sourceMapUrl = at < 0 ? '' : text.slice(text.indexOf('=', at) + 1, text.indexOf('\n', at));
+      provideScript(this.#scriptId, { url, source: text, sourceMapUrl });
+    }
     return this.#scriptId;
   }
 

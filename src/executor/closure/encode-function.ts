@@ -65,9 +65,9 @@ export class FunctionEncoder {
         noun: `the native function ${fn.name || '(anonymous)'}, which has no name of its own on executors`,
         advice: 'wrap it in a function of your own',
       });
-    const reference = this.#reference(fn, location.scriptId);
-    if (reference) return this.#encoder.add(reference, fn);
     const bundle = bundleByScript(location.scriptId);
+    const reference = bundle ? undefined : this.#reference(fn, location.scriptId);
+    if (reference) return this.#encoder.add(reference, fn);
     const place = known?.place ?? this.#place(fn, location);
     if (this.place === undefined) this.#encoder.subject = `${this.#encoder.subject} (${place.where})`;
     this.place ??= place;
@@ -160,7 +160,7 @@ export class FunctionEncoder {
       isClass: literal.isClass,
       text: literal.text,
       name: fn.name,
-      strict: literal.isClass || script.strict,
+      strict: literal.isClass || inspected.scopes.some((each) => each.description === 'Module') || script.strict,
       names: [],
       values: [],
       shared: [],
@@ -296,15 +296,15 @@ function variableOf(
   { scope, description }: Found,
   { inspected: { scopes }, place: { script }, bundle }: Capturing,
 ): { key: string; certain: boolean } {
-  if (/^(Script|Global)$/.test(description)) return { key: description, certain: true };
+  if (description === 'Script' || description === 'Global') return { key: description, certain: true };
+  if (description === 'Module') return { key: script.id, certain: true };
   const lastBlock = scopes.findLastIndex((each) => each.description === 'Block');
   const isOuter = scope >= scopes.length - (script.shape === 'called' ? 3 : 2);
   const certain =
-    description === 'Module' ||
     (bundle !== undefined && isOuter) ||
     (script.shape === 'block' && scope >= lastBlock && lastBlock >= 0) ||
     (description === 'Closure' && isOuter && script.declares(name));
-  return { key: `${script.id}:${certain ? '' : `${scopes.length - scope}:${description}`}`, certain };
+  return { key: certain ? script.id : `${script.id}:${scopes.length - scope}:${description}`, certain };
 }
 
 function mayCapture({ analysis }: Literal): boolean {

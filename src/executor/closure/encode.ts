@@ -22,7 +22,7 @@ export class Encoder {
     prototypes: [],
     cells: [],
   };
-  readonly #plain = new PlainValues(true);
+  readonly #plain = new PlainValues();
   readonly #copies = new Map<object, object>();
   readonly #indices = new Map<unknown, number>();
   readonly #prototypes = new Map<object | null, unknown[]>();
@@ -84,7 +84,7 @@ export class Encoder {
   }
 
   refuse({ noun, advice }: Refusal): never {
-    const way = this.trail.reduce((all, part) => (all && !/^[.[ ]/.test(part) ? `${all}.${part}` : all + part), '');
+    const way = this.trail.join('').replace(/^\./, '');
     throw new ClosureError(
       way === ''
         ? `${this.subject} is ${noun}, which cannot be sent to executors: ${advice}.`

@@ -3,7 +3,7 @@ import { serialize } from 'node:v8';
 import { decode } from './decode.js';
 import { Encoder } from './encode.js';
 import type { AnyFunction } from './function-type.js';
-import { PlainValues } from './plain.js';
+import { isPlainData } from './plain.js';
 
 export { ClosureError } from './error.js';
 export { provideModule } from './modules.js';
@@ -65,7 +65,12 @@ export function restoreFunction(shipped: ShippedFunction): AnyFunction {
  * @throws ClosureError as `shipFunction` does.
  */
 export function encodeValue(value: unknown): Buffer {
-  return new PlainValues(false).has(value) ? serialize(value) : new Encoder('the value', 'holds').encode(value);
+  try {
+    if (isPlainData(value)) return serialize(value);
+  } catch {
+    // A proxy, or nested beyond the stack: the encoder says what and where.
+  }
+  return new Encoder('the value', 'holds').encode(value);
 }
 
 /** The inverse of `encodeValue`. Views in the result may share memory with `bytes`. */

@@ -23,6 +23,11 @@ export interface ScriptText {
   readonly sourceMapUrl: string;
 }
 
+/** As V8 lists it; the text is fetched when it is wanted. */
+interface Listed extends Omit<ScriptText, 'source'> {
+  source?: string;
+}
+
 /** The place on the global object through which values go into and come out of the inspector. */
 const WINDOW = Symbol.for('sheaf.inspector');
 const HERE = "globalThis[Symbol.for('sheaf.inspector')]";
@@ -33,7 +38,7 @@ interface Window {
 }
 
 let session: Session | undefined;
-const scripts = new Map<string, ScriptText>();
+const scripts = new Map<string, Listed>();
 
 /**
  * V8's own inspector, in this process and synchronous: 0.15 ms a function. The session stays connected (it costs nothing);
@@ -120,37 +125,50 @@ function primitive(remote: { type: string; subtype?: string; value?: unknown; un
   return text.endsWith('n') ? BigInt(text.slice(0, -1)) : Number(text);
 }
 
-/** The text of a script, as V8 compiled it. */
+/**
+ * The text of a script, as V8 compiled it, and its address. V8 lists all scripts whenever its debugger is switched on, at the price of a
+ * walk through the heap (20 ms the first time, later 3 ms and more), so one listing is kept until a script is missing from it.
+ */
 export function scriptText(scriptId: string): ScriptText {
-  if (!scripts.has(scriptId)) fetchScripts();
+  const script = known(scriptId);
+  if (script.source === undefined)
+    withDebugger(() => {
+      script.source = post('Debugger.getScriptSource', { scriptId }).scriptSource;
+    });
+  return script as ScriptText;
+}
+
+/** Makes a script known whose text is at hand, and so spares the listing. */
+export function provideScript(scriptId: string, script: ScriptText): void {
+  scripts.set(scriptId, script);
+}
+
+/** The address alone, which is all that is wanted of Node's and packages' scripts. */
+export function scriptUrl(scriptId: string): string {
+  return known(scriptId).url;
+}
+
+function known(scriptId: string): Listed {
+  if (!scripts.has(scriptId))
+    withDebugger(() => {
+      const script = scripts.get(scriptId);
+      if (script && !/^node:|\/node_modules\//.test(script.url))
+        script.source = post('Debugger.getScriptSource', { scriptId }).scriptSource;
+    });
   const script = scripts.get(scriptId);
   if (script === undefined) throw new Error(`V8 inspector: no script ${scriptId}`);
-  if (script.source !== '') return script;
-  post('Debugger.enable');
-  try {
-    const loaded = { ...script, source: post('Debugger.getScriptSource', { scriptId }).scriptSource };
-    scripts.set(scriptId, loaded);
-    return loaded;
-  } finally {
-    post('Debugger.disable');
-  }
+  return script;
 }
 
-/** The address alone; cheaper, and all that is wanted of scripts that are not the user's. */
-export function scriptUrl(scriptId: string): string {
-  if (!scripts.has(scriptId)) fetchScripts();
-  return scripts.get(scriptId)?.url ?? '';
-}
-
-function fetchScripts(): void {
+function withDebugger(use: () => void): void {
   const seen = ({ params }: any): void => {
     if (!scripts.has(params.scriptId))
-      scripts.set(params.scriptId, { url: params.url, source: '', sourceMapUrl: params.sourceMapURL ?? '' });
+      scripts.set(params.scriptId, { url: params.url, sourceMapUrl: params.sourceMapURL ?? '' });
   };
-  post('Debugger.disable');
   session!.on('Debugger.scriptParsed', seen);
   try {
     post('Debugger.enable');
+    use();
   } finally {
     session!.off('Debugger.scriptParsed', seen);
     post('Debugger.disable');

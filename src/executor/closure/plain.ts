@@ -1,19 +1,14 @@
 import { types } from 'node:util';
 import { globalPath } from './globals.js';
 
-/** Whether `v8.serialize` keeps everything of a value: no functions, symbols, classes of the user's, accessors or errors inside. */
+/**
+ * Whether `v8.serialize` keeps everything of a value: no functions, symbols, classes of the user's, accessors or errors inside.
+ * Remembers its answers, for the time of one encoding.
+ */
 export class PlainValues {
   readonly #known = new Map<object, boolean>();
 
-  /**
-   * `exact`: captured values, of which nothing may be lost. Otherwise data on its way between tasks, possibly millions of
-   * rows: accessors are read, as `v8.serialize` reads them.
-   */
-  constructor(readonly exact: boolean) {}
-
-  has(value: unknown): boolean {
-    if (typeof value === 'function' || typeof value === 'symbol') return false;
-    if (typeof value !== 'object' || value === null) return true;
+  has(value: object): boolean {
     const known = this.#known.get(value);
     if (known !== undefined) return known;
     const seen = new Set<object>();
@@ -28,40 +23,73 @@ export class PlainValues {
     const known = this.#known.get(value);
     if (known !== undefined) return known;
     if (seen.has(value)) return true;
-    if (!hasPlainShape(value, this.exact)) return false;
+    if (!hasPlainShape(value)) return false;
     seen.add(value);
-    if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return true;
-    if (value instanceof Map) {
-      for (const [key, each] of value) if (!this.#inside(key, seen) || !this.#inside(each, seen)) return false;
-    } else if (value instanceof Set) {
-      for (const each of value) if (!this.#inside(each, seen)) return false;
-    } else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (!this.#inside(value[i], seen)) return false;
-    } else {
-      for (const key of Object.keys(value)) if (!this.#inside((value as any)[key], seen)) return false;
-    }
-    return true;
+    if (ArrayBuffer.isView(value)) return true;
+    if (value instanceof Map)
+      return [...value].every(([key, each]) => this.#inside(key, seen) && this.#inside(each, seen));
+    if (value instanceof Set) return [...value].every((each) => this.#inside(each, seen));
+    return Object.values(value).every((each) => this.#inside(each, seen));
   }
 
   #inside(value: unknown, seen: Set<object>): boolean {
-    switch (typeof value) {
-      case 'object':
-        return value === null || this.#scan(value, seen);
-      case 'function':
-      case 'symbol':
-        return false;
-      default:
-        return true;
-    }
+    if (typeof value === 'object' && value !== null) return this.#scan(value, seen);
+    return typeof value !== 'function' && typeof value !== 'symbol';
   }
 }
 
-function hasPlainShape(value: object, exact: boolean): boolean {
+/**
+ * The same for data on its way between tasks, which may be millions of rows: faster, and satisfied with less. Accessors are read, as
+ * `v8.serialize` reads them, and what it refuses it may still refuse.
+ */
+export function isPlainData(value: unknown): boolean {
+  const seen = new Set<object>();
+  const scan = (value: object): boolean => {
+    if (seen.has(value)) return true;
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === Array.prototype) {
+      const list = value as unknown[];
+      for (let i = 0, added = false; i < list.length; i++) {
+        const each = list[i];
+        if (typeof each === 'object' && each !== null) {
+          if (!added) seen.add(value);
+          added = true;
+          if (!scan(each)) return false;
+        } else if (typeof each === 'function' || typeof each === 'symbol') return false;
+      }
+      return true;
+    }
+    if (prototype !== Object.prototype) {
+      seen.add(value);
+      if (!isPlainBuiltin(value)) return false;
+      if (value instanceof Map) for (const [key, each] of value) if (!inside(key) || !inside(each)) return false;
+      if (value instanceof Set) for (const each of value) if (!inside(each)) return false;
+      return true;
+    }
+    // Most rows are flat; only what holds other objects can be part of a cycle and need remembering.
+    let added = false;
+    for (const key in value) {
+      const each = (value as any)[key];
+      if (typeof each === 'object' && each !== null) {
+        if (!added) seen.add(value);
+        added = true;
+        if (!scan(each)) return false;
+      } else if (typeof each === 'function' || typeof each === 'symbol') return false;
+    }
+    return true;
+  };
+  const inside = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null
+      ? scan(value)
+      : typeof value !== 'function' && typeof value !== 'symbol';
+  return inside(value);
+}
+
+function hasPlainShape(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== Array.prototype) return isPlainBuiltin(value);
   if (types.isProxy(value) || types.isArgumentsObject(value)) return false;
   if (Array.isArray(value) !== (prototype === Array.prototype)) return false;
-  if (!exact) return true;
   if (globalPath(value) !== undefined) return false;
   for (const key of Reflect.ownKeys(value)) {
     if (typeof key === 'symbol') return false;
