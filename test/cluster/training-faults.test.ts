@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
+import { trainSample } from '../jobs/train-sample.js';
+import { Footprint, kill } from '../support/footprint.js';
+import { root } from '../support/sheaf.js';
+import { until } from '../support/until.js';
+
+const EPOCHS = 12;
+const DATA = `${root}data/motionsense-sample`;
+
+let footprint: Footprint;
+let events: TimedEvent[];
+const environment = { ...process.env };
+
+beforeEach(() => {
+  footprint = new Footprint();
+  Object.assign(process.env, footprint.environment);
+  events = [];
+});
+afterEach(async () => {
+  expect(await footprint.gone(5000)).toEqual([]);
+  footprint.remove();
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  Object.assign(process.env, environment);
+});
+
+type Aggregation = 'tree' | 'ps';
+
+/** Trains, with somebody meddling: called with each event while the training runs. */
+async function run(
+  master: string,
+  aggregation: Aggregation,
+  meddle: (event: TimedEvent, sc: SheafContext) => void = () => {},
+  epochs = EPOCHS,
+) {
+  const bus = new EventBus();
+  const sc = await SheafContext.create({ master, bus, conf: { 'sheaf.executor.leaseMs': '3000' } });
+  bus.listen((event) => {
+    events.push(event);
+    meddle(event, sc);
+  });
+  try {
+    return await trainSample(sc, DATA, epochs, aggregation);
+  } finally {
+    await sc.stop();
+  }
+}
+
+/** Meddles once, after an epoch. */
+function after(epoch: number, act: (sc: SheafContext) => void) {
+  let done = false;
+  return (event: TimedEvent, sc: SheafContext) => {
+    if (done || event.event !== 'round' || event.epoch !== epoch) return;
+    done = true;
+    act(sc);
+  };
+}
+
+const lost = () => events.filter((event) => event.event === 'executor-lost').length;
+const generations = () => Math.max(...events.map((event) => (event.event === 'round' ? event.generation : 0)));
+
+let reference: Promise<string> | undefined;
+/** The weights of an undisturbed run on one slot. */
+function expected(): Promise<string> {
+  reference ??= run('local[1]', 'tree').then(({ weightsHash }) => weightsHash);
+  return reference;
+}
+
+describe('the same weights, bit for bit', () => {
+  test.each([
+    ['local[1]', 'ps'],
+    ['local[2]', 'tree'],
+    ['local[4]', 'ps'],
+    ['local-cluster[2,1]', 'tree'],
+    ['local-cluster[2,1]', 'ps'],
+  ] as const)('on %s by %s, undisturbed', async (master, aggregation) => {
+    const hash = await expected();
+    expect(await run(master, aggregation)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
+    expect(lost()).toBe(0);
+    expect(generations()).toBe(0);
+  });
+
+  describe.each(['tree', 'ps'] as const)('by %s', (aggregation) => {
+    test('after kill -9 of an executor in the middle', async () => {
+      const hash = await expected();
+      const meddle = after(3, (sc) => kill(sc.tasks.executors()[0]!.pid));
+      expect(await run('local-cluster[2,1]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
+      expect(lost()).toBe(1);
+      expect(generations()).toBeGreaterThan(0);
+    });
+
+    test('after kill -9 of a slot in the middle', async () => {
+      const hash = await expected();
+      const meddle = after(3, () => kill(footprint.slots()[1]!.pid));
+      expect(await run('local[2]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
+      expect(generations()).toBeGreaterThan(0);
+    });
+  });
+
+  test('after kill -9 of the parameter server in the middle', async () => {
+    const hash = await expected();
+    const meddle = after(3, () => kill(footprint.services()[0]!.pid));
+    expect(await run('local[2]', 'ps', meddle)).toMatchObject({ weightsHash: hash });
+    expect(generations()).toBe(1);
+  });
+
+  test('after kill -9 of every executor at once: the training begins again', async () => {
+    const hash = await expected();
+    const meddle = after(3, (sc) => {
+      for (const { pid } of sc.tasks.executors()) kill(pid);
+    });
+    expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
+    expect(lost()).toBe(2);
+  });
+
+  test('after kill -9 of an executor while features are extracted', async () => {
+    const hash = await expected();
+    let killed = false;
+    const meddle = (event: TimedEvent, sc: SheafContext) => {
+      if (killed || event.event !== 'task-end') return;
+      killed = true;
+      kill(sc.tasks.executors().find(({ id }) => id === event.executor)!.pid);
+    };
+    expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash });
+    expect(lost()).toBe(1);
+  });
+
+  test('after kill -9 of an executor that held half of the shuffled rows', async () => {
+    const hash = await expected();
+    let stage: number | undefined;
+    let killed = false;
+    const meddle = (event: TimedEvent, sc: SheafContext) => {
+      if (event.event === 'job-start' && event.name === 'load training shards') stage = -1;
+      if (stage === -1 && event.event === 'stage-start') stage = event.stage;
+      if (killed || event.event !== 'stage-end' || event.stage !== stage) return;
+      killed = true;
+      kill(sc.tasks.executors()[1]!.pid);
+    };
+    expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash });
+    expect(killed).toBe(true);
+  });
+});
