@@ -10,6 +10,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import * as acorn from 'acorn';
 import { Parser, parse } from 'acorn';
 import pino from 'pino';
+import { z } from 'zod';
 import twice, * as helpers from './helpers.js';
 import {
   Cube,
@@ -267,6 +268,7 @@ export const cases: readonly Case[] = [
   { name: 'a bound built-in', build: () => Math.max.bind(null, 5), args: [3], expected: 5 },
   { name: 'bound functions', build: () => { const f = function (this: any, a: number, b: number) { return this.k + a * b; }; return f.bind({ k: 100 }, 2); }, args: [3], expected: 106 },
   { name: 'crypto and performance', build: () => { const c = crypto; return () => [typeof crypto.randomUUID(), typeof c.randomUUID(), performance.now() > 0]; }, expected: ['string', 'string', true] },
+  { name: 'process', build: () => { const { env } = process; const p = process; return () => [typeof process.pid, env === process.env, p === process]; }, expected: ['number', true, true] },
   { name: 'console is that of the executor', build: () => { const c = console; return () => c === console; }, expected: true },
 
   // Other kinds of functions
@@ -295,6 +297,7 @@ export const cases: readonly Case[] = [
   { name: 'a local class that extends one of the module', build: () => { class Sub extends Point { override get norm(): number { return super.norm + 1; } } const s = new Sub(3, 4); return () => [s.norm, s instanceof Point]; }, expected: [6, true] },
   { name: 'a mixin', build: () => { const m = new Mixed(7, 8); return () => [m.mixed(), m instanceof Point]; }, expected: ['mixed 7', true] },
   { name: 'a class that extends Map', build: () => { class Counts extends Map<string, number> { add(k: string): this { return this.set(k, (this.get(k) ?? 0) + 1); } } const c = new Counts([['a', 1]]); return () => [...c.add('a').add('b')]; }, expected: [['a', 2], ['b', 1]] },
+  { name: 'classes that extend Date, Array and Float32Array', build: () => { class D extends Date { y() { return this.getUTCFullYear(); } } class V extends Array<number> { sum() { return this.reduce((a, b) => a + b, 0); } } class F extends Float32Array { n() { return this.length; } } const d = new D(0); const v = new V(); v.push(1, 2); const f = new F(3); return () => [d.y(), v.sum(), f.n(), f instanceof F]; }, expected: [1970, 3, 3, true] },
   { name: 'a static field changed before shipping', build: () => { class Config { static mode = 'old'; } Config.mode = 'new'; return () => Config.mode; }, expected: 'new' },
   { name: 'a class with #private fields, made there', build: () => () => new Hidden().reveal(), expected: 1 },
   { name: 'a class expression with static initialisers', build: () => { const k = 3; const seen: number[] = []; const C = class { static table = [k, k * 2]; static { seen.push(k); } }; return () => [C.table, seen.length > 0]; }, expected: [[3, 6], true] },
@@ -322,6 +325,9 @@ export const refused: readonly Refused[] = [
   { name: 'a Proxy', build: () => { const proxy = new Proxy({}, {}); return () => proxy; }, message: /`proxy`, which is a Proxy/ },
   { name: 'a running generator', build: () => { const running = countTo(3); return () => running.next(); }, message: /`running`, which is a running generator/ },
   { name: 'shared memory', build: () => { const shared = new Int32Array(new SharedArrayBuffer(8)); return () => shared[0]; }, message: /`shared`, which is shared memory/ },
+  { name: 'an iterator', build: () => { const it = [1, 2][Symbol.iterator](); return () => it.next(); }, message: /`it`, which is a running iterator/ },
+  { name: 'arguments in a variable', build: () => { const args = (function (..._: number[]) { return arguments; })(1); return () => args.length; }, message: /`args`, which is an arguments object/ },
+  { name: 'what a package keeps to itself', build: () => { const schema = z.object({ a: z.number() }); return (x: unknown) => schema.parse(x); }, message: /`schema[^`]*`, which is made by the package 'zod'.*create it inside/ },
   { name: 'a number format', build: () => { const format = new Intl.NumberFormat('en'); return (x: number) => format.format(x); }, message: /`format`, which is a NumberFormat/ },
   { name: 'a function that Node made', build: () => { const read = promisify(fs.readFile); return () => read('x'); }, message: /`read`, which is a function that Node made/ },
   { name: 'a let that two functions share and change', build: () => { let n = 0; const inc = () => { n++; }; const get = () => n; return () => { inc(); return get(); }; }, message: /`n`, which is a variable that `inc` and `get` use.*object they share/ },

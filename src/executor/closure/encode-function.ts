@@ -4,6 +4,7 @@ import { type Bundle, bundleByScript } from './bundles.js';
 import { Cells } from './cells.js';
 import type { Encoder } from './encode.js';
 import { encodePath } from './encode.js';
+import { ClosureError } from './error.js';
 import type { FreeName } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
 import { addRealm, globalPath, isStandardGlobal } from './globals.js';
@@ -45,6 +46,7 @@ const OUTER_ADVICE = {
 export class FunctionEncoder {
   readonly #encoder: Encoder;
   readonly #cells = new Cells();
+  #package: string | undefined;
 
   constructor(encoder: Encoder) {
     this.#encoder = encoder;
@@ -74,7 +76,27 @@ export class FunctionEncoder {
     knownFunctions.set(fn, { place, location, captures: mayCapture(place.literal) });
     const name = bundle?.nameOf(fn, place.start);
     if (name) return this.#encoder.add({ kind: 'bundle', sha256: bundle!.loaded.sha256, expression: name }, fn);
-    return this.#byValue(fn, inspected, place, bundle);
+    return this.#insidePackage(place.url, () => this.#byValue(fn, inspected, place, bundle));
+  }
+
+  /** What a package keeps to itself is nothing a user can change: the message is about the object that leads there. */
+  #insidePackage(url: string, encode: () => number): number {
+    const name = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
+    if (name === undefined || this.#package !== undefined) return encode();
+    this.#package = name;
+    const way = this.#encoder.trail.length;
+    try {
+      return encode();
+    } catch (error) {
+      if (!(error instanceof ClosureError)) throw error;
+      this.#encoder.trail.length = way;
+      return this.#encoder.refuse({
+        noun: `made by the package '${name}', which keeps parts of it to itself`,
+        advice: 'create it inside the function, or on first use in a function of your own',
+      });
+    } finally {
+      this.#package = undefined;
+    }
   }
 
   finish(): void {

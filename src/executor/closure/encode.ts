@@ -218,6 +218,8 @@ function ownerOf(value: object): AnyFunction | undefined {
 /** Properties that every copy has from the start. */
 function isInherent(value: object, key: string | symbol): boolean {
   if (Array.isArray(value)) return key === 'length';
+  if (ArrayBuffer.isView(value)) return typeof key === 'string' && /^\d+$/.test(key);
+  if (types.isRegExp(value)) return key === 'lastIndex';
   return types.isNativeError(value) && (key === 'stack' || key === 'message');
 }
 
@@ -234,6 +236,8 @@ function emptyCopy(value: object): object {
     copy.stack = value.stack;
     return copy;
   }
+  // A view of a user's class: its bytes are its data, and the copy is made by serialising it.
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return value;
   if (types.isDate(value)) return new Date(value);
   if (types.isRegExp(value)) return new RegExp(value);
   return {};

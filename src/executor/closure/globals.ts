@@ -2,12 +2,13 @@ import { isBuiltin } from 'node:module';
 
 /**
  * What every Node process has under the same name travels as that name. The names are those present when this module is
- * loaded: what a user's program adds to `globalThis` later is the user's data. A REPL has Node's modules there too (`fs`, `path` …), which
- * are found by their value.
+ * loaded: what a user's program adds to `globalThis` later is the user's data. A REPL has Node's modules there too (`fs`,
+ * `path` …); of these only three are globals everywhere.
  */
-const STANDARD: ReadonlySet<string> = new Set(
-  [...Object.getOwnPropertyNames(globalThis), 'undefined'].filter((name) => !isBuiltin(name) && name !== 'require'),
-);
+const STANDARD: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(globalThis).filter((name) => !isBuiltin(name) && name !== 'require'),
+  ...['undefined', 'console', 'process', 'crypto'],
+]);
 
 type Path = readonly (string | symbol)[];
 const paths = new Map<object | symbol, Path>();
@@ -23,7 +24,7 @@ export function addRealm(global: object): void {
   realms.add(global);
   add(global, []);
   for (const name of Object.getOwnPropertyNames(global)) {
-    if (!STANDARD.has(name) && name !== 'console' && name !== 'process') continue;
+    if (!STANDARD.has(name)) continue;
     const value = own(global, name);
     if (!isReference(value) || value === global) continue;
     add(value, [name]);
@@ -44,7 +45,7 @@ export function globalPath(value: object | symbol): Path | undefined {
   if (known !== undefined || typeof value === 'symbol') return known;
   // Some are defined by getters, so that Node starts faster; they are not looked at before they are asked for.
   const name = typeof value === 'function' ? value.name : (value as any)[Symbol.toStringTag]?.toLowerCase?.();
-  return name && (STANDARD.has(name) || name === 'crypto') && (globalThis as any)[name] === value ? [name] : undefined;
+  return name && STANDARD.has(name) && (globalThis as any)[name] === value ? [name] : undefined;
 }
 
 export function fromGlobalPath(path: Path): unknown {

@@ -30,9 +30,13 @@ export function refusalOf(value: object): Refusal | undefined {
     return { noun: driverOnly, advice: 'only the driver has it: collect or broadcast what the function needs of it' };
   if (types.isPromise(value)) return { noun: 'a Promise', advice: 'await it first, and capture what it gives' };
   if (types.isWeakMap(value) || types.isWeakSet(value))
-    return { noun: `a ${className(value)}`, advice: 'use a Map or a Set, or create it inside the function' };
+    return { noun: withArticle(className(value)), advice: 'use a Map or a Set, or create it inside the function' };
   if (types.isGeneratorObject(value))
     return { noun: 'a running generator', advice: 'capture its values ([...it]) or the function that makes it' };
+  if (/ Iterator$/.test((value as any)[Symbol.toStringTag]))
+    return { noun: 'a running iterator', advice: 'capture its values ([...it]) or what it iterates over' };
+  if (types.isArgumentsObject(value))
+    return { noun: 'an arguments object', advice: 'use a rest parameter (...args) and capture that' };
   if (types.isExternal(value)) return { noun: 'a native pointer', advice: OPEN_INSIDE };
   if (types.isSharedArrayBuffer(value) || (ArrayBuffer.isView(value) && types.isSharedArrayBuffer(value.buffer)))
     return { noun: 'shared memory', advice: 'executors are other processes: capture a copy (slice())' };
@@ -50,11 +54,11 @@ function refusedByClass(value: object): Refusal | undefined {
   for (const each of chain) {
     const builtin = isBuiltin(each);
     if (builtin && COPYABLE.has(each.name)) continue;
-    const noun = `a ${chain[0]!.name}`;
+    const noun = withArticle(chain[0]!.name);
     if (builtin) {
       const stream = chain.some(({ name }) => name === 'Stream');
       return stream
-        ? { noun: noun === 'a Stream' ? noun : `${noun} (a stream)`, advice: OPEN_INSIDE }
+        ? { noun: chain[0]!.name === 'Stream' ? noun : `${noun} (a stream)`, advice: OPEN_INSIDE }
         : { noun: `${noun}, which holds state outside JavaScript`, advice: OPEN_INSIDE };
     }
     if (hasPrivateFields(each))
@@ -93,6 +97,10 @@ function hasPrivateFields(type: AnyFunction): boolean {
     privates.set(type, known);
   }
   return known;
+}
+
+function withArticle(name: string): string {
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 function className(value: object): string {
