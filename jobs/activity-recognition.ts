@@ -46,6 +46,8 @@ export default async function main(sc: SheafContext, args: string[]) {
     hidden: [128, 64],
     epochs: Number(values.epochs),
     batchSize: 256,
+    optimizer: { kind: 'adam', learningRate: 3e-3 },
+    l2: 0.03,
     seed: Number(values.seed),
     aggregation: values.aggregation as 'tree' | 'ps',
   }).fit(scaler.transform(train), { label: 'activity' });
