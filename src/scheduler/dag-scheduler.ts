@@ -140,8 +140,9 @@ export class DagScheduler {
     const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
     let program: ProgramRef | undefined;
     for (let attempt = 0; ; attempt++) {
-      const statuses = await this.#shuffleInputs(stage, request, job, scope);
+      // First, so that a function that cannot be shipped is refused before the stages below run.
       program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
+      const statuses = await this.#shuffleInputs(stage, request, job, scope);
       const missing = partitions.filter((partition) => !done.has(partition));
       try {
         const { gang } = request;
