@@ -47,7 +47,7 @@ async function run(
 }
 
 /** Meddles once, after an epoch. */
-function after(epoch: number, act: (sc: SheafContext) => void) {
+function afterEpoch(epoch: number, act: (sc: SheafContext) => void) {
   let done = false;
   return (event: TimedEvent, sc: SheafContext) => {
     if (done || event.event !== 'round' || event.epoch !== epoch) return;
@@ -83,7 +83,7 @@ describe('the same weights, bit for bit', () => {
   describe.each(['tree', 'ps'] as const)('by %s', (aggregation) => {
     test('after kill -9 of an executor in the middle', async () => {
       const hash = await expected();
-      const meddle = after(3, (sc) => kill(sc.tasks.executors()[0]!.pid));
+      const meddle = afterEpoch(3, (sc) => kill(sc.tasks.executors()[0]!.pid));
       expect(await run('local-cluster[2,1]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
       expect(lost()).toBe(1);
       expect(generations()).toBeGreaterThan(0);
@@ -91,7 +91,7 @@ describe('the same weights, bit for bit', () => {
 
     test('after kill -9 of a slot in the middle', async () => {
       const hash = await expected();
-      const meddle = after(3, () => kill(footprint.slots()[1]!.pid));
+      const meddle = afterEpoch(3, () => kill(footprint.slots()[1]!.pid));
       expect(await run('local[2]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
       expect(generations()).toBeGreaterThan(0);
     });
@@ -99,14 +99,14 @@ describe('the same weights, bit for bit', () => {
 
   test('after kill -9 of the parameter server in the middle', async () => {
     const hash = await expected();
-    const meddle = after(3, () => kill(footprint.services()[0]!.pid));
+    const meddle = afterEpoch(3, () => kill(footprint.services()[0]!.pid));
     expect(await run('local[2]', 'ps', meddle)).toMatchObject({ weightsHash: hash });
     expect(generations()).toBe(1);
   });
 
   test('after kill -9 of every executor at once: the training begins again', async () => {
     const hash = await expected();
-    const meddle = after(3, (sc) => {
+    const meddle = afterEpoch(3, (sc) => {
       for (const { pid } of sc.tasks.executors()) kill(pid);
     });
     expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
