@@ -108,6 +108,7 @@ export class Executor {
         .heartbeat({ executor: this.info, holding: [...this.#holding.keys()], at: Date.now() })
         .catch((error: Error) => console.error(`heartbeat: ${error.message}`));
     this.#stopHeartbeats = every(systemClock, heartbeatMs, beat);
+    for (const slot of this.#slots) slot.warmUp();
     await beat();
   }
 

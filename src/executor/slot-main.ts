@@ -22,9 +22,11 @@ export type ToSlot =
   /** Aborts the running message's signal; code that never looks at it is ended by the executor, with the slot. */
   | { readonly kind: 'cancel'; readonly id: string };
 
-export type FromSlot =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly outcomes: ResultMessage['outcomes']; readonly id: string };
+export interface FromSlot {
+  readonly kind: 'done';
+  readonly id: string;
+  readonly outcomes: ResultMessage['outcomes'];
+}
 
 const init: SlotInit = JSON.parse(process.env.SHEAF_SLOT ?? '');
 process.setSourceMapsEnabled(true);
@@ -47,7 +49,8 @@ process.on('message', (order: ToSlot) => {
 });
 process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => {});
-send({ kind: 'ready' });
+// What nearly every job's first task needs, by name as tasks name it; a task that comes meanwhile waits for the same import.
+work = import(new URL('../rdd/stage-program.js', import.meta.url).href).then(() => {});
 
 async function carryOut(order: Exclude<ToSlot, { kind: 'cancel' }>): Promise<void> {
   if (order.kind === 'release') return residents.release(order.scope);

@@ -35,6 +35,11 @@ export class Slot {
     readonly environment: NodeJS.ProcessEnv,
   ) {}
 
+  /** Starts the process before there is work: starting takes longer than many a first task. */
+  warmUp(): void {
+    if (!this.#child && !this.#closed) this.#start();
+  }
+
   run(message: TaskMessage): Promise<TaskOutcome[]> {
     return new Promise((resolve) => {
       this.#queue.push({ message, settle: resolve });
