@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bundleJob, loadBundle } from '../executor/bundle.js';
+import { usePartitionOpt } from '../partition-opt/index.js';
 import { SheafContext } from '../rdd/context.js';
 import type { Settings } from '../scheduler/conf.js';
 import { EventBus } from '../scheduler/event-bus.js';
@@ -36,6 +37,7 @@ export async function runJobFile(
   screen: Screen,
 ): Promise<JobOutcome> {
   if (!existsSync(file)) throw new Error(`there is no file ${file}`);
+  usePartitionOpt();
   const bundle = await bundleJob(file);
   const module = loadBundle(bundle.code, bundle.sha256, bundle.file).exports as JobModule;
   const main = module.default;

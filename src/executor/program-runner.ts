@@ -34,8 +34,11 @@ export class ProgramRunner {
     const program = await this.#prepared(message);
     metrics.fetchMs += performance.now() - start;
     const begun = performance.now();
+    const moved = metrics.fetchMs + metrics.writeMs;
     const value = await program.run(task, { ...this.slot, signal, metrics });
-    metrics.computeMs += performance.now() - begun;
+    // What the program spent on reading and writing it has added there itself; readings may overlap.
+    const moving = metrics.fetchMs + metrics.writeMs - moved;
+    metrics.computeMs += Math.max(0, performance.now() - begun - moving);
     return value;
   }
 

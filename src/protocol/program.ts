@@ -28,7 +28,7 @@ export interface SlotContext {
 
 export interface TaskContext extends SlotContext {
   readonly signal: AbortSignal;
-  /** The program adds rows and bytes, and moves what it spends on reading and writing out of `computeMs`. */
+  /** The program adds rows, bytes, and what it spends on reading and writing blocks: the rest of its time is `computeMs`. */
   readonly metrics: TaskMetrics;
 }
 
