@@ -61,6 +61,20 @@ describe('bundleJob', () => {
     expect(all).toEqual([join(folder, 'node_modules/addon/index.js'), 'function', '/']);
   });
 
+  test('import() finds packages and files where the job lies', async () => {
+    write('node_modules/later/package.json', '{"name":"later","gypfile":true,"main":"index.js"}');
+    write('node_modules/later/index.js', 'exports.now = 1;');
+    write('plugin.cjs', 'exports.two = 2;');
+    const { load: dynamic } = await load(
+      'dynamic.ts',
+      `export async function load(name: string): Promise<number[]> {
+        const { now } = await import('later');
+        return [now, (await import(name)).two, (await import(new URL(name, import.meta.url).href)).default.two];
+      }`,
+    );
+    expect(await dynamic('./plugin.cjs')).toEqual([1, 2, 2]);
+  });
+
   test('knows where the job lies', async () => {
     const { where } = await load(
       'where.ts',

@@ -34,6 +34,8 @@ export async function bundleJob(file: string): Promise<JobBundle> {
     sourcesContent: false,
     absWorkingDir: dirname(path),
     logLevel: 'silent',
+    // `import()` becomes `require`, which looks for packages where the job lies, wherever the bundle is evaluated.
+    supported: { 'dynamic-import': false },
     // Names of functions stay as they are without it, and its helper would be a captured variable of every function.
     keepNames: false,
     define: {

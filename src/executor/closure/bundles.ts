@@ -1,7 +1,7 @@
-import { analyse } from './free-variables.js';
+import { analyse, patternNames } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
 import { inspect, provideScript } from './inspector.js';
-import { patternNames, Script } from './script.js';
+import { Script } from './script.js';
 
 /** A job's bundle, evaluated in this process. */
 export interface LoadedBundle {

@@ -1,36 +1,24 @@
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
 import { type Bundle, bundleByScript } from './bundles.js';
+import { type Found, isRequire, loaderOf, lookUp, variableOf } from './captures.js';
 import { Cells } from './cells.js';
 import type { Encoder } from './encode.js';
 import { encodePath } from './encode.js';
 import { ClosureError } from './error.js';
 import type { FreeName } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
-import { addRealm, globalPath, isStandardGlobal } from './globals.js';
+import { globalPath, isStandardGlobal } from './globals.js';
 import type { Code, Special } from './graph.js';
 import { identityOf } from './identity.js';
 import { type Inspected, inspect, scriptUrl } from './inspector.js';
-import { DYNAMIC_IMPORT, IMPORT_META, type Literal, parseLiteral, startOf } from './literal.js';
+import type { Literal } from './literal.js';
 import { findLoaded, loadModule, resolvePackage } from './modules.js';
+import { type Place, placeOf } from './place.js';
 import { isStandardPrototype } from './plain.js';
-import { Script } from './script.js';
-
-/** A function's text and place. Depends on the text alone, so it is worked out once for all closures made from it. */
-interface Place {
-  readonly literal: Literal;
-  readonly script: Script;
-  readonly start: number;
-  readonly where: string;
-  readonly url: string;
-  readonly line: number;
-  readonly column: number;
-  readonly map: string | undefined;
-}
 
 type Location = NonNullable<Inspected['location']>;
 
-const places = new Map<string, Place>();
 const references = new WeakMap<AnyFunction, Special>();
 /** So that shipping a function again asks V8 for nothing but its captured values, and for nothing at all if it has none. */
 const knownFunctions = new WeakMap<AnyFunction, { place: Place; location: Location; captures: boolean }>();
@@ -59,7 +47,11 @@ export class FunctionEncoder {
     const path = globalPath(fn);
     if (path) return this.#encoder.add({ kind: 'global', path: encodePath(path) }, fn);
     const known = knownFunctions.get(fn);
-    const inspected = known && !known.captures ? { location: known.location, scopes: [] } : inspect(fn);
+    if (known) {
+      const { place, location, captures } = known;
+      return this.#fromText(fn, () => (captures ? inspect(fn) : { location, scopes: [] }), place, location);
+    }
+    const inspected = inspect(fn);
     if (inspected.bound) return this.#bound(fn, inspected.bound);
     const { location } = inspected;
     if (location === undefined)
@@ -67,16 +59,26 @@ export class FunctionEncoder {
         noun: `the native function ${fn.name || '(anonymous)'}, which has no name of its own on executors`,
         advice: 'wrap it in a function of your own',
       });
-    const bundle = bundleByScript(location.scriptId);
-    const reference = bundle ? undefined : this.#reference(fn, location.scriptId);
+    const reference = bundleByScript(location.scriptId) ? undefined : this.#reference(fn, location.scriptId);
     if (reference) return this.#encoder.add(reference, fn);
-    const place = known?.place ?? this.#place(fn, location);
+    return this.#fromText(fn, () => inspected, this.#place(fn, location), location);
+  }
+
+  #fromText(fn: AnyFunction, inspected: () => Inspected, place: Place, location: Location): number {
     if (this.place === undefined) this.#encoder.subject = `${this.#encoder.subject} (${place.where})`;
     this.place ??= place;
-    knownFunctions.set(fn, { place, location, captures: mayCapture(place.literal) });
+    const bundle = bundleByScript(location.scriptId);
     const name = bundle?.nameOf(fn, place.start);
-    if (name) return this.#encoder.add({ kind: 'bundle', sha256: bundle!.loaded.sha256, expression: name }, fn);
-    return this.#insidePackage(place.url, () => this.#byValue(fn, inspected, place, bundle));
+    if (name) {
+      knownFunctions.set(fn, { place, location, captures: true });
+      return this.#encoder.add({ kind: 'bundle', sha256: bundle!.loaded.sha256, expression: name }, fn);
+    }
+    const index = this.#insidePackage(place.script.url, () => this.#byValue(fn, inspected(), place, bundle));
+    const { names } = this.#encoder.graph.specials[index] as Code;
+    const captures =
+      names.length > 0 || [...place.literal.analysis.free.keys()].some((each) => !isStandardGlobal(each));
+    knownFunctions.set(fn, { place, location, captures });
+    return index;
   }
 
   /** What a package keeps to itself is nothing a user can change: the message is about the object that leads there. */
@@ -137,32 +139,9 @@ export class FunctionEncoder {
     return found;
   }
 
-  #place(fn: AnyFunction, at: Location): Place {
-    const script = Script.of(at.scriptId);
-    const text = Function.prototype.toString.call(fn);
-    const start = startOf(text, script, script.offset(at.line, at.column));
-    const key = `${at.scriptId}:${start}:${text.length}`;
-    let place = places.get(key);
-    if (place === undefined) {
-      const { line, column } = script.position(start);
-      place = {
-        literal: this.#parse(text, fn),
-        script,
-        start,
-        where: script.where(start),
-        url: script.url,
-        line,
-        column,
-        map: script.map?.cut({ line, column }, script.position(start + text.length), 1),
-      };
-      places.set(key, place);
-    }
-    return place;
-  }
-
-  #parse(text: string, fn: AnyFunction): Literal {
+  #place(fn: AnyFunction, location: Location): Place {
     try {
-      return parseLiteral(text);
+      return placeOf(fn, location);
     } catch {
       return this.#encoder.refuse({
         noun: `the function ${fn.name || '(anonymous)'}, whose text cannot stand on its own`,
@@ -186,7 +165,7 @@ export class FunctionEncoder {
       names: [],
       values: [],
       shared: [],
-      url: place.url,
+      url: script.url,
       line: place.line,
       column: place.column,
       map: place.map,
@@ -232,7 +211,7 @@ export class FunctionEncoder {
     code.values.push(undefined);
     const value = found ? found.value : Object.getPrototypeOf(fn);
     const label = encoder.trail.length === 0 ? name : ` → ${name}`;
-    const variable = found && variableOf(name, found, from);
+    const variable = found && variableOf(name, found, inspected, script, bundle);
     const reference = variable?.certain ? this.#importReference(name, found!, from, base) : undefined;
     if (reference !== undefined) {
       encoder.graph.patches.push([code.values, slot, reference]);
@@ -303,60 +282,4 @@ interface Capturing {
   readonly inspected: Inspected;
   readonly place: Place;
   readonly bundle: Bundle | undefined;
-}
-
-export interface Found {
-  readonly value: unknown;
-  /** Index in the function's scopes. */
-  readonly scope: number;
-  readonly description: string;
-}
-
-/** Which variable it is: certain at module level, where there is one of each name, and a guess by its place elsewhere. */
-function variableOf(
-  name: string,
-  { scope, description }: Found,
-  { inspected: { scopes }, place: { script }, bundle }: Capturing,
-): { key: string; certain: boolean } {
-  if (description === 'Script' || description === 'Global') return { key: description, certain: true };
-  if (description === 'Module') return { key: script.id, certain: true };
-  const lastBlock = scopes.findLastIndex((each) => each.description === 'Block');
-  const isOuter = scope >= scopes.length - (script.shape === 'called' ? 3 : 2);
-  const certain =
-    (bundle !== undefined && isOuter) ||
-    (script.shape === 'block' && scope >= lastBlock && lastBlock >= 0) ||
-    (description === 'Closure' && isOuter && script.declares(name));
-  return { key: certain ? script.id : `${script.id}:${scopes.length - scope}:${description}`, certain };
-}
-
-function mayCapture({ analysis }: Literal): boolean {
-  return [...analysis.free.keys()].some((name) => !isStandardGlobal(name));
-}
-
-/** The variable as the function sees it; undefined for what every process has under that name, and for what nobody has. */
-function lookUp({ scopes }: Inspected, name: string, unread: (name: string) => never): Found | undefined {
-  for (const [scope, { description, variables }] of scopes.entries()) {
-    const isGlobal = scope === scopes.length - 1;
-    if (isGlobal) {
-      addRealm(variables);
-      if (isStandardGlobal(name)) return undefined;
-    }
-    if (!Object.hasOwn(variables, name)) continue;
-    try {
-      return { value: variables[name], scope, description };
-    } catch {
-      unread(name);
-    }
-  }
-  return undefined;
-}
-
-/** `import()` and `import.meta`, as `parseLiteral` writes them and as vite does. */
-function loaderOf(name: string): 'import' | 'meta' | undefined {
-  if (name === DYNAMIC_IMPORT || /^__vi\w*_dynamic_import__$/.test(name)) return 'import';
-  return name === IMPORT_META || /^__vi\w*_import_meta__$/.test(name) ? 'meta' : undefined;
-}
-
-function isRequire(value: unknown): boolean {
-  return typeof value === 'function' && typeof (value as any).resolve === 'function' && 'cache' in value;
 }

@@ -7,8 +7,6 @@ export interface FreeName {
   assigned: boolean;
   /** Properties read as `name.x`, when every use of the name has that form; otherwise undefined. */
   members?: Set<string>;
-  /** Offset of the first use. */
-  readonly offset: number;
 }
 
 export interface Analysis {
@@ -38,7 +36,6 @@ interface Frame {
 interface Reference {
   readonly name: string;
   readonly scope: Scope;
-  readonly offset: number;
   readonly assigned: boolean;
   readonly member: string | undefined;
 }
@@ -66,11 +63,11 @@ class Walker {
 
   finish(): Analysis {
     const free = new Map<string, FreeName>();
-    for (const { name, scope, offset, assigned, member } of this.#references) {
+    for (const { name, scope, assigned, member } of this.#references) {
       if (declared(scope, name)) continue;
       const known = free.get(name);
       if (known === undefined) {
-        free.set(name, { assigned, offset, members: member === undefined ? undefined : new Set([member]) });
+        free.set(name, { assigned, members: member === undefined ? undefined : new Set([member]) });
         continue;
       }
       known.assigned ||= assigned;
@@ -223,7 +220,7 @@ class Walker {
       return;
     }
     const { assigned = false, member } = use;
-    this.#references.push({ name: node.name, scope, offset: node.start, assigned, member });
+    this.#references.push({ name: node.name, scope, assigned, member });
   }
 
   /** The left side of an assignment: names in it are written, everything else in it is read. */
@@ -255,24 +252,7 @@ class Walker {
   }
 
   #declare(pattern: Node, scope: Scope): void {
-    switch (pattern.type) {
-      case 'Identifier':
-        scope.names.add(pattern.name);
-        return;
-      case 'ObjectPattern':
-        for (const property of pattern.properties)
-          this.#declare(property.type === 'RestElement' ? property.argument : property.value, scope);
-        return;
-      case 'ArrayPattern':
-        for (const element of pattern.elements) if (element) this.#declare(element, scope);
-        return;
-      case 'RestElement':
-        this.#declare(pattern.argument, scope);
-        return;
-      case 'AssignmentPattern':
-        this.#declare(pattern.left, scope);
-        return;
-    }
+    for (const name of patternNames(pattern)) scope.names.add(name);
   }
 
   /** Default values and computed keys of a declared pattern. */
@@ -315,4 +295,22 @@ function hoisted(scope: Scope): Scope {
 function declared(scope: Scope, name: string): boolean {
   for (let at: Scope | undefined = scope; at; at = at.parent) if (at.names.has(name)) return true;
   return false;
+}
+
+/** The names that a pattern declares: `{ a, b: [c] }`. */
+export function patternNames(pattern: any): string[] {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name];
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((each: any) => patternNames(each.argument ?? each.value));
+    case 'ArrayPattern':
+      return pattern.elements.flatMap(patternNames);
+    case 'AssignmentPattern':
+      return patternNames(pattern.left);
+    case 'RestElement':
+      return patternNames(pattern.argument);
+    default:
+      return [];
+  }
 }

@@ -34,6 +34,13 @@ describe('shipFunction', () => {
     expect([1, 2, 3].map((k) => through(make(k))(10))).toEqual([11, 12, 13]);
   });
 
+  test('a variable that hides a global, shipped twice', () => {
+    // biome-ignore lint/suspicious/noShadowRestrictedNames: that is the point
+    const escape = 5;
+    const f = (): number => escape;
+    expect([through(f)(), through(f)()]).toEqual([5, 5]);
+  });
+
   test('a restored function can be shipped again', () => {
     const helper = (x: number): number => x + offset;
     const offset = 5;

@@ -1,5 +1,4 @@
 import { type Analysis, analyse } from './free-variables.js';
-import type { Script } from './script.js';
 import { parseTolerantly } from './script.js';
 
 /** How the text of a function becomes an expression: as it stands, or as the one member of an object literal. */
@@ -77,13 +76,6 @@ function returned(program: string): any {
 function shifted(analysis: Analysis, by: number): Analysis {
   return {
     ...analysis,
-    free: new Map([...analysis.free].map(([name, use]) => [name, { ...use, offset: use.offset - by }])),
     outer: new Map([...analysis.outer].map(([what, offset]) => [what, offset - by])),
   };
-}
-
-/** Where a function's text begins in its script, given a place inside it, which is what V8 tells. */
-export function startOf(text: string, script: Script, inside: number): number {
-  const start = script.source.lastIndexOf(text, inside);
-  return start >= 0 && start + text.length >= inside ? start : inside;
 }

@@ -70,7 +70,7 @@ export function requireFrom(specifier: string, base: string, resolved?: string):
     try {
       return quietly(() => createRequire(place)(isBuiltin(specifier) ? specifier : resolveFrom(specifier, place)));
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (!isNotFound(error)) throw explained(error as NodeJS.ErrnoException, specifier);
       problem ??= error;
     }
   }
@@ -83,6 +83,7 @@ export function requireFrom(specifier: string, base: string, resolved?: string):
 
 /** As `import` resolves, near enough: `require.resolve`, and for packages with an `import` entry alone, that one. */
 export function resolveFrom(specifier: string, base: string): string {
+  if (specifier.startsWith('file:')) return fileURLToPath(specifier);
   const from = createRequire(base);
   try {
     return from.resolve(specifier);
@@ -170,6 +171,13 @@ function quietly<T>(load: () => T): T {
   } finally {
     process.emitWarning = emit;
   }
+}
+
+function explained(error: NodeJS.ErrnoException, specifier: string): Error {
+  if (error.code !== 'ERR_REQUIRE_ESM') return error;
+  return new ClosureError(
+    `'${specifier}' is an ES module, which Node ${process.version} cannot load for a shipped function: use Node 20.19, 22.12 or later`,
+  );
 }
 
 function isNotFound(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Options, parse } from 'acorn';
+import { patternNames } from './free-variables.js';
 import { scriptText } from './inspector.js';
 import { SourceMap } from './source-map.js';
 
@@ -169,24 +170,6 @@ export function shortPath(url: string): string {
   const path = fileURLToPath(url);
   const below = relative(process.cwd(), path);
   return below.startsWith('..') ? path : below;
-}
-
-/** The names that a pattern declares: `{ a, b: [c] }`. */
-export function patternNames(pattern: any): string[] {
-  switch (pattern?.type) {
-    case 'Identifier':
-      return [pattern.name];
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((each: any) => patternNames(each.argument ?? each.value));
-    case 'ArrayPattern':
-      return pattern.elements.flatMap(patternNames);
-    case 'AssignmentPattern':
-      return patternNames(pattern.left);
-    case 'RestElement':
-      return patternNames(pattern.argument);
-    default:
-      return [];
-  }
 }
 
 function importsOf(statement: any): [string, Import][] {
