@@ -48,15 +48,29 @@ export class Footprint {
   }
 
   slots(): MarkedProcess[] {
-    return this.processes().filter(({ command }) => command.some((word) => word.endsWith('slot-main.js')));
+    return this.#running('slot-main.js');
   }
 
   services(): MarkedProcess[] {
-    return this.processes().filter(({ command }) => command.some((word) => word.endsWith('service-main.js')));
+    return this.#running('service-main.js');
   }
 
-  executors(): MarkedProcess[] {
-    return this.processes().filter(({ command }) => command[0]?.endsWith('node') === true && command[2] === 'executor');
+  /** Without the guardians, whose command ends with the child's. */
+  #running(module: string): MarkedProcess[] {
+    return this.processes().filter(({ command }) => command[1]?.endsWith(module));
+  }
+
+  /** Files below the run's directories, each by its path there. */
+  files(): string[] {
+    this.processes();
+    const below = (directory: string): string[] => {
+      try {
+        return readdirSync(directory, { recursive: true, encoding: 'utf8' });
+      } catch {
+        return []; // it has just been removed
+      }
+    };
+    return [...this.#seen].flatMap(below);
   }
 
   /** Files and directories that are still there. */
