@@ -70,7 +70,9 @@ export function plainLines(event: TimedEvent): string[] {
     case 'plan':
       return [`plan: ${event.what} = ${JSON.stringify(event.choice)} (${event.reason})`];
     case 'plan-measured':
-      return [`plan: ${event.what} took ${seconds(event.measuredMs)}, predicted ${seconds(event.predictedMs)}`];
+      return event.predictedMs === undefined
+        ? []
+        : [`plan: ${event.what} took ${seconds(event.measuredMs)}, predicted ${seconds(event.predictedMs)}`];
     case 'dropped':
       return [`${event.what}: ${event.count} dropped`];
     case 'executor-lost':

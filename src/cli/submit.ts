@@ -55,7 +55,8 @@ Examples:
     });
 }
 
-function collectSetting(text: string, settings: Record<string, string>): Record<string, string> {
+/** Of `--conf key=value`, which may be repeated. */
+export function collectSetting(text: string, settings: Record<string, string>): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('a setting has the form key=value');
   return { ...settings, [text.slice(0, at)]: text.slice(at + 1) };

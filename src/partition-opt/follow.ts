@@ -44,11 +44,9 @@ function report(stage: SeenStage, read: readonly Followed[], context: SheafConte
   const once = oneOffMs(stage, read);
   const what = read.map((each) => each.what).join(' and ');
   const measuredMs = Math.max(0, stage.ms - once);
-  const predictions = read.flatMap(({ predictedMs }) => predictedMs ?? []);
-  if (predictions.length === read.length) {
-    const predictedMs = predictions.reduce((sum, each) => sum + each, 0);
-    context.bus.emit({ event: 'plan-measured', what, predictedMs, measuredMs });
-  }
+  const predicted = read.flatMap(({ predictedMs }) => predictedMs ?? []);
+  const predictedMs = predicted.length < read.length ? undefined : predicted.reduce((sum, each) => sum + each, 0);
+  context.bus.emit({ event: 'plan-measured', what, predictedMs, measuredMs });
   const [only] = read;
   if (read.length > 1 || !only) return;
   const skipped = new Set(only.warm ? [] : firstTasks(stage.tasks));

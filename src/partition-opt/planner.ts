@@ -1,3 +1,4 @@
+import type { Json } from '../protocol/json.js';
 import type { PartitionChoice, PartitionQuestion, SheafContext } from '../rdd/context.js';
 import { packUnits } from '../rdd/sources/source.js';
 import {
@@ -59,7 +60,7 @@ export async function planPartitions(question: PartitionQuestion, context: Sheaf
     choice: partitions,
     reason: reasonFor(question, partitions, predictedMs, model, knowledge),
     predictedMs,
-    details: { ...key, slots, units: units.length, model, constants: known?.constants } as never,
+    details: { ...key, slots, units: units.length, constants: known?.constants, model } as unknown as Json,
   });
   follow(
     {

@@ -61,7 +61,7 @@ export type SheafEvent =
       readonly message?: string;
       readonly metrics: TaskMetrics;
     }
-  /** A choice with its reason, later answered by `plan-measured` where there was a prediction. */
+  /** A choice with its reason, and its prediction where there is one; later answered by `plan-measured`. */
   | {
       readonly event: 'plan';
       readonly what: string;
@@ -74,7 +74,7 @@ export type SheafEvent =
   | {
       readonly event: 'plan-measured';
       readonly what: string;
-      readonly predictedMs: number;
+      readonly predictedMs?: number;
       readonly measuredMs: number;
     }
   | { readonly event: 'dropped'; readonly what: string; readonly count: number }
