@@ -1,5 +1,5 @@
 /**
- * From the CSV files of the full MotionSense set to the features of all windows, in two processes of one core each,
+ * From the CSV files of the full MotionSense set to the features of all windows, as a job of the engine on two slots,
  * beside what Spark needs on the same two cores only to parse the files and sum their columns.
  *
  *     npx tsx bench/features.ts DIR [repetitions, default 7]
@@ -7,73 +7,41 @@
  * Runs are interleaved and medians compared. Both sides are started and have run once before anything is timed; the
  * first runs are shown apart. PySpark comes from PyPI into a temporary environment; Java 17 must be there.
  */
-import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { windowFeatures } from '../src/mlp/window-features.js';
-import { csvSource } from '../src/rdd/sources/csv.js';
-import { read } from '../src/rdd/sources/csv-reader.js';
-import { packUnits, type SourceSplit } from '../src/rdd/sources/source.js';
+import { SheafContext, windowFeatures } from 'sheaf';
 
-const PROCESSES = 2;
+const SLOTS = 2;
 const channels = ['attitude.roll', 'attitude.pitch', 'attitude.yaw'].concat(
   ['gravity', 'rotationRate', 'userAcceleration'].flatMap((sensor) =>
     ['x', 'y', 'z'].map((axis) => `${sensor}.${axis}`),
   ),
 );
-const sourceOf = (directory: string) =>
-  csvSource(join(directory, '**/sub_*.csv'), {
+
+/** A job of the engine, planned and run anew; answers with its milliseconds and the number of windows. */
+async function sheafRun(sc: SheafContext, directory: string) {
+  const start = performance.now();
+  const recordings = sc.csv(join(directory, '**/sub_*.csv'), {
     columns: Object.fromEntries(channels.map((name) => [name, 'float32' as const])),
     pathColumns: /(?<activity>[a-z]+)_(?<trial>\d+)\/sub_(?<subject>\d+)\.csv$/,
     pathTypes: { trial: 'int32', subject: 'int32' },
     batch: 'file',
   });
-
-interface Work {
-  readonly options: any;
-  readonly split: SourceSplit;
-}
-
-/** In a child: computes a split for every message. */
-async function compute({ options, split }: Work): Promise<{ rows: number; windows: number; parseMs: number }> {
-  let rows = 0;
-  let windows = 0;
-  let featureMs = 0;
-  const start = performance.now();
-  for await (const batch of read(options, split, { report() {} })) {
-    const parsed = performance.now();
-    windows += windowFeatures(batch, { channels, keep: ['activity', 'subject'] }).numRows;
-    featureMs += performance.now() - parsed;
-    rows += batch.numRows;
-  }
-  return { rows, windows, parseMs: performance.now() - start - featureMs };
-}
-
-async function sheafRun(children: readonly ChildProcess[], work: readonly Work[]) {
-  const start = performance.now();
-  const answers = await Promise.all(
-    children.map((child, k) => {
-      const answer = new Promise<Awaited<ReturnType<typeof compute>>>((resolve, reject) => {
-        child.once('message', resolve as (message: unknown) => void);
-        child.once('exit', () => reject(new Error('a process of the benchmark died')));
-      });
-      child.send(work[k]!);
-      return answer;
-    }),
-  );
-  const sum = (key: 'rows' | 'windows') => answers.reduce((total, answer) => total + answer[key], 0);
-  const parseMs = Math.max(...answers.map((answer) => answer.parseMs));
-  return { ms: performance.now() - start, rows: sum('rows'), windows: sum('windows'), parseMs };
+  const names = channels;
+  const windows = await recordings
+    .mapBatches((batch) => windowFeatures(batch, { channels: names, keep: ['activity', 'subject'] }))
+    .count();
+  return { ms: performance.now() - start, windows };
 }
 
 const SPARK = `
 import sys, time
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import sum as total
-spark = SparkSession.builder.master('local[${PROCESSES}]').config('spark.ui.enabled', 'false').getOrCreate()
+spark = SparkSession.builder.master('local[${SLOTS}]').config('spark.ui.enabled', 'false').getOrCreate()
 spark.sparkContext.setLogLevel('ERROR')
 names = sys.argv[2].split(',')
 schema = ', '.join(['\`index\` INT'] + ['\`' + name + '\` FLOAT' for name in names])
@@ -113,37 +81,26 @@ async function startSpark(directory: string, home: string) {
 
 async function main(directory: string, repetitions: number): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'sheaf-bench-'));
-  const children = Array.from({ length: PROCESSES }, () => fork(fileURLToPath(import.meta.url), ['--child']));
+  const sc = await SheafContext.create({ master: `local[${SLOTS}]` });
   try {
-    const source = sourceOf(directory);
-    const splits = packUnits(await source.units(), PROCESSES);
-    const work = splits.map((split) => ({ options: source.options, split }));
     const inner = readdirSync(directory).includes('A_DeviceMotion_data') ? 'A_DeviceMotion_data' : '';
     const spark = await startSpark(join(directory, inner), home);
-    const first = { sheaf: await sheafRun(children, work), spark: await spark.run() };
+    const first = { sheaf: await sheafRun(sc, directory), spark: await spark.run() };
     const sheaf: number[] = [];
-    const parse: number[] = [];
     const peer: number[] = [];
     for (let i = 0; i < repetitions; i++) {
-      const run = await sheafRun(children, work);
-      sheaf.push(run.ms);
-      parse.push(run.parseMs);
+      sheaf.push((await sheafRun(sc, directory)).ms);
       peer.push(await spark.run());
     }
     spark.stop();
     const ratios = sheaf.map((ms, i) => ms / peer[i]!);
-    console.log(
-      `${first.sheaf.rows} rows, ${first.sheaf.windows} windows; medians of ${repetitions} [least, most], ms\n`,
-    );
+    console.log(`${first.sheaf.windows} windows; medians of ${repetitions} [least, most], ms\n`);
     console.log('| | first run | then |\n|---|---|---|');
-    console.log(
-      `| Sheaf, ${PROCESSES} processes: parse and features | ${first.sheaf.ms.toFixed(0)} | ${summary(sheaf)} |`,
-    );
-    console.log(`| of it parsing, in the slower process | ${first.sheaf.parseMs.toFixed(0)} | ${summary(parse)} |`);
-    console.log(`| Spark, local[${PROCESSES}]: parse and sum | ${first.spark.toFixed(0)} | ${summary(peer)} |`);
+    console.log(`| Sheaf, local[${SLOTS}]: plan, parse, features | ${first.sheaf.ms.toFixed(0)} | ${summary(sheaf)} |`);
+    console.log(`| Spark, local[${SLOTS}]: parse and sum | ${first.spark.toFixed(0)} | ${summary(peer)} |`);
     console.log(`| Sheaf / Spark | ${(first.sheaf.ms / first.spark).toFixed(2)} | ${summary(ratios, 2)} |`);
   } finally {
-    for (const child of children) child.kill();
+    await sc.stop();
     rmSync(home, { recursive: true, force: true });
   }
 }
@@ -154,10 +111,6 @@ function summary(values: readonly number[], digits = 0): string {
   return `${middle.toFixed(digits)} [${least.toFixed(digits)}, ${most.toFixed(digits)}]`;
 }
 
-if (process.argv[2] === '--child') {
-  process.on('message', async (work: Work) => process.send!(await compute(work)));
-} else {
-  const [directory, repetitions = '7'] = process.argv.slice(2);
-  if (!directory) throw new Error('usage: npx tsx bench/features.ts DIR [repetitions]');
-  await main(directory, Number(repetitions));
-}
+const [directory, repetitions = '7'] = process.argv.slice(2);
+if (!directory) throw new Error('usage: npx tsx bench/features.ts DIR [repetitions]');
+await main(directory, Number(repetitions));
