@@ -32,7 +32,7 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
     { Executor },
     environment,
     { redisQueue },
-    { isRedisUrl },
+    { isRedisUrl, redactUrl },
     { Conf, settingsFromEnvironment },
   ] = await Promise.all([
     import('node:os'),
@@ -63,8 +63,14 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
     heartbeatMs: leaseMs / 3,
     onStop: stop,
   });
+  const { id } = executor.info;
+  // A child of a local-cluster is nobody's to look at.
+  const say = (text: string) => void (process.connected || process.stderr.write(`executor ${id}: ${text}\n`));
+  say(`joined ${redactUrl(url)} with ${slots} slots`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
   process.on('disconnect', () => stop('its parent is gone'));
-  await executor.stop(await stopped);
+  const reason = await stopped;
+  say(`stopping: ${reason}`);
+  await executor.stop(reason);
   process.exit(0);
 }

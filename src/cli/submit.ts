@@ -36,6 +36,7 @@ export function registerSubmit(program: Command): void {
     .option('--files <list>', 'comma-separated files that tasks read with filePath(name)')
     .option('--json', "print the job's result as one JSON line on stdout; everything else goes to stderr")
     .passThroughOptions()
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : NOT_STARTED))
     .addHelpText(
       'after',
       `
@@ -109,7 +110,9 @@ function settingsOf(flags: SubmitFlags, job: string): Settings[] {
   };
   const { propertiesFile } = flags;
   const fromFile = propertiesFile ? parseProperties(readFileSync(propertiesFile, 'utf8'), propertiesFile) : {};
-  return [fromFlags, fromFile, { 'sheaf.app.name': basename(job) }];
+  // The weakest layer, the environment, is the context's own; a default must not hide it.
+  const unnamed = process.env.SHEAF_APP_NAME === undefined ? [{ 'sheaf.app.name': basename(job) }] : [];
+  return [fromFlags, fromFile, ...unnamed];
 }
 
 function describe(error: unknown): string {
