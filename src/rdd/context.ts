@@ -143,6 +143,7 @@ export class SheafContext {
       warn: (message) => bus.emit({ event: 'warning', message }),
     };
     provideFiles(files);
+    closers.add(() => provideFiles(new Map()));
     const dag = new DagScheduler(tasks, blocks, (stage, scope, name) =>
       shipStage(stage, scope, name, blocks, shipping),
     );

@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { NumberRange } from './chunks.js';
+import { emptyState, fuse, loopSource, type RowOperator, SEGMENT_OPERATORS } from './fuse.js';
+
+const operators: Record<string, RowOperator> = {
+  add: { kind: 'map', fn: (x: number) => x + 1, name: 'map at a:1' },
+  odd: { kind: 'filter', fn: (x: number) => x % 2 !== 0, name: 'filter at a:2' },
+  repeat: { kind: 'flatMap', fn: (x: number) => (x % 3 === 0 ? [] : [x, x * 2]), name: 'flatMap at a:3' },
+  generate: {
+    kind: 'flatMap',
+    fn: function* (x: number) {
+      yield x;
+      if (x % 2) yield -x;
+    },
+    name: 'flatMap at a:4',
+  },
+};
+
+/** What the chain means, one operator after another over arrays. */
+function reference(chain: readonly RowOperator[], rows: readonly any[]): any[] {
+  let current = [...rows];
+  for (const { kind, fn } of chain) {
+    if (kind === 'map') current = current.map((row) => fn(row));
+    if (kind === 'filter') current = current.filter((row) => fn(row));
+    if (kind === 'flatMap') current = current.flatMap((row) => [...fn(row)]);
+  }
+  return current;
+}
+
+const chains = fc
+  .array(fc.constantFrom(...Object.keys(operators)), { maxLength: 8 })
+  .map((names) => names.map((name) => operators[name]!));
+const inputs = fc.array(fc.array(fc.integer({ min: -100, max: 100 }), { maxLength: 10 }), { maxLength: 4 });
+
+describe('fuse', () => {
+  it('means what its operators mean one after another, over any chunks and into any sink', () => {
+    fc.assert(
+      fc.property(chains, inputs, (chain, chunks) => {
+        const expected = reference(chain, chunks.flat());
+        const visited: number[] = [];
+        const concat = (all: string, row: unknown) => `${all},${row}`;
+        const states = [
+          { sink: { kind: 'array' }, state: emptyState() },
+          { sink: { kind: 'count' }, state: emptyState() },
+          { sink: { kind: 'fold', fn: concat }, state: emptyState() },
+          { sink: { kind: 'fold', fn: concat }, state: emptyState({ value: '' }) },
+          { sink: { kind: 'foreach', fn: (row: number) => void visited.push(row) }, state: emptyState() },
+        ] as const;
+        for (const { sink, state } of states) {
+          const loop = fuse(chain, sink, 'sink');
+          for (const rows of chunks) loop(rows, state);
+        }
+        const [array, count, reduced, folded] = states.map(({ state }) => state);
+        expect(array!.out).toEqual(expected);
+        expect(count!.count).toBe(expected.length);
+        expect(reduced!.started).toBe(expected.length > 0);
+        if (expected.length > 0) expect(String(reduced!.accumulated)).toBe(expected.join(','));
+        expect(folded!.accumulated).toBe(expected.map((row) => `,${row}`).join(''));
+        expect(visited).toEqual(expected);
+      }),
+      { seed: 1 },
+    );
+  });
+
+  it('counts a range as if it were the array of its numbers', () => {
+    const range = new NumberRange(0.1, 0.3, 5, 7);
+    const state = emptyState();
+    fuse([operators.add!], { kind: 'array' }, 'sink')(range, state);
+    expect(state.out).toEqual(range.toArray().map((x) => x + 1));
+  });
+
+  it('cuts long chains into loops of bounded length', () => {
+    const chain = Array.from({ length: 10_000 }, () => operators.add!);
+    const state = emptyState();
+    fuse(chain, { kind: 'array' }, 'sink')([1, 2], state);
+    expect(state.out).toEqual([10_001, 10_002]);
+    for (const length of [SEGMENT_OPERATORS - 1, SEGMENT_OPERATORS, SEGMENT_OPERATORS + 1, 2 * SEGMENT_OPERATORS]) {
+      const sum = emptyState();
+      fuse(chain.slice(0, length), { kind: 'fold', fn: (a, b) => a + b }, 'sink')([0, 0, 0], sum);
+      expect(sum.accumulated).toBe(3 * length);
+    }
+  });
+
+  it('is one loop with one call an operator', () => {
+    const source = loopSource([operators.add!, operators.odd!], { kind: 'count' }, 'array');
+    expect(source.match(/f\d\(/g)).toEqual(['f0(', 'f1(']);
+    expect(source.match(/\bfor \(/g)).toHaveLength(1);
+  });
+});
+
+describe('errors', () => {
+  const boom = () => {
+    throw new RangeError('boom');
+  };
+  const run = (chain: RowOperator[], rows: unknown[], sink: Parameters<typeof fuse>[1] = { kind: 'count' }) =>
+    fuse(chain, sink, 'reduce at a:9')(rows, emptyState({ value: 0 }));
+
+  it('name the operator whose function threw, and keep its stack', () => {
+    const failing: RowOperator = { kind: 'map', fn: boom, name: 'map at a:7' };
+    const { failure } = thrown(() => run([operators.add!, operators.repeat!, failing, operators.odd!], [1]));
+    expect(failure).toMatchObject({ kind: 'user-error', name: 'RangeError', message: 'boom (in map at a:7)' });
+    expect(failure.stack).toContain('fuse.test.ts');
+    expect(thrown(() => run([operators.add!], [1], { kind: 'fold', fn: boom })).failure.message).toBe(
+      'boom (in reduce at a:9)',
+    );
+  });
+
+  it('name a generator that throws between its rows', () => {
+    const generator: RowOperator = {
+      kind: 'flatMap',
+      fn: function* (x) {
+        yield x;
+        boom();
+      },
+      name: 'flatMap at a:8',
+    };
+    expect(thrown(() => run([generator, operators.add!, operators.odd!], [1])).failure.message).toBe(
+      'boom (in flatMap at a:8)',
+    );
+  });
+
+  it.each(['map', 'filter', 'flatMap'] as const)('refuse a promise from %s', (kind) => {
+    const later: RowOperator = { kind, fn: () => Promise.resolve(true), name: `${kind} at a:5` };
+    expect(thrown(() => run([operators.add!, later], [1])).failure.message).toBe(
+      `the function of ${kind} at a:5 returned a promise: declare it "async"`,
+    );
+  });
+
+  it('refuse a promise from a fold, and take rows that are null or look like nothing', () => {
+    const later = { kind: 'fold', fn: () => Promise.resolve(1) } as const;
+    expect(thrown(() => run([], [1], later)).failure.message).toMatch(
+      /reduce at a:9 returned a promise: it must return/,
+    );
+    const state = emptyState();
+    fuse([{ kind: 'map', fn: (x) => x, name: 'm' }], { kind: 'array' }, 's')([null, undefined, Number.NaN, {}], state);
+    expect(state.out).toEqual([null, undefined, Number.NaN, {}]);
+  });
+});
+
+function thrown(work: () => void): any {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
