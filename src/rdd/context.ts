@@ -143,7 +143,7 @@ export class SheafContext {
       warn: (message) => bus.emit({ event: 'warning', message }),
     };
     provideFiles(files);
-    closers.add(() => provideFiles(new Map()));
+    closers.add(() => provideFiles(undefined));
     const dag = new DagScheduler(tasks, blocks, (stage, scope, name) =>
       shipStage(stage, scope, name, blocks, shipping),
     );

@@ -16,19 +16,24 @@ const REGISTRY = Symbol.for('sheaf.files');
 /**
  * The local path of a file given by `--files` (`sheaf.files`), by its base name: in tasks a copy in the slot's own
  * directory, in the driver the file itself.
+ * There once a SheafContext is: to be called in functions, not in a module's top level.
  * @throws Error that lists the names when there is no such file
  * @example lines.mapPartitions((rows) => { const words = readFileSync(filePath('stopwords.txt'), 'utf8'); … })
  */
 export function filePath(name: string): string {
-  const paths: FilePaths = (globalThis as any)[Symbol.for('sheaf.files')] ?? new Map();
-  const path = paths.get(name);
+  const paths: FilePaths | undefined = (globalThis as any)[Symbol.for('sheaf.files')];
+  const path = paths?.get(name);
   if (path !== undefined) return path;
+  if (!paths)
+    throw new Error(
+      `filePath("${name}"): no SheafContext is there yet; call it in a function, not in a module's top level`,
+    );
   const known = paths.size > 0 ? `the files are ${[...paths.keys()].join(', ')}` : 'no files were given';
   throw new Error(`filePath: there is no file "${name}"; ${known} (--files, or sheaf.files)`);
 }
 
-/** Makes files known to `filePath` in this process. */
-export function provideFiles(paths: FilePaths): void {
+/** Makes files known to `filePath` in this process; undefined: there are none to know of. */
+export function provideFiles(paths: FilePaths | undefined): void {
   (globalThis as any)[REGISTRY] = paths;
 }
 

@@ -64,7 +64,7 @@ describe('sheaf.files', () => {
     );
     await sc.stop();
     for (const { path } of read) expect(existsSync(path)).toBe(false);
-    expect(() => filePath('words.txt')).toThrow('no files were given');
+    expect(() => filePath('words.txt')).toThrow('no SheafContext is there yet');
     await nothing();
   });
 });
