@@ -1,5 +1,5 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { appendFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../protocol/clock.js';
 import type { SheafEvent, TimedEvent } from '../protocol/event.js';
 
@@ -26,6 +26,7 @@ export class EventBus {
 /** Appends events to a file as JSON lines; lines are gathered for a moment, a task end is no reason for a system call. */
 export function writeEventLog(bus: EventBus, path: string): { close(): void } {
   mkdirSync(dirname(path), { recursive: true });
+  removeOldLogs(dirname(path));
   let lines: string[] = [];
   let cancel: (() => void) | undefined;
   const flush = () => {
@@ -44,4 +45,15 @@ export function writeEventLog(bus: EventBus, path: string): { close(): void } {
       flush();
     },
   };
+}
+
+/** Event logs kept in one directory. */
+const LOGS_KEPT = 200;
+
+function removeOldLogs(directory: string): void {
+  const logs = readdirSync(directory).filter((name) => /^app-.*\.jsonl$/.test(name));
+  if (logs.length < LOGS_KEPT) return;
+  const modified = (name: string) => statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const newestFirst = logs.map((name) => ({ name, at: modified(name) })).sort((a, b) => b.at - a.at);
+  for (const { name } of newestFirst.slice(LOGS_KEPT - 1)) rmSync(join(directory, name), { force: true });
 }
