@@ -17,7 +17,7 @@ import { follow } from './follow.js';
 import { historyFile, learn, readHistory, remember, spreadOf } from './history.js';
 import { runProbe } from './probe.js';
 import { fingerprint } from './probe-chain.js';
-import { describeProbe, planProbe } from './probe-plan.js';
+import { notWorthProbing } from './probe-plan.js';
 import { mean } from './statistics.js';
 
 /** What is known of a stage's cost, and how. */
@@ -92,13 +92,13 @@ async function gather(
     if (learned) return { kind: 'constants', ...learned, how: how! };
     if (question.pinned) return { kind: 'nothing', reason: 'not measured' };
   }
-  const plan = planProbe(question.units, context.defaultParallelism);
-  if (plan.kind === 'none') return { kind: 'nothing', reason: plan.reason };
+  const useless = notWorthProbing(question.units, context.defaultParallelism);
+  if (useless) return { kind: 'nothing', reason: useless };
   try {
-    const { measured, schedMs, firstMs, ms } = await runProbe(question, plan, context);
+    const { measured, schedMs, firstMs, units, ms } = await runProbe(question, context);
     const fitted = fitConstants(measured);
     const constants = { ...fitted, schedMs, spread: spreadOf(measured, fitted) };
-    return { kind: 'constants', constants, firstMs, measured, how: describeProbe(plan.tasks, ms) };
+    return { kind: 'constants', constants, firstMs, measured, how: `measured on ${units} of them in ${duration(ms)}` };
   } catch (error) {
     return { kind: 'nothing', reason: `the probe failed (${(error as Error).message.split('\n')[0]})` };
   }

@@ -1,9 +1,9 @@
 import type { Json } from '../protocol/json.js';
 import type { PartitionQuestion, SheafContext } from '../rdd/context.js';
 import type { SourceSplit } from '../rdd/sources/source.js';
-import type { LineageNode } from '../scheduler/lineage.js';
 import type { Measurement } from './cost-model.js';
 import { substituteSource } from './probe-chain.js';
+import { COUNTED_TASKS, nextRoundBytes, type ProbeRound, unitRun } from './probe-plan.js';
 import { busyMs, longestSlotMs, type SeenStage, watchStages } from './stage-watch.js';
 import { mean } from './statistics.js';
 
@@ -13,61 +13,73 @@ export interface ProbeResult {
   readonly schedMs: number;
   /** What a slot's first task takes longer than others of its size, its code once loaded. */
   readonly firstMs: number;
-  /** Of both jobs. */
+  /** Units read. */
+  readonly units: number;
+  /** Without the start of the slots, which the job needs anyway. */
   readonly ms: number;
 }
 
 /**
- * Runs the stage on the pieces of a probe plan and throws the rows away. The stage's functions see these rows, and the
- * job's tasks will show them the same rows again: as with a task that runs twice.
+ * Runs the stage on small parts of its source, all slots at once because slots at work slow each other down, and throws
+ * the rows away: a unit to load the code, rounds of doubling size, then the tasks that count. The stage's functions see
+ * these rows once more than without a probe: as with a task that runs twice.
  * @throws JobError when a task fails: so will the job
  */
-export async function runProbe(
-  { node, top }: PartitionQuestion,
-  plan: { readonly warmUp: readonly SourceSplit[]; readonly tasks: readonly (readonly SourceSplit[])[] },
-  context: SheafContext,
-): Promise<ProbeResult> {
-  const begun = context.bus.clock.now();
+export async function runProbe(question: PartitionQuestion, context: SheafContext): Promise<ProbeResult> {
+  const { units } = question;
   const slots = context.tasks.slots().map(({ key }) => key);
-  const warm = await tryStage(node, top, plan.warmUp, (task) => slots[task % slots.length], context);
-  const rounds = plan.tasks[0]!.map((_, step) => plan.tasks.map((tasks) => tasks[step]!));
-  const splits = rounds.flat();
-  const stage = await tryStage(node, top, splits, (task) => slots[(task % plan.tasks.length) % slots.length], context);
-  const measured = stage.tasks.map(({ partition, metrics }) => ({
-    bytes: splits[partition]!.bytes,
-    ms: busyMs(metrics),
-  }));
-  const rate = mean(measured.map(({ ms }) => ms)) / mean(measured.map(({ bytes }) => bytes));
-  const usualMs = rate * mean(plan.warmUp.map(({ bytes }) => bytes));
+  let place = 0;
+  let read = 0;
+  const run = async (...bytes: number[]) => {
+    const splits = bytes.flatMap((each) => slots.map(() => unitRun(units, place++, each)));
+    read += splits.reduce((sum, split) => sum + split.units.length, 0);
+    const stage = await tryStage(question, splits, (task) => slots[task % slots.length]!, context);
+    const measured = stage.tasks.map(({ partition, metrics }) => ({
+      bytes: splits[partition]!.bytes,
+      ms: busyMs(metrics),
+    }));
+    return { stage, measured };
+  };
+
+  const warm = await run(0);
+  const begun = context.bus.clock.now();
+  const rounds: ProbeRound[] = [];
+  for (let bytes = nextRoundBytes(rounds, units, slots.length); bytes; ) {
+    const { stage, measured } = await run(bytes);
+    rounds.push({ bytes: Math.max(1, mean(measured.map((each) => each.bytes))), ms: longestSlotMs(stage.tasks) });
+    bytes = nextRoundBytes(rounds, units, slots.length);
+  }
+  const large = rounds.at(-1)!.bytes;
+  const { stage, measured } = await run(...COUNTED_TASKS.map((task) => (task === 'large' ? large : 0)));
   const loading = Math.max(0, ...stage.tasks.map(({ metrics }) => metrics.fetchMs));
   return {
     measured,
-    schedMs: Math.max(0, stage.ms - loading - longestSlotMs(stage.tasks)) / splits.length,
-    firstMs: Math.max(0, mean(warm.tasks.map(({ metrics }) => busyMs(metrics))) - usualMs),
+    schedMs: Math.max(0, stage.ms - loading - longestSlotMs(stage.tasks)) / stage.tasks.length,
+    firstMs: Math.max(0, mean(warm.measured.map(({ ms }) => ms)) - mean(measured.map(({ ms }) => ms))),
+    units: read,
     ms: context.bus.clock.now() - begun,
   };
 }
 
 async function tryStage(
-  source: LineageNode,
-  top: LineageNode,
+  { node, top }: PartitionQuestion,
   splits: readonly SourceSplit[],
-  prefer: (task: number) => `${string}#${number}` | undefined,
+  prefer: (task: number) => `${string}#${number}`,
   context: SheafContext,
 ): Promise<SeenStage> {
   const newNode = context.newNode.bind(context);
-  const copy = substituteSource(top, source, splits as unknown as Json[], newNode);
+  const copy = substituteSource(top, node, splits as unknown as Json[], newNode);
   let seen: SeenStage | undefined;
   const unwatch = watchStages(context.bus, new Set([copy.source.id]), (stage) => {
     seen = stage;
   });
   try {
-    const name = `probe of ${source.name}`;
+    const name = `probe of ${node.name}`;
     const request = { top: copy.top, terminal: { kind: 'count' }, name, prefer, uncounted: true } as const;
     await context.runJob(request, async () => null);
   } finally {
     unwatch();
   }
-  if (!seen) throw new Error('the probe was disturbed by the loss of an executor');
+  if (!seen) throw new Error('an executor was lost meanwhile');
   return seen;
 }

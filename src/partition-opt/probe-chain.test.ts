@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import type { LineageNode, Step } from '../scheduler/lineage.js';
+import { partitionCount, partitionInput } from '../scheduler/lineage.js';
+import { fingerprint, substituteSource } from './probe-chain.js';
+
+let ids = 0;
+const node = (name: string, step: Step, parents: readonly LineageNode[] = []): LineageNode => ({
+  id: ids++,
+  name,
+  step,
+  parents,
+  cached: false,
+});
+const source = (options: string) =>
+  node('csv', { kind: 'source', source: { module: 'rdd/sources/csv-reader', options, batches: true } });
+
+describe('substituteSource', () => {
+  it('copies the operators, reads other splits and keeps nothing', () => {
+    const read = source('a');
+    const windows = node('mapBatches', { kind: 'mapBatches', fn: (batch) => batch }, [read]);
+    windows.cached = true;
+    const top = node('where', { kind: 'where', column: 'subject', fn: (x) => x > 1 }, [windows]);
+    const copy = substituteSource(top, read, ['one', 'two'], node);
+    expect(copy.top.step).toBe(top.step);
+    expect(copy.top.parents[0]!.step).toBe(windows.step);
+    expect(copy.top.parents[0]!.cached).toBe(false);
+    expect(copy.top.parents[0]!.parents[0]).toBe(copy.source);
+    expect(partitionCount(copy.top)).toBe(2);
+    expect(partitionInput(copy.top, 1).split).toBe('two');
+    expect(read.splits).toBeUndefined();
+    expect(new Set([read, windows, top, copy.source, copy.top].map(({ id }) => id)).size).toBe(5);
+  });
+
+  it('follows one branch of a union', () => {
+    const [left, right] = [source('l'), source('r')];
+    const union = node('union', { kind: 'union' }, [left, node('map', { kind: 'map', fn: (x) => x + 1 }, [right])]);
+    const top = node('map', { kind: 'map', fn: (x) => x * 2 }, [union]);
+    const { top: copy } = substituteSource(top, right, ['only'], node);
+    expect(partitionCount(copy)).toBe(1);
+    expect(copy.parents[0]!.step.kind).toBe('map');
+    expect(copy.parents[0]!.parents[0]!.step.kind).toBe('source');
+  });
+});
+
+describe('fingerprint', () => {
+  const stage = (options: string, fn: (x: number) => number) => {
+    const read = source(options);
+    return fingerprint(node('map at job.ts:1', { kind: 'map', fn }, [read]), read);
+  };
+
+  it('tells stages apart by what they do, not by where they stand in the job', () => {
+    expect(stage('a', (x) => x + 1)).toBe(stage('a', (x) => x + 1));
+    expect(stage('a', (x) => x + 1)).not.toBe(stage('a', (x) => x + 2));
+    expect(stage('a', (x) => x + 1)).not.toBe(stage('b', (x) => x + 1));
+  });
+});
