@@ -1,12 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { BlockFiles } from '../executor/block-files.js';
 import { decodeValue } from '../executor/closure/index.js';
 import { DRIVER_ONLY } from '../protocol/driver-only.js';
 import type { Json } from '../protocol/json.js';
-import { type Cluster, startCluster } from '../scheduler/cluster.js';
-import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.js';
-import { DagScheduler, type JobRequest } from '../scheduler/dag-scheduler.js';
-import { EventBus } from '../scheduler/event-bus.js';
+import type { Conf } from '../scheduler/conf.js';
+import type { DagScheduler, JobRequest } from '../scheduler/dag-scheduler.js';
+import type { EventBus } from '../scheduler/event-bus.js';
 import {
   type LineageNode,
   type Partitioner,
@@ -14,33 +12,20 @@ import {
   partitionCount,
   type Step,
 } from '../scheduler/lineage.js';
-import { TaskScheduler } from '../scheduler/task-scheduler.js';
+import type { TaskScheduler } from '../scheduler/task-scheduler.js';
+import { type Application, type ContextOptions, cacheScope, openApplication } from './application.js';
 import { requireNumber, requirePaths, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
-import { Closers, openDriverBlocks, openEventLog } from './driver-home.js';
-import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { RDD } from './rdd.js';
-import { type Shipping, shipStage } from './ship-stage.js';
 import { collectionSplits } from './sources/collection.js';
 import { type CsvOptions, csvSource } from './sources/csv.js';
+import { rangeSplits } from './sources/range.js';
 import { packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { textSource } from './sources/text.js';
 
-export interface ContextOptions {
-  /** `local[N]`, `local[*]` (default), `local-cluster[E,S]`, `redis://…`. */
-  readonly master?: string;
-  readonly appName?: string;
-  /** Settings by name; these are the strongest. */
-  readonly conf?: Settings;
-  /** Weaker layers, strongest first (flags, properties file). Default: none. The environment is always the weakest. */
-  readonly layers?: readonly Settings[];
-  /** Events are told here too. */
-  readonly bus?: EventBus;
-  /** The job's file, when it was submitted as a bundle: its functions resolve in the executors' copy. */
-  readonly bundle?: { readonly code: string; readonly file: string };
-}
+export type { ContextOptions } from './application.js';
 
 /** A source whose partitions are to be chosen. */
 export interface PartitionQuestion {
@@ -82,75 +67,24 @@ export class SheafContext {
   #shuffles = 0;
   #stopped: Promise<void> | undefined;
 
-  private constructor(
-    readonly app: string,
-    readonly conf: Conf,
-    readonly bus: EventBus,
-    readonly cluster: Cluster,
-    readonly tasks: TaskScheduler,
-    readonly dag: DagScheduler,
-    readonly blocks: BlockFiles,
-    readonly closers: Closers,
-  ) {}
+  readonly app: string;
+  readonly conf: Conf;
+  readonly bus: EventBus;
+  readonly tasks: TaskScheduler;
+  readonly dag: DagScheduler;
+  readonly blocks: BlockFiles;
+
+  private constructor(readonly application: Application) {
+    ({ app: this.app, conf: this.conf, bus: this.bus } = application);
+    ({ tasks: this.tasks, dag: this.dag, blocks: this.blocks } = application);
+  }
 
   /**
    * Connects to the master (starting it, where it is `local…`) and waits for its slots.
    * @throws Error for a bad setting, a missing file of `sheaf.files`, a master that cannot be reached; nothing is left behind then
    */
   static async create(options: ContextOptions = {}): Promise<SheafContext> {
-    const conf = settingsOf(options, process.env);
-    const files = listJobFiles(conf.get('sheaf.files'));
-    const app = `app-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
-    const closers = new Closers();
-    try {
-      const context = await SheafContext.#open(app, conf, files, options, closers);
-      await context.tasks.open();
-      await context.tasks.slotsAvailable(Math.max(1, context.cluster.expectedSlots));
-      return context;
-    } catch (error) {
-      await closers.close().catch(() => {}); // the first error says more
-      throw error;
-    }
-  }
-
-  static async #open(
-    app: string,
-    conf: Conf,
-    files: ReadonlyMap<string, string>,
-    { bus = new EventBus(), bundle }: ContextOptions,
-    closers: Closers,
-  ): Promise<SheafContext> {
-    openEventLog(conf, app, bus, closers);
-    const cluster = await startCluster(conf, app);
-    closers.add(() => cluster.stop());
-    const blocks = await openDriverBlocks(app, cluster.secret, closers);
-    const tasks = new TaskScheduler(cluster.channel, bus, {
-      driver: app,
-      depth: cluster.depth,
-      maxFailures: conf.number('sheaf.task.maxFailures'),
-      localityWaitMs: conf.number('sheaf.locality.waitMs'),
-      executorWaitMs: conf.number('sheaf.executor.waitMs'),
-    });
-    closers.add(() => tasks.close());
-    cluster.onExecutorExit = (executor, reason) => tasks.executorGone(executor, reason);
-    const shipping: Shipping = {
-      bundle: bundle && {
-        block: await blocks.put('bundle', app, Buffer.from(bundle.code), { code: true }),
-        file: bundle.file,
-      },
-      files: await shipFiles(files, app, blocks),
-      cacheScope: (node) => cacheScope(app, node),
-      warn: (message) => bus.emit({ event: 'warning', message }),
-    };
-    provideFiles(files);
-    closers.add(() => provideFiles(undefined));
-    const dag = new DagScheduler(tasks, blocks, (stage, scope, name) =>
-      shipStage(stage, scope, name, blocks, shipping),
-    );
-    dag.onRelease = (scope) => blocks.release(scope);
-    const master = conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master');
-    bus.emit({ event: 'app-start', app, name: conf.get('sheaf.app.name'), master, conf: conf.toJSON() });
-    return new SheafContext(app, conf, bus, cluster, tasks, dag, blocks, closers);
+    return new SheafContext(await openApplication(options));
   }
 
   /** Slots of all executors now. */
@@ -168,13 +102,8 @@ export class SheafContext {
     requireWhole('the number of partitions', partitions, 1);
     const kept = rows.slice();
     const id = `collection-${this.#nodes}`;
-    const plan = async () => ({
-      splits: await collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks),
-    });
-    return new RDD<T>(
-      this,
-      this.#leaf('parallelize', { module: 'rdd/sources/collection-reader', options: null, batches: false }, { plan }),
-    );
+    const plan = () => collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks);
+    return this.#rows<T>('parallelize', 'rdd/sources/collection-reader', plan);
   }
 
   /**
@@ -187,17 +116,7 @@ export class SheafContext {
     requireNumber('the step of range', step);
     if (step === 0) throw new RangeError('the step of range must not be 0');
     requireWhole('the number of partitions', partitions, 1);
-    const total = Math.max(0, Math.ceil((to - from) / step));
-    const plan = async () => ({
-      splits: Array.from({ length: partitions }, (_, p) => {
-        const first = Math.floor((p * total) / partitions);
-        return { from, first, count: Math.floor(((p + 1) * total) / partitions) - first, step };
-      }),
-    });
-    return new RDD<number>(
-      this,
-      this.#leaf('range', { module: 'rdd/sources/range-reader', options: null, batches: false }, { plan }),
-    );
+    return this.#rows('range', 'rdd/sources/range-reader', async () => rangeSplits(from, to, step, partitions));
   }
 
   /**
@@ -262,7 +181,13 @@ export class SheafContext {
   }
 
   dropCache(node: LineageNode): void {
-    this.dag.release(cacheScope(this.app, node));
+    this.dag.release(cacheScope(this.app, node.id));
+  }
+
+  /** Rows whose partitions the driver makes itself. */
+  #rows<T>(operator: string, module: string, plan: () => Promise<Json[]>): RDD<T> {
+    const planner = { plan: async () => ({ splits: await plan() }) };
+    return new RDD<T>(this, this.#leaf(operator, { module, options: null, batches: false }, planner));
   }
 
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
@@ -303,21 +228,6 @@ export class SheafContext {
 
   async #stop(): Promise<void> {
     this.bus.emit({ event: 'app-end' });
-    await this.closers.close();
+    await this.application.closers.close();
   }
-}
-
-/** Owns the partitions that slots keep of a cached RDD. */
-function cacheScope(app: string, node: LineageNode): string {
-  return `${app}/rdd-${node.id}`;
-}
-
-/** Settings after precedence: code, then the layers, then the environment. @throws Error for an unknown or bad setting */
-function settingsOf({ conf, master, appName, layers = [] }: ContextOptions, environment: NodeJS.ProcessEnv): Conf {
-  const code = {
-    ...conf,
-    ...(master ? { 'sheaf.master': master } : {}),
-    ...(appName ? { 'sheaf.app.name': appName } : {}),
-  };
-  return new Conf(code, ...layers, settingsFromEnvironment(environment));
 }
