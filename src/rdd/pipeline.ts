@@ -20,6 +20,8 @@ export interface PipelineNode {
   readonly name: string;
   readonly step: Step<StepFunction>;
   readonly parents: readonly PipelineNode[];
+  /** Nodes on the longest way down to a leaf of the stage. */
+  readonly depth: number;
   readonly shuffleId?: number;
   /** Present when the RDD is cached: the scope its partitions belong to. */
   readonly cacheScope?: string;
@@ -41,7 +43,15 @@ export interface NamedSink {
 
 /** The chunks of one partition of `node`: what is cached is taken from the slot, chains of row operators run fused. */
 export async function* compute(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
-  if (node.cacheScope === undefined) return yield* computeFresh(node, input, context);
+  if (node.cacheScope === undefined) {
+    // In a loop, not by recursion: a union may be the last of thousands.
+    let [chosen, of] = [node, input];
+    while (chosen.step.kind === 'union' && chosen.cacheScope === undefined)
+      [chosen, of] = [chosen.parents[of.choice!]!, of.of!];
+    if (chosen !== node) return yield* compute(chosen, of, context);
+    const chunks = computeFresh(node, input, context);
+    return yield* node.depth % STACK_LEVELS === 0 ? unstacked(chunks) : chunks;
+  }
   const { residents, metrics } = context.task;
   const id = `${node.cacheScope}:${input.partition}`;
   let chunks = residents.get<Chunk[]>(id);
@@ -53,6 +63,25 @@ export async function* compute(node: PipelineNode, input: PartitionInput, contex
     residents.set(id, node.cacheScope, chunks);
   }
   yield* chunks;
+}
+
+/** Nested generators that a pull may run through without letting go of the stack. */
+const STACK_LEVELS = 64;
+
+/** A pull of nested generators recurses down to the source; here it goes on with a fresh stack. */
+async function* unstacked(chunks: Chunks): Chunks {
+  const iterator = chunks[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      await null;
+      const { done, value } = await iterator.next();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await null;
+    await iterator.return?.();
+  }
 }
 
 /** Feeds a partition's rows into a sink through generated loops. */

@@ -65,8 +65,11 @@ class StageTasks implements PreparedProgram {
     readonly files: ReadonlyMap<string, string>,
   ) {
     const nodes = new Map<number, PipelineNode>();
-    for (const { step, parents, ...node } of stage.nodes)
-      nodes.set(node.id, { ...node, step: restored(step), parents: parents.map((id) => nodes.get(id)!) });
+    for (const { step, parents: ids, ...node } of stage.nodes) {
+      const parents = ids.map((id) => nodes.get(id)!);
+      const depth = parents.reduce((deepest, parent) => Math.max(deepest, parent.depth + 1), 0);
+      nodes.set(node.id, { ...node, step: restored(step), parents, depth });
+    }
     this.#top = nodes.get(stage.nodes.at(-1)!.id)!;
     this.#terminal = restored(stage.terminal);
     const sink = sinkOf(this.#terminal);

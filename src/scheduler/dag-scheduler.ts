@@ -10,6 +10,7 @@ import {
   type SourcePlan,
   sourcesOf,
   type Terminal,
+  unionChoice,
 } from './lineage.js';
 import { type MapOutput, MapOutputs } from './map-outputs.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
@@ -237,9 +238,9 @@ function cachedOnPath(top: LineageNode, partition: number): string | undefined {
   let index = partition;
   while (!node.cached) {
     if (node.step.kind === 'union') {
-      const input = partitionInput(node, index);
-      node = node.parents[input.choice!]!;
-      index = input.of!.partition;
+      const chosen = unionChoice(node, index);
+      node = node.parents[chosen.choice]!;
+      index = chosen.index;
     } else if (node.step.kind === 'source' || node.step.kind === 'shuffle-read') return undefined;
     else node = node.parents[0]!;
   }

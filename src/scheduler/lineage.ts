@@ -115,11 +115,16 @@ export function narrowParents(node: LineageNode): readonly LineageNode[] {
   return node.step.kind === 'shuffle-read' ? [] : node.parents;
 }
 
+/** Never changes once the sources are planned; a lineage of many unions asks for it again and again. */
+const counts = new WeakMap<LineageNode, number>();
+
 /** Number of partitions. @throws Error when a source below has not been planned yet */
 export function partitionCount(node: LineageNode): number {
-  const counts = new Map<LineageNode, number>();
-  for (const each of reachable(node, narrowParents)) {
-    const parents = each.parents.map((parent) => counts.get(parent) ?? 0);
+  const known = counts.get(node);
+  if (known !== undefined) return known;
+  const unknown = (each: LineageNode) => narrowParents(each).filter((parent) => !counts.has(parent));
+  for (const each of reachable(node, unknown)) {
+    const parents = narrowParents(each).map((parent) => counts.get(parent)!);
     counts.set(each, ownCount(each, parents));
   }
   return counts.get(node)!;
@@ -133,21 +138,32 @@ function ownCount(node: LineageNode, parents: readonly number[]): number {
   return node.splits.length;
 }
 
+/** Which parent of a union holds a partition, and which of the parent's it is. */
+export function unionChoice(union: LineageNode, partition: number): { choice: number; index: number } {
+  let index = partition;
+  for (const [choice, parent] of union.parents.entries()) {
+    const count = partitionCount(parent);
+    if (index < count) return { choice, index };
+    index -= count;
+  }
+  throw new RangeError(`partition ${partition} of "${union.name}" does not exist`);
+}
+
 /** The inputs of a node's partition: descends from `node` to the leaf that holds it. */
 export function partitionInput(node: LineageNode, partition: number): PartitionInput {
+  const unions: { partition: number; choice: number }[] = [];
   let current = node;
+  let index = partition;
   while (current.step.kind !== 'source' && current.step.kind !== 'shuffle-read') {
-    if (current.step.kind === 'union') {
-      let inner = partition;
-      for (const [choice, parent] of current.parents.entries()) {
-        const count = partitionCount(parent);
-        if (inner < count) return { partition, choice, of: partitionInput(parent, inner) };
-        inner -= count;
-      }
-      throw new RangeError(`partition ${partition} of "${node.name}" does not exist`);
+    if (current.step.kind !== 'union') current = current.parents[0]!;
+    else {
+      const chosen = unionChoice(current, index);
+      unions.push({ partition: index, choice: chosen.choice });
+      current = current.parents[chosen.choice]!;
+      index = chosen.index;
     }
-    current = current.parents[0]!;
   }
-  const split = current.step.kind === 'source' ? current.splits![partition] : undefined;
-  return { partition, ...(split === undefined ? {} : { split }) };
+  const split = current.step.kind === 'source' ? current.splits![index] : undefined;
+  const leaf: PartitionInput = { partition: index, ...(split === undefined ? {} : { split }) };
+  return unions.reduceRight((of, union): PartitionInput => ({ ...union, of }), leaf);
 }

@@ -104,11 +104,25 @@ describe('functions', () => {
   });
 });
 
-describe('a chain of ten thousand operators', () => {
-  it('runs', async () => {
+describe('a long lineage', () => {
+  const increment = (x: number) => x + 1;
+
+  it('of ten thousand maps runs', async () => {
     let rdd = sc.range(0, 3, 1, 1);
-    const increment = (x: number) => x + 1;
     for (let k = 0; k < 10_000; k++) rdd = rdd.map(increment);
     expect(await rdd.collect()).toEqual([10_000, 10_001, 10_002]);
+  });
+
+  it('of a thousand operators that are not fused runs', async () => {
+    let rdd = sc.range(0, 3, 1, 1);
+    for (let k = 0; k < 500; k++) rdd = rdd.mapPartitions((rows) => rows).map(async (x) => x + 1);
+    expect(await rdd.collect()).toEqual([500, 501, 502]);
+    expect(await rdd.take(1)).toEqual([500]);
+  });
+
+  it('of hundreds of unions, each of the one before, runs', async () => {
+    let rdd = sc.range(0, 1, 1, 1);
+    for (let k = 1; k <= 300; k++) rdd = rdd.union(sc.range(k, k + 1, 1, 1));
+    expect(await rdd.collect()).toEqual(Array.from({ length: 301 }, (_, k) => k));
   });
 });
