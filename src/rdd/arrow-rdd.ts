@@ -14,7 +14,8 @@ export type Row = Record<string, unknown>;
 export class ArrowRDD extends RDD<Row> {
   /**
    * The function gets each record batch and returns one, or several; it may be async.
-   * @example table.mapBatches((batch) => batch.select(['time', 'x']))
+   * Beware of Arrow's own `batch.select(names)`, which loses columns (apache-arrow 21); `selectAt(indices)` does not.
+   * @example table.mapBatches((batch) => batch.slice(0, 100))
    */
   mapBatches(fn: (batch: RecordBatch) => RecordBatch | RecordBatch[] | Promise<RecordBatch | RecordBatch[]>): ArrowRDD {
     requireFunction('mapBatches', fn);
