@@ -29,9 +29,33 @@ export class ArrowRDD extends RDD<Row> {
     return this.#table({ kind: 'where', column, fn });
   }
 
+  /**
+   * Adds a column of features: the values of number columns (integers, floats, decimals, booleans as 0 and 1) side by
+   * side, as 32-bit floats. The other columns stay. As Spark's VectorAssembler.
+   * @param columns in the order of the features
+   * @param into name of the new column, a `FixedSizeList<Float32>`
+   * @param badRows what to do with a row without a finite number in one of the columns. Default `error`, which names row
+   *   and column; `drop` leaves it out and counts it in `badRows`
+   * @throws TypeError here for no columns or one twice; when it runs, for a column that is missing or not of numbers
+   * @example sc.csv('iris.csv').assemble(['petal length', 'petal width'])
+   */
+  assemble(
+    columns: readonly string[],
+    into = 'features',
+    { badRows = 'error' }: { readonly badRows?: 'error' | 'drop' } = {},
+  ): ArrowRDD {
+    if (!Array.isArray(columns) || columns.length === 0 || columns.some((name) => typeof name !== 'string'))
+      throw new TypeError(`assemble needs an array of columns' names, at least one, not ${shown(columns)}`);
+    const twice = columns.find((name, k) => columns.indexOf(name) < k);
+    if (twice !== undefined) throw new TypeError(`assemble is given the column "${twice}" twice`);
+    if (badRows !== 'error' && badRows !== 'drop')
+      throw new TypeError(`badRows of assemble must be 'error' or 'drop', not ${shown(badRows)}`);
+    return this.transformBy('rdd/assemble-step', { columns, into, badRows }, 'assemble');
+  }
+
   /** A step of the engine itself, named by its module; its `transform` rewrites a partition's batches. */
-  transformBy(module: string, parameters: Json): ArrowRDD {
-    return this.#table({ kind: 'module', module, parameters });
+  transformBy(module: string, parameters: Json, operator = 'transform'): ArrowRDD {
+    return this.#table({ kind: 'module', module, parameters }, operator);
   }
 
   /**
@@ -61,8 +85,8 @@ export class ArrowRDD extends RDD<Row> {
     return this.#with(this.unionNode(others));
   }
 
-  #table(step: Step): ArrowRDD {
-    return this.#with(this.context.newNode(operatorName(step.kind), step, [this.node]));
+  #table(step: Step, operator: string = step.kind): ArrowRDD {
+    return this.#with(this.context.newNode(operatorName(operator), step, [this.node]));
   }
 
   #with(node: LineageNode): ArrowRDD {

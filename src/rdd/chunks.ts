@@ -19,6 +19,12 @@ export class NumberRange {
     readonly length: number,
   ) {}
 
+  /** Whether all are whole numbers that a double holds exactly. */
+  get whole(): boolean {
+    const { from, step, first, length } = this;
+    return [from, step, from + first * step, from + (first + length) * step].every(Number.isSafeInteger);
+  }
+
   toArray(): number[] {
     return Array.from({ length: this.length }, (_, i) => this.from + (this.first + i) * this.step);
   }

@@ -63,11 +63,32 @@ describe('fuse', () => {
     );
   });
 
-  it('counts a range as if it were the array of its numbers', () => {
-    const range = new NumberRange(0.1, 0.3, 5, 7);
+  it.each([
+    [0.1, 0.3],
+    [5, 3],
+    [-7, -2],
+    [2 ** 53 - 20, 1],
+    [2 ** 53 - 3, 1],
+  ])('counts a range from %f by %f as if it were the array of its numbers', (from, step) => {
+    const range = new NumberRange(from, step, 5, 7);
     const state = emptyState();
     fuse([operators.add!], { kind: 'array' }, 'sink')(range, state);
     expect(state.out).toEqual(range.toArray().map((x) => x + 1));
+  });
+
+  it('folds numbers and what they become', () => {
+    const fold = (fn: (a: any, b: any) => any, chunks: unknown[][], zero?: { value: unknown }) => {
+      const state = emptyState(zero);
+      const loop = fuse([], { kind: 'fold', fn }, 'sink');
+      for (const rows of chunks) loop(rows, state);
+      return state.accumulated;
+    };
+    const add = (a: any, b: any) => a + b;
+    expect(fold(add, [[1, 2], [3], ['x', 4], [5]])).toBe('6x45');
+    expect(fold(add, [[1], [2]], { value: -0 })).toBe(3);
+    expect(Object.is(fold(Math.min, [[0], [-0]]), -0)).toBe(true);
+    expect(fold(add, [[Number.NaN], [1]])).toBeNaN();
+    expect(fold((a) => (a === 1 ? undefined : a), [[1], [2], [3]])).toBeUndefined();
   });
 
   it('cuts long chains into loops of bounded length', () => {

@@ -68,22 +68,24 @@ function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: str
   const names = [...operators.map(({ name }) => name), sinkName];
   const make = (input: LoopInput): FusedLoop =>
     new Function('functions', 'names', 'failures', loopSource(operators, sink, input))(functions, names, failures);
-  let overArray: FusedLoop | undefined;
-  let overRange: FusedLoop | undefined;
+  const loops: Partial<Record<LoopInput, FusedLoop>> = {};
   return (rows, state) => {
-    if (rows instanceof NumberRange) {
-      overRange ??= make('range');
-      overRange(rows, state);
-    } else {
-      overArray ??= make('array');
-      overArray(rows, state);
-    }
+    const input = rows instanceof NumberRange ? (rows.whole ? 'integers' : 'range') : 'array';
+    loops[input] ??= make(input);
+    loops[input](rows, state);
   };
 }
 
 const failures = { operatorFailure, refusePromise, refuseScalar };
 
-type LoopInput = 'array' | 'range';
+type LoopInput = 'array' | 'range' | 'integers';
+
+/** Where a loop's rows come from: what it reads once, and each turn. Adding is exact for whole numbers, and saves a product. */
+const INPUTS: Record<LoopInput, readonly [string, string]> = {
+  array: ['', 'const v = rows[i];'],
+  range: ['const from = rows.from, step = rows.step, first = rows.first;', 'const v = from + (first + i) * step;'],
+  integers: ['const step = rows.step; let next = rows.from + rows.first * step;', 'const v = next; next += step;'],
+};
 
 /** The text of the loop: pure, so that tests can read it. `at` is the operator whose function runs, for errors. */
 export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput): string {
@@ -108,21 +110,23 @@ export function loopSource(operators: readonly RowOperator[], sink: RowSink, inp
     }
   }
   body.push(sinkSource(sink, row, operators.length), ...ends);
+  const [once, eachTurn] = INPUTS[input];
   return `'use strict';
 const [${operators.map((_, index) => `f${index}, `).join('')}sink] = functions;
 return function stageLoop(rows, state) {
   const out = state.out, length = rows.length;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
-  ${input === 'range' ? 'const from = rows.from, step = rows.step, first = rows.first;' : ''}
+  let numeric = typeof acc === 'number', sum = numeric ? +acc : 0;
+  ${once}
   try {
     for (let i = 0; i < length; i++) {
-      const v = ${input === 'range' ? 'from + (first + i) * step' : 'rows[i]'};
+      ${eachTurn}
       ${body.join('\n      ')}
     }
   } catch (error) {
     throw failures.operatorFailure(error, names[at]);
   }
-  state.count = count; state.accumulated = acc; state.started = started;
+  state.count = count; state.accumulated = numeric ? sum : acc; state.started = started;
 };`;
 }
 
@@ -130,7 +134,11 @@ function sinkSource(sink: RowSink, row: string, at: number): string {
   if (sink.kind === 'array') return `out.push(${row});`;
   if (sink.kind === 'count') return 'count++;';
   if (sink.kind === 'foreach') return `at = ${at}; const done = sink(${row}); ${promiseCheck('done')}`;
-  return `at = ${at}; if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} } else { acc = ${row}; started = true; }`;
+  // While the result is a number it stays in a variable of its own, which V8 keeps in a register, not in an object.
+  return `at = ${at};
+      if (numeric) { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { numeric = false; acc = r; ${promiseCheck('acc')} } }
+      else if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
+      else { acc = ${row}; started = true; }`;
 }
 
 function promiseCheck(value: string): string {

@@ -168,7 +168,7 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     yield* mapPartition(chunks, step.fn, step.withIndex ? [input.partition] : [], name);
   if (step.kind === 'module') {
     const module = await import(new URL(`../${step.module}.js`, import.meta.url).href);
-    yield* module.transform(chunks, step.parameters, context.task);
+    yield* module.transform(chunks, step.parameters, context.task, { name, report: context.report });
   }
 }
 

@@ -1,0 +1,138 @@
+import {
+  type Data,
+  DataType,
+  type Decimal,
+  Field,
+  FixedSizeList,
+  Float32,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  type Vector,
+} from 'apache-arrow';
+import type { Json } from '../protocol/json.js';
+import type { TaskContext } from '../protocol/program.js';
+import { type Chunks, isBatch } from './chunks.js';
+import { userError } from './operator-failure.js';
+import { takeRows } from './take-rows.js';
+
+export interface AssembleParameters {
+  readonly columns: readonly string[];
+  readonly into: string;
+  readonly badRows: 'error' | 'drop';
+}
+
+/** How a step of the engine is called and what it reports. */
+export interface StepContext {
+  /** `assemble at job.ts:12` */
+  readonly name: string;
+  report(counter: string, amount: number): void;
+}
+
+/** Key of a feature column's metadata: the names of its values, as a JSON array. */
+export const FEATURE_NAMES = 'sheaf.features';
+
+/** Step that adds a `FixedSizeList<Float32>` column made of number columns. */
+export async function* transform(
+  chunks: Chunks,
+  parameters: Json,
+  _task: TaskContext,
+  { name, report }: StepContext,
+): Chunks {
+  const options = parameters as unknown as AssembleParameters;
+  let rows = 0;
+  for await (const chunk of chunks) {
+    if (!isBatch(chunk)) throw userError(`${name} needs Arrow record batches, and part of this RDD holds plain rows`);
+    const { batch, bad } = assembled(chunk, options, name, rows);
+    rows += chunk.numRows;
+    if (bad.length === 0) yield batch;
+    else {
+      report('badRows', bad.length);
+      const left = new Set(bad);
+      yield takeRows(
+        batch,
+        Array.from({ length: batch.numRows }, (_, row) => row).filter((row) => !left.has(row)),
+      );
+    }
+  }
+}
+
+/** @param before rows of the partition before this batch, for messages */
+function assembled(
+  batch: RecordBatch,
+  { columns, into, badRows }: AssembleParameters,
+  name: string,
+  before: number,
+): { batch: RecordBatch; bad: number[] } {
+  const width = columns.length;
+  const matrix = new Float32Array(batch.numRows * width);
+  const bad = new Set<number>();
+  if (batch.getChild(into)) throw userError(`${name}: there is already a column "${into}"; give another name`);
+  for (const [k, column] of columns.entries()) {
+    const read = numbersOf(batch, column, name);
+    for (let row = 0, at = k; row < batch.numRows; row++, at += width) {
+      const value = read(row);
+      matrix[at] = value ?? Number.NaN;
+      if (value !== null && Number.isFinite(matrix[at])) continue;
+      if (badRows === 'error') throw unusable(name, column, before + row, value);
+      bad.add(row);
+    }
+  }
+  return { batch: withFeatures(batch, matrix, columns, into), bad: [...bad] };
+}
+
+function unusable(name: string, column: string, row: number, value: number | null): Error {
+  const what = value === null ? 'no value' : `the value ${value}`;
+  const why = value !== null && Number.isFinite(value) ? ', which is beyond 32-bit floats' : '';
+  return userError(
+    `${name}: column "${column}" has ${what} in row ${row + 1} of the partition${why}; features must be finite numbers. ` +
+      "Fill it in, leave the column out, or leave such rows out with badRows: 'drop'",
+  );
+}
+
+/** Reads a row's number, null where there is none. @throws FailureError when the column is missing or not of numbers */
+function numbersOf(batch: RecordBatch, column: string, name: string): (row: number) => number | null {
+  const vector = batch.getChild(column);
+  if (!vector) throw userError(`${name}: there is no column "${column}"; there are ${batch.schema.names.join(', ')}`);
+  const type = vector.type as DataType;
+  const data = vector.data[0];
+  if (data && isTyped(type)) return typedNumbers(data);
+  if (DataType.isInt(type) || DataType.isFloat(type) || DataType.isBool(type)) return (row) => orNull(vector, row);
+  if (DataType.isDecimal(type)) return (row) => decimal(vector, row, type);
+  throw userError(
+    `${name}: column "${column}" holds ${type}, no numbers; leave it out, or map its values to numbers first`,
+  );
+}
+
+const isTyped = (type: DataType) =>
+  (DataType.isInt(type) && type.bitWidth < 64) || (DataType.isFloat(type) && type.precision > 0);
+
+function typedNumbers(data: Data): (row: number) => number | null {
+  const values = data.values as Float64Array; // of a slice: already moved to its first row
+  return data.nullCount === 0 ? (row) => values[row]! : (row) => (data.getValid(row) ? values[row]! : null);
+}
+
+function orNull(vector: Vector, row: number): number | null {
+  const value = vector.get(row) as number | bigint | boolean | null;
+  return value === null ? null : Number(value);
+}
+
+/** Two's complement in 32-bit words, lowest first, of the value times 10^scale. */
+function decimal(vector: Vector, row: number, { scale, bitWidth }: Decimal): number | null {
+  const words = vector.get(row) as Uint32Array | null;
+  if (words === null) return null;
+  const bits = words.reduceRight((all, word) => (all << 32n) | BigInt(word), 0n);
+  return Number(BigInt.asIntN(bitWidth, bits)) / 10 ** scale;
+}
+
+function withFeatures(batch: RecordBatch, matrix: Float32Array, names: readonly string[], into: string): RecordBatch {
+  const type = new FixedSizeList(names.length, new Field('item', new Float32(), false));
+  const items = makeData({ type: new Float32(), length: matrix.length, nullCount: 0, data: matrix });
+  const list = makeData({ type, length: batch.numRows, nullCount: 0, child: items });
+  const metadata = new Map([[FEATURE_NAMES, JSON.stringify(names)]]);
+  const fields = [...batch.schema.fields, new Field(into, type, false, metadata)];
+  const children = [...batch.data.children, list];
+  const data = makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children });
+  return new RecordBatch(new Schema(fields, batch.schema.metadata), data);
+}
