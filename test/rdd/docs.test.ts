@@ -5,6 +5,7 @@ import { transform } from 'esbuild';
 import { SheafContext } from 'sheaf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+const globalEval: (text: string) => any = eval;
 let sc: SheafContext;
 let directory: string;
 
@@ -22,14 +23,15 @@ describe('docs/rdd.md', () => {
   it('says what its examples give', async () => {
     const guide = readFileSync(new URL('../../docs/rdd.md', import.meta.url), 'utf8');
     const examples = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join('\n');
-    // `expression // => value` becomes a comparison; all blocks are one program, as a reader reads them.
+    // `await expression; // => value` becomes a comparison; all blocks are one program, as a reader reads them.
     const program = examples.replace(
-      /^(.*) \/\/ => (.*)$/gm,
-      (_, expression, value) => `check(${expression}, ${value});`,
+      /^await ([^]*?); \/\/ => (.*)$/gm,
+      (_, expression, value) => `check(await ${expression}, ${value});`,
     );
     const { code } = await transform(`async (sc, csvFile, check) => {\n${program}\n}`, { loader: 'ts' });
     let checks = 0;
-    await (0, eval)(code)(sc, join(directory, 'table.csv'), (found: unknown, value: unknown) => {
+    const run = globalEval(code);
+    await run(sc, join(directory, 'table.csv'), (found: unknown, value: unknown) => {
       checks++;
       expect(found).toEqual(value);
     });

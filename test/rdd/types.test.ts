@@ -12,7 +12,7 @@ function chains(sc: SheafContext) {
     filtered: mixed.filter((row) => row !== null),
     asyncFiltered: mixed.filter(async () => true),
     words: sc.textFile('x').flatMap((line) => line.split(' ')),
-    letters: sc.textFile('x').flatMap((line) => line),
+    letters: sc.textFile('x').flatMap((line) => line.trim()),
     asyncRows: sc.textFile('x').flatMap(async function* (line) {
       yield line.length;
     }),
@@ -55,7 +55,7 @@ function refused(sc: SheafContext) {
   // @ts-expect-error a filter answers true or false
   numbers.filter((x) => x);
   // @ts-expect-error flatMap needs an iterable
-  numbers.flatMap((x) => x);
+  numbers.flatMap((x) => x + 1);
 }
 
 describe('types', () => {
