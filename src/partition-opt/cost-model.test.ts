@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packUnits } from '../rdd/sources/source.js';
-import { ASSUMED, type CostConstants, choosePartitions, fitConstants, makespan, predictMs } from './cost-model.js';
+import {
+  ASSUMED,
+  type CostConstants,
+  choosePartitions,
+  fitConstants,
+  fitSmall,
+  makespan,
+  predictMs,
+} from './cost-model.js';
 
 const units = (sizes: readonly number[]) => sizes.map((bytes, index) => ({ bytes, index }));
 const sizes = fc.array(fc.integer({ min: 0, max: 5_000_000 }), { minLength: 1, maxLength: 60 });
@@ -86,6 +94,19 @@ describe('fitConstants', () => {
     expect(taskMs).toBe(ASSUMED.taskMs);
     expect(byteMs).toBeCloseTo(1e-5, 12);
     expect(() => fitConstants([])).toThrow('no measurement');
+  });
+});
+
+describe('fitSmall', () => {
+  it('is the fit, unless that says that bytes cost next to nothing', () => {
+    const steep = [1, 2, 4, 8].map((megabytes) => ({ bytes: megabytes * 1e6, ms: 3 + 12 * megabytes }));
+    expect(fitSmall(steep)).toEqual(fitConstants(steep));
+    const flat = [1, 2, 4, 8].map((megabytes) => ({ bytes: megabytes * 1e6, ms: 16 }));
+    expect(fitConstants(flat).byteMs).toBeCloseTo(0);
+    const { taskMs, byteMs } = fitSmall(flat);
+    expect(byteMs * 1e6).toBeCloseTo(1.5);
+    expect(taskMs).toBeGreaterThan(8);
+    expect(taskMs).toBeLessThan(16);
   });
 });
 

@@ -49,6 +49,24 @@ export function fitConstants(measured: readonly Measurement[], assumed: CostCons
   return { ...assumed, ...(sizes > 1 ? line(measured) : slope(measured, assumed)) };
 }
 
+/** Of the time of the largest tasks, at least so much is taken to come from their bytes. */
+const LEAST_SHARE = 0.5;
+
+/**
+ * `fitConstants` for measurements on far smaller inputs than the tasks to come. A line that noise has made flat would
+ * foretell that a hundred times the input takes no longer, and one partition would be enough: a costly mistake, where the
+ * opposite one costs a few ms and is put right by what the stage itself takes.
+ */
+export function fitSmall(measured: readonly Measurement[]): CostConstants {
+  const fitted = fitConstants(measured);
+  const sizes = measured.map(({ bytes }) => bytes);
+  const large = measured.filter(({ bytes }) => bytes >= Math.max(...sizes) / 2);
+  const atLeast = LEAST_SHARE * median(large.map(({ bytes, ms }) => ms / Math.max(bytes, 1)));
+  if (fitted.byteMs >= atLeast) return fitted;
+  const rest = measured.map(({ bytes, ms }) => ms - atLeast * bytes);
+  return { ...fitted, byteMs: atLeast, taskMs: Math.max(0, median(rest)) };
+}
+
 /** Reweighted least squares comes to the least sum of absolute errors; this many rounds are plenty for a few points. */
 const ROUNDS = 30;
 const SMALLEST_ERROR = 1e-3;

@@ -7,6 +7,7 @@ import {
   duration,
   expectedTaskMs,
   fitConstants,
+  fitSmall,
   MAX_PARTITION_BYTES,
   type Measurement,
   type PartitionPlan,
@@ -18,7 +19,7 @@ import { historyFile, learn, readHistory, remember, spreadOf } from './history.j
 import { runProbe } from './probe.js';
 import { fingerprint } from './probe-chain.js';
 import { notWorthProbing } from './probe-plan.js';
-import { mean } from './statistics.js';
+import { mean, median } from './statistics.js';
 
 /** What is known of a stage's cost, and how. */
 type Knowledge =
@@ -68,7 +69,7 @@ export async function planPartitions(question: PartitionQuestion, context: Sheaf
       firstMs: known?.firstMs ?? 0,
       warm: known?.measured !== undefined,
       learned(stage, schedMs) {
-        const measured = [...(known?.measured ?? []), ...grouped(stage)];
+        const measured = known?.measured ? combined(grouped(stage), known.measured) : grouped(stage);
         if (measured.length === 0 || context.conf.get('sheaf.probe') === 'off') return;
         const spread = spreadOf(stage, fitConstants(measured));
         remember(historyFile(), { ...key, measured, schedMs, firstMs: known?.firstMs ?? 0, spread });
@@ -96,7 +97,7 @@ async function gather(
   if (useless) return { kind: 'nothing', reason: useless };
   try {
     const { measured, schedMs, firstMs, units, ms } = await runProbe(question, context);
-    const fitted = fitConstants(measured);
+    const fitted = fitSmall(measured);
     const constants = { ...fitted, schedMs, spread: spreadOf(measured, fitted) };
     return { kind: 'constants', constants, firstMs, measured, how: `measured on ${units} of them in ${duration(ms)}` };
   } catch (error) {
@@ -129,6 +130,13 @@ function reasonFor(
     return `${reason}: ${RULE_OF_THUMB} a slot, at most one a piece`;
   }
   return `${model.reason}; ${knowledge.how}`;
+}
+
+/** What the stage itself took tells most; of a probe only the small tasks add to it: what a task costs whatever its size. */
+function combined(stage: readonly Measurement[], probe: readonly Measurement[]): readonly Measurement[] {
+  if (stage.length === 0) return probe;
+  const middle = median(probe.map(({ bytes }) => bytes));
+  return [...stage, ...probe.filter(({ bytes }) => bytes < middle)];
 }
 
 /** Tasks of about the same size as one point, so that a run of many tasks is remembered in a few numbers. */

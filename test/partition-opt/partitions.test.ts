@@ -122,6 +122,28 @@ describe('the partitions of a source', () => {
     expect(plans(program.events)[0]!.reason).toMatch(/^pinned by the program/);
   });
 
+  it('foretell the scheduler how many tiny tasks a message should carry, from the first on', async () => {
+    const messages = async (conf: Record<string, string>) => {
+      const sizes: number[] = [];
+      await run(conf, async (sc) => {
+        const table = windows(sc);
+        await table.getNumPartitions();
+        const { channel } = sc.tasks;
+        const send = channel.send.bind(channel);
+        channel.send = (messages) => {
+          sizes.push(...messages.map(({ tasks }) => tasks.length));
+          return send(messages);
+        };
+        await table.count();
+      });
+      return sizes;
+    };
+    const unknown = await messages({ 'sheaf.partitions': String(FILES) });
+    expect(unknown.slice(0, 2)).toEqual([1, 1]);
+    const foretold = await messages({ 'sheaf.partitions': String(FILES), 'sheaf.probe': 'always' });
+    expect(Math.min(...foretold.slice(0, 2))).toBeGreaterThan(1);
+  });
+
   it('follow a rule of thumb without measurements', async () => {
     const off = await run({ 'sheaf.probe': 'off' }, (sc) => windows(sc).countPerPartition());
     expect(off.result).toHaveLength(4);
