@@ -65,8 +65,8 @@ export async function* compute(node: PipelineNode, input: PartitionInput, contex
   yield* chunks;
 }
 
-/** Nested generators that a pull may run through without letting go of the stack. */
-const STACK_LEVELS = 64;
+/** Levels of a lineage after which a pull lets go of the stack. A prime, so that no pattern of operators keeps missing it. */
+const STACK_LEVELS = 61;
 
 /** A pull of nested generators recurses down to the source; here it goes on with a fresh stack. */
 async function* unstacked(chunks: Chunks): Chunks {

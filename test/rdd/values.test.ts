@@ -120,6 +120,18 @@ describe('a long lineage', () => {
     expect(await rdd.take(1)).toEqual([500]);
   });
 
+  it('of maps and unions by turns runs', async () => {
+    const one = sc.range(0, 1, 1, 1);
+    let rdd = one;
+    for (let k = 0; k < 700; k++)
+      rdd = rdd
+        .union(one)
+        .map(increment)
+        .filter((x) => x >= 0);
+    expect(await rdd.count()).toBe(701);
+    expect(await rdd.first()).toBe(700);
+  });
+
   it('of hundreds of unions, each of the one before, runs', async () => {
     let rdd = sc.range(0, 1, 1, 1);
     for (let k = 1; k <= 300; k++) rdd = rdd.union(sc.range(k, k + 1, 1, 1));
