@@ -2,7 +2,9 @@ import { usePartitionOpt } from './partition-opt/index.js';
 
 import './rdd/shared-modules.js';
 
-export { type ClassifierOptions, type Evaluation, MLPClassifier, MLPModel } from './mlp/classifier.js';
+export { MLPClassifier } from './mlp/classifier.js';
+export type { ClassifierOptions } from './mlp/classifier-options.js';
+export { type EvaluateOptions, type Evaluation, MLPModel } from './mlp/model.js';
 export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
 export { DivergedError, type EpochReport } from './mlp/trainer.js';
 export { type WindowOptions, windowFeatures } from './mlp/window-features.js';

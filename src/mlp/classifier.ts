@@ -1,38 +1,14 @@
-import { createHash } from 'node:crypto';
-import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import type { SheafContext } from '../rdd/context.js';
-import { operatorName } from '../rdd/rdd.js';
+import { operatorName } from '../rdd/call-site.js';
 import type { BackendPreference } from './backends.js';
-import { accuracy, addConfusion, type ConfusionMatrix, formatConfusion, macroF1 } from './metrics.js';
-import type { Activation, Network } from './network.js';
-import { type NumericalPlan, numericalPlan } from './numerical-plan.js';
+import { type ClassifierOptions, checkOptions } from './classifier-options.js';
+import { MLPModel } from './model.js';
+import type { Network } from './network.js';
+import { numericalPlan } from './numerical-plan.js';
 import type { OptimizerSpec } from './optimizers.js';
 import { summaries } from './standard-scaler.js';
-import { bytesOf } from './train-program.js';
-import { type Aggregation, type EpochReport, train } from './trainer.js';
-
-export interface ClassifierOptions {
-  /** Units of the hidden layers. Default [100], as scikit-learn. */
-  readonly hidden?: readonly number[];
-  /** Default relu. */
-  readonly activation?: Activation;
-  /** Passes over the rows. Default 20. */
-  readonly epochs?: number;
-  /** Rows of a global step, however many slots compute it. Default 256. */
-  readonly batchSize?: number;
-  /** Default Adam with learning rate 0.001. */
-  readonly optimizer?: OptimizerSpec;
-  /** L2 penalty on weights. Default 0. */
-  readonly l2?: number;
-  /** Decides the initial weights and the order of rows. Default 0. */
-  readonly seed?: number;
-  /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
-  readonly shards?: number;
-  /** How gradients are merged; equal bits either way. Default `tree`. */
-  readonly aggregation?: Aggregation;
-  readonly onEpoch?: (report: EpochReport) => void;
-}
+import type { PartitionSummary } from './summarise.js';
+import { type Aggregation, train } from './trainer.js';
 
 let models = 0;
 
@@ -46,11 +22,17 @@ let models = 0;
  * ```
  */
 export class MLPClassifier {
-  constructor(readonly options: ClassifierOptions = {}) {}
+  readonly options: ClassifierOptions;
+
+  /** @throws TypeError naming an option that is not known or has a bad value */
+  constructor(options: ClassifierOptions = {}) {
+    this.options = checkOptions(options);
+  }
 
   /**
    * @param table batches with a `FixedSizeList<Float32>` column of features and a column of labels (text or numbers)
-   * @throws Error when the table is empty or holds one class only; DivergedError when the loss is no number any more
+   * @throws Error when the table is empty or holds one class only; JobError naming column, row and partition for a feature
+   *   that is no finite number or a missing label; DivergedError when the loss is no number any more
    */
   async fit(table: ArrowRDD, columns: { features?: string; label?: string } = {}): Promise<MLPModel> {
     const { features = 'features', label = 'label' } = columns;
@@ -60,8 +42,10 @@ export class MLPClassifier {
     const classes = classesOf(parts.map((part) => part.labels));
     if (rows === 0) throw new Error('MLPClassifier.fit: the training table has no rows');
     if (classes.length < 2)
-      throw new Error(`MLPClassifier.fit: column "${label}" holds one class only (${classes[0]}); two are needed`);
-    const network = this.#network(Math.max(...parts.map((part) => part.width)), classes.length);
+      throw new Error(
+        `MLPClassifier.fit: column "${label}" holds one class only, "${classes[0]}", in all ${rows} rows; two are needed`,
+      );
+    const network = this.#network(widthOf(parts, features), classes.length);
     const {
       epochs = 20,
       batchSize = 256,
@@ -95,6 +79,16 @@ export class MLPClassifier {
   }
 }
 
+/** Partitions without rows know none. */
+function widthOf(parts: readonly PartitionSummary[], features: string): number {
+  const widths = [...new Set(parts.filter(({ rows }) => rows > 0).map(({ width }) => width))];
+  if (widths.length > 1)
+    throw new Error(
+      `MLPClassifier.fit: column "${features}" has ${widths.join(' and ')} features a row; all rows need the same`,
+    );
+  return widths[0]!;
+}
+
 const ADAM: OptimizerSpec = { kind: 'adam', learningRate: 1e-3 };
 
 /** Distinct labels in a fixed order: numbers by value, all else by code points. */
@@ -102,73 +96,4 @@ function classesOf(counts: readonly Readonly<Record<string, number>>[]): string[
   const names = [...new Set(counts.flatMap((labels) => Object.keys(labels)))];
   const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
   return names.sort(numeric ? (a, b) => Number(a) - Number(b) : (a, b) => (a < b ? -1 : a > b ? 1 : 0));
-}
-
-export interface Evaluation {
-  readonly rows: number;
-  readonly accuracy: number;
-  readonly macroF1: number;
-  readonly classes: readonly string[];
-  /** Counts, true class by row, predicted class by column. */
-  readonly confusion: readonly (readonly number[])[];
-  /** The counts as text. */
-  readonly table: string;
-}
-
-/** A fitted network. */
-export class MLPModel {
-  constructor(
-    readonly context: SheafContext,
-    readonly network: Network,
-    /** All weights in the network's layout. */
-    readonly theta: Float32Array,
-    readonly classes: readonly string[],
-    readonly features: string,
-    readonly label: string,
-    readonly plan: NumericalPlan,
-    /** Mean loss of each epoch. */
-    readonly losses: readonly number[],
-    /** What it was trained on, for people: `TensorFlow 2.21.0 (CPU, amx_bf16)`. */
-    readonly backend: string,
-  ) {}
-
-  /** Hex SHA-256 of the weights' bytes: equal hashes, equal bits. */
-  get weightsHash(): string {
-    return createHash('sha256').update(bytesOf(this.theta)).digest('hex');
-  }
-
-  /** Predicts every row of a table on the executors and counts. */
-  async evaluate(table: ArrowRDD): Promise<Evaluation> {
-    const { context, classes, features, label, network } = this;
-    const id = `theta-${this.weightsHash.slice(0, 16)}`;
-    const scope = `${context.app}/${id}`;
-    const theta = await context.blocks.put(id, scope, bytesOf(this.theta));
-    const parameters = {
-      network,
-      backend: context.conf.get('sheaf.backend'),
-      classes,
-      features,
-      label,
-      theta,
-    } as unknown as Json;
-    const terminal = { kind: 'module', module: 'mlp/evaluate-partition', parameters } as const;
-    const request = { top: table.node, terminal, name: operatorName('MLPModel.evaluate') };
-    try {
-      const width = classes.length;
-      const parts = await context.runJob(request, async (answer) => ({
-        classes: width,
-        counts: Float64Array.from(answer as number[]),
-      }));
-      const matrix: ConfusionMatrix = parts.reduce<ConfusionMatrix>(addConfusion, {
-        classes: width,
-        counts: new Float64Array(width ** 2),
-      });
-      const rows = matrix.counts.reduce((sum, count) => sum + count, 0);
-      const confusion = classes.map((_, row) => [...matrix.counts.subarray(row * width, (row + 1) * width)]);
-      const table = formatConfusion(matrix, classes);
-      return { rows, accuracy: accuracy(matrix), macroF1: macroF1(matrix), classes, confusion, table };
-    } finally {
-      context.dag.release(scope);
-    }
-  }
 }

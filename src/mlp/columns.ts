@@ -1,12 +1,9 @@
 import { DataType, type RecordBatch } from 'apache-arrow';
+import { FailureError } from '../protocol/failure.js';
+import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 
-/** A fixed-size list column of float32 as one row-major matrix. @throws TypeError naming the column and what it is instead */
-export function featureMatrix(
-  batches: readonly RecordBatch[],
-  column: string,
-  width: number,
-  shard?: number,
-): Float32Array {
+/** A fixed-size list column of float32 as one row-major matrix. @throws FailureError naming the column and what it is instead */
+export function featureMatrix(batches: readonly RecordBatch[], column: string, width: number): Float32Array {
   const rows = batches.reduce((sum, batch) => sum + batch.numRows, 0);
   const matrix = new Float32Array(rows * width);
   let at = 0;
@@ -15,14 +12,32 @@ export function featureMatrix(
     matrix.set(values, at);
     at += values.length;
   }
-  const bad = matrix.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    const where = shard === undefined ? '' : ` of shard ${shard}`;
-    throw new RangeError(
-      `column "${column}": value ${bad % width} of row ${Math.floor(bad / width)}${where} is ${matrix[bad]}; features must be finite numbers`,
-    );
-  }
   return matrix;
+}
+
+/**
+ * Looks for a feature that is not a finite number.
+ * @param before rows of the partition before this batch
+ * @throws FailureError naming the column, the feature (by its name, where the column knows it) and the row
+ */
+export function requireFinite(batch: RecordBatch, column: string, before: number): void {
+  const values = listValues(batch, column);
+  // One addition a value: a sum is finite unless a value is not, or finite ones overflow it, which no float32 do in float64.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  if (Number.isFinite(sum)) return;
+  const width = listWidth(batch, column);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  const feature = `feature ${bad % width}${featureName(batch, column, bad % width)}`;
+  throw badData(
+    `column "${column}": ${feature} of row ${before + Math.floor(bad / width) + 1} of the partition is ${values[bad]}; ` +
+      'features must be finite numbers: correct what makes it, or leave such rows out before',
+  );
+}
+
+function featureName(batch: RecordBatch, column: string, k: number): string {
+  const names = batch.schema.fields.find(({ name }) => name === column)?.metadata.get(FEATURE_NAMES);
+  return names === undefined ? '' : ` ("${(JSON.parse(names) as string[])[k]}")`;
 }
 
 /** The values of a batch's list column without a copy, row after row. */
@@ -30,9 +45,11 @@ export function listValues(batch: RecordBatch, column: string, width?: number): 
   const data = columnData(batch, column);
   const type = data.type;
   if (!DataType.isFixedSizeList(type) || !DataType.isFloat(type.valueType) || type.valueType.precision !== 1)
-    throw new TypeError(`column "${column}" is ${type}; features must be a FixedSizeList of Float32`);
+    throw badData(
+      `column "${column}" is ${type}; features must be a FixedSizeList of Float32 (assemble makes one of number columns)`,
+    );
   if (width !== undefined && type.listSize !== width)
-    throw new TypeError(`column "${column}" has ${type.listSize} features a row, expected ${width}`);
+    throw badData(`column "${column}" has ${type.listSize} features a row, expected ${width}`);
   const child = data.children[0]!;
   const first = child.length === data.length * type.listSize ? 0 : data.offset * type.listSize;
   return (child.values as Float32Array).subarray(first, first + data.length * type.listSize);
@@ -41,45 +58,59 @@ export function listValues(batch: RecordBatch, column: string, width?: number): 
 export function listWidth(batch: RecordBatch, column: string): number {
   const { type } = columnData(batch, column);
   if (!DataType.isFixedSizeList(type))
-    throw new TypeError(`column "${column}" is ${type}; features must be a FixedSizeList of Float32`);
+    throw badData(
+      `column "${column}" is ${type}; features must be a FixedSizeList of Float32 (assemble makes one of number columns)`,
+    );
   return type.listSize;
 }
 
-/** Labels as they are, each as text; null is no label. */
-export function labelTexts(batch: RecordBatch, column: string): string[] {
+/**
+ * Labels as they are, each as text.
+ * @param before rows of the partition before this batch, for messages
+ * @throws FailureError for a row without a label
+ */
+export function labelTexts(batch: RecordBatch, column: string, before = 0): string[] {
   columnData(batch, column);
   const vector = batch.getChild(column)!;
   return Array.from({ length: batch.numRows }, (_, row) => {
     const value = vector.get(row);
-    if (value === null || value === undefined) throw new TypeError(`column "${column}": row ${row} has no label`);
+    if (value === null || value === undefined || Number.isNaN(value))
+      throw badData(
+        `column "${column}": row ${before + row + 1} of the partition has no label; ` +
+          `leave such rows out: where("${column}", (label) => label !== null)`,
+      );
     return String(value);
   });
 }
 
-/** Class numbers (classification) or values (regression, one output). */
+/** Class numbers (classification) or values (regression, one output). @throws FailureError for a label that is no class */
 export function labelIndices(
   batches: readonly RecordBatch[],
   column: string,
   classes: readonly string[] | undefined,
 ): Int32Array | Float32Array {
-  if (!classes) return Float32Array.from(batches.flatMap((batch) => labelTexts(batch, column).map(Number)));
+  const texts = batches.flatMap((batch) => labelTexts(batch, column));
+  if (!classes) return Float32Array.from(texts, Number);
   const index = new Map(classes.map((name, k) => [name, k]));
-  return Int32Array.from(
-    batches.flatMap((batch) =>
-      labelTexts(batch, column).map((text) => {
-        const k = index.get(text);
-        if (k === undefined)
-          throw new RangeError(
-            `label "${text}" of column "${column}" was not seen in training (${classes.join(', ')})`,
-          );
-        return k;
-      }),
-    ),
-  );
+  return Int32Array.from(texts, (text) => {
+    const k = index.get(text);
+    if (k !== undefined) return k;
+    throw badData(`label "${text}" of column "${column}" was not seen in training (${shortList(classes)})`);
+  });
+}
+
+/** `walk, run, …` */
+export function shortList(names: readonly string[]): string {
+  return names.length > 20 ? `${names.slice(0, 20).join(', ')}, … ${names.length} in all` : names.join(', ');
 }
 
 function columnData(batch: RecordBatch, column: string) {
   const vector = batch.getChild(column);
-  if (!vector) throw new TypeError(`there is no column "${column}" among ${batch.schema.names.join(', ')}`);
+  if (!vector) throw badData(`there is no column "${column}"; there are ${shortList(batch.schema.names.map(String))}`);
   return vector.data[0]!;
+}
+
+/** What is wrong with the user's data: it needs no stack, the message says where. */
+function badData(message: string): FailureError {
+  return new FailureError({ kind: 'user-error', message });
 }

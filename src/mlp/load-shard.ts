@@ -11,7 +11,7 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
   const spec = parameters as unknown as TrainingSpec;
   const batches: RecordBatch[] = [];
   for await (const chunk of chunks) if (isBatch(chunk)) batches.push(chunk);
-  const features = featureMatrix(batches, spec.features, spec.plan.network.inputs, shard);
+  const features = featureMatrix(batches, spec.features, spec.plan.network.inputs);
   const labels = labelIndices(batches, spec.label, spec.classes);
   const replica = await Replica.resident(spec, context);
   replica.network.loadShard(shard, features, labels);

@@ -42,8 +42,12 @@ export class ParameterServerRounds implements Rounds {
       ...{ op: 'round', generation, step: from, steps, rank, shards },
       server,
     }));
-    const totals = answers[0]!.value as unknown as StepTotal[];
-    for (const [k, total] of totals.entries()) onStep(from + k, { ...total, lossSum: total.lossSum ?? Number.NaN });
+    const members = answers.map(({ value }) => value as unknown as StepTotal[]);
+    for (const [k, { rows, lossSum }] of members[0]!.entries()) {
+      const bad = members.flatMap((totals) => totals[k]!.bad ?? []);
+      const parts = bad.map((node) => ({ ...node, lossSum: Number.NaN }));
+      onStep(from + k, { rows, lossSum: lossSum ?? Number.NaN, parts });
+    }
     return { step: from + steps, pending: [] };
   }
 

@@ -25,7 +25,9 @@ function scaled(batch: RecordBatch, column: string, scaler: StandardScalerModel)
   const type = new FixedSizeList(width, new Field('item', new Float32(), false));
   const items = makeData({ type: new Float32(), length: matrix.length, nullCount: 0, data: matrix });
   const list = makeData({ type, length: batch.numRows, nullCount: 0, child: items });
-  const fields = batch.schema.fields.map((field) => (field.name === column ? new Field(column, type, false) : field));
+  const fields = batch.schema.fields.map((field) =>
+    field.name === column ? new Field(column, type, false, field.metadata) : field,
+  );
   const children = batch.schema.fields.map((field, k) => (field.name === column ? list : batch.data.children[k]!));
   const schema = new Schema(fields, batch.schema.metadata);
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children }));

@@ -3,7 +3,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
 import { TaskSetError } from '../scheduler/task-set.js';
-import { layoutOf } from './layout.js';
+import { initialTheta, layoutOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { ParameterServerRounds } from './ps-rounds.js';
 import type { Rounds, StepLoss } from './rounds.js';
@@ -30,13 +30,15 @@ export interface TrainingResult {
   readonly generations: number;
 }
 
-/** The loss is no number any more. The last good weights are kept. */
+/** The loss, or a weight, is no number any more. The last good weights are kept. */
 export class DivergedError extends Error {
   override readonly name = 'DivergedError';
   constructor(
     message: string,
+    /** In which it was noticed, from 1. */
     readonly epoch: number,
-    readonly lastGoodTheta: Float32Array | undefined,
+    /** Weights after the last epoch that left finite ones; the initial weights when none did. */
+    readonly lastGoodTheta: Float32Array,
   ) {
     super(message);
   }
@@ -62,7 +64,9 @@ export async function train(
   const cluster = new TrainingCluster(context, spec, shards);
   const rounds: Rounds = aggregation === 'ps' ? new ParameterServerRounds(cluster) : new TreeRounds(cluster);
   const losses: number[] = [];
-  let committed: Committed = { step: 0, block: null };
+  let committed = BEGINNING;
+  /** The state before the committed one: kept because it takes another step to see that an update was one too many. */
+  let previous = BEGINNING;
   let formed = false;
   let fruitless = 0;
   try {
@@ -74,24 +78,31 @@ export async function train(
           await rounds.begin(committed);
           formed = true;
         }
-        const previous = committed;
-        const loss = await runEpoch(cluster, rounds, previous, losses.length + 1);
-        committed = loss.committed;
-        fruitless = 0;
-        losses.push(loss.mean);
+        const epoch = await runEpoch(cluster, rounds, committed, losses.length + 1);
         if (previous.block) context.tasks.release(previous.block.scope);
-        onEpoch({ epoch: losses.length, loss: loss.mean });
+        previous = committed;
+        committed = epoch.committed;
+        fruitless = 0;
+        losses.push(epoch.mean);
+        onEpoch({ epoch: losses.length, loss: epoch.mean });
       } catch (error) {
+        if (error instanceof Diverged) throw await diverged(error, context, plan, [committed, previous]);
         if (!isLoss(error)) throw error;
         if (++fruitless >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, losses.length + 1);
         formed = false;
         const message = `training goes on from epoch ${losses.length + 1} on other slots: ${(error as Error).message}`;
         context.bus.emit({ event: 'warning', message });
-        if (committed.block) committed = await stillReadable(context, committed, losses);
+        if (committed.block && !(await readable(context, committed))) {
+          context.bus.emit({ event: 'warning', message: LOST });
+          committed = previous = BEGINNING;
+          losses.length = 0;
+        }
       }
     }
+    const theta = await thetaOf(context, plan, committed);
+    if (!allFinite(theta)) throw await diverged(new Diverged(committed.step - 1), context, plan, [previous]);
     return {
-      theta: await thetaOf(context, plan, committed),
+      theta,
       losses,
       backend: cluster.backend,
       generations: cluster.generation + 1,
@@ -107,17 +118,11 @@ async function runEpoch(cluster: TrainingCluster, rounds: Rounds, from: Committe
   const begun = context.bus.clock.now();
   let rows = 0;
   let lossSum = 0;
-  const result = await rounds
-    .run(from.step, plan.stepsPerEpoch, (step, loss) => {
-      rows += loss.rows;
-      lossSum += loss.lossSum;
-      if (!Number.isFinite(loss.lossSum)) throw new Diverged(step, loss);
-    })
-    .catch(async (error: unknown) => {
-      if (!(error instanceof Diverged)) throw error;
-      const theta = from.block ? await thetaOf(context, plan, from) : undefined;
-      throw new DivergedError(divergedMessage(error, epoch, theta !== undefined), epoch, theta);
-    });
+  const result = await rounds.run(from.step, plan.stepsPerEpoch, (step, loss) => {
+    rows += loss.rows;
+    lossSum += loss.lossSum;
+    if (!Number.isFinite(loss.lossSum)) throw new Diverged(step, loss);
+  });
   const committed = await rounds.commit(result);
   const mean = lossSum / rows;
   const ms = context.bus.clock.now() - begun;
@@ -134,29 +139,48 @@ async function runEpoch(cluster: TrainingCluster, rounds: Rounds, from: Committe
   return { committed, mean };
 }
 
+/** Noticed in the update after `step` ones; without a loss: its weights are no numbers. */
 class Diverged extends Error {
   constructor(
     readonly step: number,
-    readonly loss: StepLoss,
+    readonly loss?: StepLoss,
   ) {
     super('diverged');
   }
 }
 
-function divergedMessage({ step, loss }: Diverged, epoch: number, kept: boolean): string {
-  const bad = loss.parts?.filter(({ lossSum }) => !Number.isFinite(lossSum));
-  const shards = bad?.map(({ level, index }) => shardRange(level, index)).join(', ');
+/** @param states the newest first; the first that is all numbers is the last good one */
+async function diverged(
+  { step, loss }: Diverged,
+  context: SheafContext,
+  plan: NumericalPlan,
+  states: readonly Committed[],
+): Promise<DivergedError> {
+  let good = initialTheta(plan.network, plan.seed, plan.initializer);
+  let epochs = 0;
+  for (const state of states) {
+    const theta = state.block ? await thetaOf(context, plan, state).catch(() => undefined) : undefined;
+    if (!theta || !allFinite(theta)) continue;
+    good = theta;
+    epochs = state.step / plan.stepsPerEpoch;
+    break;
+  }
+  const what = loss ? `the loss became ${loss.lossSum}` : 'weights became infinite or NaN';
+  const bad = loss?.parts?.filter(({ lossSum }) => !Number.isFinite(lossSum)) ?? [];
+  const shards = bad.map(({ level, index }) => shardRange(level, index, plan.shards)).join(', ');
   const where = shards ? `, in gradient shard ${shards}` : '';
-  const advice = 'try a smaller learning rate, or scale the features';
-  const weights = kept
-    ? `the weights after epoch ${epoch - 1} are kept in this error's lastGoodTheta`
-    : 'no epoch had ended';
-  return `the loss became ${loss.lossSum} in epoch ${epoch} (update ${step + 1})${where}: ${advice}; ${weights}`;
+  const kept = epochs > 0 ? `the weights after epoch ${epochs}` : 'the initial weights, as no epoch went well';
+  const epoch = Math.floor(step / plan.stepsPerEpoch) + 1;
+  const message =
+    `${what} in epoch ${epoch} of ${plan.epochs} (update ${step + 1})${where}: try a smaller learning rate, ` +
+    `or scale the features; this error's lastGoodTheta holds ${kept}`;
+  return new DivergedError(message, epoch, good);
 }
 
-function shardRange(level: number, index: number): string {
+function shardRange(level: number, index: number, shards: number): string {
   const first = index * 2 ** level;
-  return level === 0 ? String(first) : `${first} to ${first + 2 ** level - 1}`;
+  const last = Math.min(first + 2 ** level, shards) - 1;
+  return first === last ? String(first) : `${first} to ${last}`;
 }
 
 function givenUp(error: Error, epoch: number): Error {
@@ -171,17 +195,18 @@ function isLoss(error: unknown): boolean {
   return ['executor-lost', 'fetch-failed'].includes(toFailure(error).kind);
 }
 
+const BEGINNING: Committed = { step: 0, block: null };
+const LOST = 'every copy of the committed state is lost: training begins again';
+
 /** When every holder of the committed state is gone the training begins again: slower, with the same weights. */
-async function stillReadable(context: SheafContext, committed: Committed, losses: number[]): Promise<Committed> {
-  try {
-    await context.blocks.get(committed.block!);
-    return committed;
-  } catch {
-    context.bus.emit({ event: 'warning', message: 'every copy of the committed state is lost: training begins again' });
-    losses.length = 0;
-    return { step: 0, block: null };
-  }
+async function readable(context: SheafContext, committed: Committed): Promise<boolean> {
+  return context.blocks.get(committed.block!).then(
+    () => true,
+    () => false,
+  );
 }
+
+const allFinite = (values: Float32Array) => values.every(Number.isFinite);
 
 async function thetaOf(context: SheafContext, plan: NumericalPlan, { block }: Committed): Promise<Float32Array> {
   return floats(await context.blocks.get(block!)).slice(0, layoutOf(plan.network).length);

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { FailureError } from '../protocol/failure.js';
 import type { TaskContext } from '../protocol/program.js';
 import { type Frame, type FromServer, onFrames, type ServerAddress, sendFrame, type ToServer } from './ps-protocol.js';
-import type { GradientSum, ValueNode } from './tree.js';
+import type { GradientSum, TreeNode, ValueNode } from './tree.js';
 
 /** What a member of a round computes with: a replica of the network, seen from here. */
 export interface RoundMember {
@@ -27,6 +27,8 @@ export interface StepTotal {
   readonly rows: number;
   /** JSON has no NaN: null is one. */
   readonly lossSum: number | null;
+  /** This member's own sums whose loss is no number, where there are any. */
+  readonly bad?: readonly TreeNode[];
 }
 
 /**
@@ -90,7 +92,9 @@ export class ServerConnection {
       for (const { value } of nodes) context.metrics.rows += value.rows;
       context.metrics.fetchMs += performance.now() - begun;
       context.metrics.bytesIn += payload.length;
-      totals.push({ rows: header.rows, lossSum: header.lossSum });
+      const bad = nodes.filter(({ value }) => !Number.isFinite(value.lossSum));
+      const own = bad.length > 0 ? { bad: bad.map(({ level, index }) => ({ level, index })) } : {};
+      totals.push({ rows: header.rows, lossSum: header.lossSum, ...own });
     }
     return totals;
   }
