@@ -224,6 +224,20 @@ describe('messages', () => {
     expect(a.ran.length).toBe(1);
   });
 
+  it('that are too large to travel fail their job, saying which; tasks of large inputs are not packed together', async () => {
+    const { scheduler, join, finish } = await cluster();
+    const a = await join('a', 1);
+    const inputs = (chars: number) => ({
+      tasks: Array.from({ length: 40 }, (_, partition) => ({ partition, inputs: 'x'.repeat(chars) })),
+      expectedMs: 0.01,
+    });
+    expect(values(await finish(scheduler.run(taskSet(0, 40, inputs(100_000)))))).toEqual(complete(40));
+    expect(a.ran.every(({ tasks }) => tasks.length <= 2)).toBe(true);
+    await expect(finish(scheduler.run(taskSet(1, 40, inputs(2_000_000))))).rejects.toThrow(
+      /job job-1, stage 1, partition \d+.*MB of JSON/,
+    );
+  });
+
   it('that are merely slow are not, neither running nor waiting for a seat', async () => {
     const { scheduler, join, finish } = await cluster();
     const a = await join('a', 1, { takes: () => 120_000, answer: answers });

@@ -279,6 +279,7 @@ export class TaskScheduler {
   }
 
   #assign(): void {
+    const now = this.bus.clock.now();
     const slots = this.slots();
     const alive = new Set([...slots, ...this.#hostSeats()].map(({ key }) => key));
     for (const state of [...this.#active.keys()]) this.#settle(state, state.orphaned(alive));
@@ -295,7 +296,7 @@ export class TaskScheduler {
         for (const state of this.#active.keys()) {
           if ((slot.index === HOST_SEAT) !== (state.set.host ?? false)) continue;
           if (depth > 0 && state.waiting < slots.length && !state.set.gang) continue;
-          const tasks = state.next(slot.key, alive, this.bus.clock.now());
+          const tasks = state.next(slot.key, alive, now);
           if (tasks.length === 0) continue;
           const message = this.#message(slot.executor.id, slot.index, state, tasks);
           this.#open.set(message.id, { message, state, sentAt: message.sentAt, missing: 0, judgedBy: 0 });
@@ -306,12 +307,11 @@ export class TaskScheduler {
       }
     }
     if (messages.length > 0) this.#send(messages);
-    this.#dispatchAtNextChance();
+    this.#dispatchAtNextChance(now);
   }
 
-  #dispatchAtNextChance(): void {
+  #dispatchAtNextChance(now: number): void {
     const { clock } = this.bus;
-    const now = clock.now();
     const at = Math.min(...[...this.#active.keys()].map((state) => state.nextChance(now) ?? Number.POSITIVE_INFINITY));
     if (at === (this.#nextChance?.at ?? Number.POSITIVE_INFINITY)) return;
     this.#nextChance?.cancel();
@@ -330,11 +330,26 @@ export class TaskScheduler {
     return { id, driver, executor, slot, program: state.set.program, tasks, sentAt: this.bus.clock.now() };
   }
 
-  /** A send that fails leaves its messages open: the next check sends them again. */
+  /** A send that fails leaves its messages open, to be sent again; one that can never be sent fails its tasks. */
   #send(messages: readonly TaskMessage[]): void {
     this.channel.send(messages).catch((error: Error) => {
-      this.bus.emit({ event: 'warning', message: `tasks could not be sent and will be sent again: ${error.message}` });
+      if (error instanceof RangeError && messages.length > 1) for (const message of messages) this.#send([message]);
+      else if (error instanceof RangeError) this.#refuse(messages[0]!, error);
+      else {
+        const message = `tasks could not be sent and will be sent again: ${error.message}`;
+        this.bus.emit({ event: 'warning', message });
+      }
     });
+  }
+
+  #refuse({ id, tasks }: TaskMessage, { message }: RangeError): void {
+    const open = this.#open.get(id);
+    this.#open.delete(id);
+    for (const { partition, attempt } of open ? tasks : []) {
+      const failure: Failure = { kind: 'user-error', message };
+      this.#settle(open!.state, open!.state.fail(partition, attempt, failure, this.bus.clock.now()));
+    }
+    this.#dispatch();
   }
 
   /** Compares what executors say they hold with what they should: sends again what vanished, cancels again what strayed. */

@@ -63,6 +63,8 @@ export class TaskSetError extends Error {
 
 /** A message shorter than this costs more to send than to carry out. */
 const MESSAGE_TARGET_MS = 20;
+/** Characters of the inputs of one message's tasks: no more are packed together, for queues bound a message's size. */
+const MESSAGE_TARGET_CHARS = 128 * 1024;
 
 export interface TaskSetLimits {
   readonly maxFailures: number;
@@ -122,7 +124,9 @@ export class TaskSetState {
     const eligible = [mine, anyones, others].find((list) => list.length > 0) ?? [];
     const first = eligible[0];
     if (!first) return [];
-    const taken = first.alone ? [first] : eligible.slice(0, this.#pack(alive.size)).filter((each) => !each.alone);
+    const taken = first.alone
+      ? [first]
+      : fitting(eligible.slice(0, this.#pack(alive.size)).filter((each) => !each.alone));
     const gone = new Set(taken);
     this.#waiting = this.#waiting.filter((each) => !gone.has(each));
     return taken.map(({ spec, attempt }) => {
@@ -197,4 +201,15 @@ export class TaskSetState {
 function alone(slot: SlotKey, alive: ReadonlySet<SlotKey>): boolean {
   for (const other of alive) if (other !== slot && !other.endsWith(`#${HOST_SEAT}`)) return false;
   return true;
+}
+
+/** The first tasks that one message can carry, at least one. */
+function fitting(tasks: readonly Waiting[]): readonly Waiting[] {
+  if (tasks.length < 2) return tasks;
+  let chars = 0;
+  const end = tasks.findIndex(({ spec }, index) => {
+    chars += JSON.stringify(spec.inputs).length;
+    return index > 0 && chars > MESSAGE_TARGET_CHARS;
+  });
+  return end < 0 ? tasks : tasks.slice(0, end);
 }
