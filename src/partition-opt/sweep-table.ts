@@ -57,7 +57,11 @@ function marks({ best, knee, model }: SweepReport, { value, partitions }: SweepR
   ];
 }
 
+/** Equal runs that differ more than this were not alone on the machine. */
+const UNSTEADY = 1.3;
+
 function notes({ key, best, knee, model, error, rows }: SweepReport): string[] {
+  const unsteady = Math.max(...rows.map(({ measured }) => measured.max / measured.min));
   const chosen = rows.find(({ partitions }) => partitions === model);
   return [
     `best: ${key}=${best}${knee === best ? '' : `; from ${knee} on nothing more than 5 % is won`}`,
@@ -69,6 +73,11 @@ function notes({ key, best, knee, model, error, rows }: SweepReport): string[] {
             : `the model chooses ${model}, which was not swept`,
         ]),
     ...(error ? [`predictions are ${percent(error.median)} off (median; at worst ${percent(error.max)})`] : []),
+    ...(unsteady > UNSTEADY
+      ? [
+          `equal runs differ up to ${unsteady.toFixed(1)} times: is the machine busy with other work? then trust little of this`,
+        ]
+      : []),
   ];
 }
 

@@ -76,6 +76,16 @@ describe('sweepReport', () => {
     expect(sweepTable(report)).toContain('aggregation  job s    min-max  ratio');
   });
 
+  it('says when equal runs differ too much to be compared', () => {
+    const noisy = sweepReport(parseSweep('sheaf.partitions=1,2'), [
+      run('1', 1, 1000),
+      run('1', 1, 2500),
+      run('2', 1, 900),
+    ]);
+    expect(sweepTable(noisy)).toContain('equal runs differ up to 2.5 times');
+    expect(sweepTable(sweepReport(sweep, runs))).not.toContain('equal runs differ');
+  });
+
   it('is a table and a curve for people', () => {
     expect(sweepTable(sweepReport(sweep, runs))).toBe(
       `
