@@ -36,16 +36,16 @@ const MEMORY_RESERVE_BYTES = 32 * 1024 * 1024;
  * twice replaces its block by equal bytes. Reads and writes are synchronous: a slot has nothing else to do meanwhile.
  */
 export class BlockFiles implements Blocks {
-  constructor(readonly home: BlockHome) {}
+  /** @param freeBytes of the file system that holds a directory; for tests */
+  constructor(
+    readonly home: BlockHome,
+    readonly freeBytes: (directory: string) => number = freeBytesAt,
+  ) {}
 
   async put(id: string, scope: string, bytes: Uint8Array, options: { code?: boolean } = {}): Promise<BlockRef> {
-    const root = this.#directoryFor(bytes.length);
-    const path = join(root, scope, fileName(id));
+    let path: string;
     try {
-      if (!existsSync(root)) throw new Error(`${root} is gone`); // its owner ended: nothing may appear there again
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(`${path}.partial-${process.pid}`, bytes);
-      renameSync(`${path}.partial-${process.pid}`, path);
+      path = this.#write(this.#directoryFor(bytes.length), scope, id, bytes);
     } catch (error) {
       const message = `block ${id} (${bytes.length} bytes) could not be written: ${(error as Error).message}`;
       throw new FailureError({ kind: 'resource', message });
@@ -59,6 +59,23 @@ export class BlockFiles implements Blocks {
       ...(options.code ? { sha256: createHash('sha256').update(bytes).digest('hex') } : {}),
       at: [{ holder, host, path, url }],
     };
+  }
+
+  #write(root: string, scope: string, id: string, bytes: Uint8Array): string {
+    const path = join(root, scope, fileName(id));
+    const partial = `${path}.partial-${process.pid}`;
+    try {
+      if (!existsSync(root)) throw new Error(`${root} is gone`); // its owner ended: nothing may appear there again
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(partial, bytes);
+      renameSync(partial, path);
+      return path;
+    } catch (error) {
+      rmSync(partial, { force: true });
+      const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'; // others filled it between asking and writing
+      if (full && root !== this.home.diskDirectory) return this.#write(this.home.diskDirectory, scope, id, bytes);
+      throw error;
+    }
   }
 
   async get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer> {
@@ -99,9 +116,13 @@ export class BlockFiles implements Blocks {
   #directoryFor(bytes: number): string {
     const { memoryDirectory, diskDirectory } = this.home;
     if (memoryDirectory === diskDirectory) return diskDirectory;
-    const { bavail, bsize } = statfsSync(dirname(memoryDirectory));
-    return bavail * bsize > bytes + MEMORY_RESERVE_BYTES ? memoryDirectory : diskDirectory;
+    return this.freeBytes(dirname(memoryDirectory)) > bytes + MEMORY_RESERVE_BYTES ? memoryDirectory : diskDirectory;
   }
+}
+
+function freeBytesAt(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 function nearestFirst(at: readonly BlockLocation[], home: BlockHome): BlockLocation[] {
