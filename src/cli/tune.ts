@@ -44,7 +44,10 @@ Examples:
   sheaf tune job.ts --sweep 'sheaf.master=local[1],local[2],local-cluster[2,1]'`,
     )
     .action(async (job: string, _args: string[], flags: TuneFlags, command: Command) => {
-      process.exitCode = await tune(resolve(job), command.args.slice(1), flags);
+      // commander keeps the separator when unknown options stand before it.
+      const separator = command.args.indexOf('--');
+      const args = command.args.filter((_, k) => k > 0 && k !== separator);
+      process.exitCode = await tune(resolve(job), args, flags);
     });
 }
 
