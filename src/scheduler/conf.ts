@@ -113,7 +113,7 @@ export function parseProperties(text: string, file: string): Settings {
 }
 
 function checkedKey(key: string, where = ''): string {
-  if (key in SETTINGS) return key;
+  if (Object.hasOwn(SETTINGS, key)) return key;
   const known = Object.keys(SETTINGS).join(', ');
   throw new Error(`${where}there is no setting "${key}"; the settings are ${known}`);
 }
