@@ -60,12 +60,13 @@ export default async function main(sc: SheafContext, args: string[]) {
     [label, group].filter((name) => name !== undefined).map((name) => [name, 'utf8' as const]),
   );
   const columns = { ...numbers, ...names };
+  const kept = ['features', ...Object.keys(names)];
   const read = (path: string) =>
     sc
       .csv(path, { ...format, columns })
       .where(label, (value) => value !== null || missing === 'error')
       .assemble(features, 'features', { badRows: missing })
-      .mapBatches((batch) => batch.select(['features', ...Object.keys(names)]))
+      .mapBatches((batch) => batch.selectAt(kept.map((name) => batch.schema.names.indexOf(name))))
       .cache();
   const table = read(data);
   const { train, test, split } = values.test
