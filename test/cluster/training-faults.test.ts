@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
+import { startPrivateRedis } from '../../src/scheduler/redis-server.js';
 import { trainSample } from '../jobs/train-sample.js';
 import { Footprint, kill } from '../support/footprint.js';
-import { root } from '../support/sheaf.js';
-import { until } from '../support/until.js';
+import { root, SheafProcess } from '../support/sheaf.js';
 
 const EPOCHS = 12;
 const DATA = `${root}data/motionsense-sample`;
@@ -138,5 +138,41 @@ describe('the same weights, bit for bit', () => {
     };
     expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash });
     expect(killed).toBe(true);
+  });
+
+  test('after an executor hung for longer than its lease, and came back', async () => {
+    const hash = await expected();
+    let hung = 0;
+    const stop = afterEpoch(3, (sc) => {
+      hung = sc.tasks.executors()[1]!.pid;
+      kill(hung, 'SIGSTOP');
+    });
+    const meddle = (event: TimedEvent, sc: SheafContext) => {
+      stop(event, sc);
+      if (event.event === 'executor-lost') kill(hung, 'SIGCONT');
+    };
+    expect(await run('local-cluster[2,1]', 'tree', meddle)).toMatchObject({ weightsHash: hash });
+    expect(events.filter((event) => event.event === 'executor-lost')).toMatchObject([
+      { reason: expect.stringMatching(/lease ended/) },
+    ]);
+  });
+
+  test('when an executor joins in the middle of a redis:// cluster', async () => {
+    const epochs = 150; // long enough for another executor to start meanwhile
+    const { weightsHash } = await run('local[1]', 'tree', () => {}, epochs);
+    const redis = await startPrivateRedis();
+    process.env.SHEAF_SECRET = 's'.repeat(32);
+    const executors: SheafProcess[] = [];
+    const start = (id: string) => {
+      executors.push(new SheafProcess(['executor', '--master', redis.url, '--id', id, '--slots', '1']));
+    };
+    start('first');
+    events = [];
+    const join = afterEpoch(2, () => start('second'));
+    expect(await run(redis.url, 'tree', join, epochs)).toMatchObject({ weightsHash, epochs });
+    expect(generations()).toBe(1);
+    for (const { pid } of executors) kill(pid, 'SIGTERM');
+    for (const { finished } of executors) expect((await finished).code).toBe(0);
+    await redis.stop();
   });
 });
