@@ -65,10 +65,11 @@ export function collectSetting(text: string, settings: Record<string, string>): 
 
 async function submit(job: string, args: string[], flags: SubmitFlags): Promise<number> {
   const print = process.stdout.write.bind(process.stdout);
-  const [{ labelOutput }, { exitCodeOf, runJobFile }, { Screen }] = await Promise.all([
+  const [{ labelOutput }, { exitCodeOf, runJobFile }, { Screen }, { describeError }] = await Promise.all([
     import('../executor/task-output.js'),
     import('./run-job.js'),
     import('./progress.js'),
+    import('./describe-error.js'),
   ]);
   const screen = new Screen(process.stderr);
   process.setSourceMapsEnabled(true);
@@ -77,7 +78,7 @@ async function submit(job: string, args: string[], flags: SubmitFlags): Promise<
     const outcome = await runJobFile(resolve(job), args, settingsOf(flags, job), screen);
     if (outcome.kind === 'interrupted') return exitCodeOf(outcome.signal);
     if (outcome.kind === 'failed') {
-      screen.print(`${describe(outcome.error)}\n`);
+      screen.print(`${describeError(outcome.error)}\n`);
       return FAILED;
     }
     return show(outcome.result, flags.json, print, screen);
@@ -113,11 +114,6 @@ function settingsOf(flags: SubmitFlags, job: string): Settings[] {
   // The weakest layer, the environment, is the context's own; a default must not hide it.
   const unnamed = process.env.SHEAF_APP_NAME === undefined ? [{ 'sheaf.app.name': basename(job) }] : [];
   return [fromFlags, fromFile, ...unnamed];
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return `the job threw a value that is no Error: ${String(error)}`;
-  return error.stack?.includes(error.message) ? error.stack : `${error.name}: ${error.message}\n${error.stack ?? ''}`;
 }
 
 function readable(result: unknown): string {

@@ -36,7 +36,9 @@ export class StandardScaler {
       .filter((part) => part.moments !== null)
       .map((part) => ColumnMoments.fromBytes(Buffer.from(part.moments!, 'base64')));
     if (moments.length === 0)
-      throw new Error(`StandardScaler.fit: the table is empty, there is nothing to scale "${this.column}" by`);
+      throw new Error(
+        `StandardScaler.fit: the table has no rows to scale "${this.column}" by (all left out, or in the test set?)`,
+      );
     return new FittedScaler(this.column, moments.reduce((all, each) => all.merge(each)).finish());
   }
 }

@@ -54,7 +54,7 @@ export function windowFeatures(batch: RecordBatch, options: WindowOptions): Reco
     if (bad < 0) used.push(start);
     else if (missing === 'error')
       throw new Error(
-        `column "${channels[bad]}" holds no finite number somewhere in rows ${start} to ${start + size - 1} of the batch; ` +
+        `column "${channels[bad]}" holds no finite number somewhere in rows ${start} to ${start + size - 1} of the batch${recording(keep, kept, start)}; ` +
           `fill such gaps first, or leave out their windows with missing: 'drop'`,
       );
   }
@@ -64,6 +64,12 @@ export function windowFeatures(batch: RecordBatch, options: WindowOptions): Reco
 /** Names of the values of a `features` row: `<channel>.<feature>`. */
 export function featureNames({ channels }: Pick<WindowOptions, 'channels'>): string[] {
   return channels.flatMap((channel) => CHANNEL_FEATURES.map((feature) => `${channel}.${feature}`));
+}
+
+/** What tells the recording of a row from others, for messages: ` (person 3, activity walk)`. */
+function recording(keep: readonly string[], kept: readonly Data[], row: number): string {
+  const parts = keep.map((name, k) => `${name} ${new Vector([kept[k]!]).get(row)}`);
+  return parts.length > 0 ? ` (${parts.join(', ')})` : '';
 }
 
 /** @returns the first channel whose window is not finite, or -1 */

@@ -21,6 +21,13 @@ describe('userPlace', () => {
     expect(userPlace([...engine, node, frame, runner], ROOT)).toBe(place);
   });
 
+  it('sees through source maps, which name the engine by its sources', () => {
+    const mapped = [
+      '    at StandardScaler.fit (/home/me/my (new)+app/node_modules/sheaf/src/mlp/standard-scaler.ts:34:19)',
+    ];
+    expect(userPlace([...engine, ...mapped, '    at main (/home/me/job.ts:12:7)'], ROOT)).toBe('job.ts:12');
+  });
+
   it('says when there is none', () => {
     expect(userPlace(engine, ROOT)).toBe('unknown place');
   });

@@ -26,10 +26,20 @@ export function userPlace(frames: readonly string[], root: string): string {
 const ENGINE_FOLDERS = /^(rdd|mlp|scheduler|partition-opt|executor)\//;
 
 function isEngine(frame: string, root: string): boolean {
-  const at = frame.indexOf(root);
-  if (at < 0) return false;
-  const path = frame.slice(at + root.length);
+  const known = rootsOf(root).find((each) => frame.includes(each));
+  if (known === undefined) return false;
+  const path = frame.slice(frame.indexOf(known) + known.length);
   return ENGINE_FOLDERS.test(path) && !path.includes('.test.');
+}
+
+/** Whether a line of a stack lies in the engine, whichever of its folders. */
+export function isEngineFrame(frame: string): boolean {
+  return rootsOf(ENGINE_ROOT).some((root) => frame.includes(root)) && !frame.includes('.test.');
+}
+
+/** The folder, and that of its sources, which stacks name (without URL's escapes) where source maps are on. */
+function rootsOf(root: string): string[] {
+  return [root, decodeURIComponent(root).replace(/\/dist\/$/, '/src/')];
 }
 
 const ENGINE_ROOT = new URL('..', import.meta.url).pathname;

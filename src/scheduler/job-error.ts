@@ -13,8 +13,9 @@ export class JobError extends Error {
     this.name = 'JobError';
     this.failure = failure;
     this.partition = partition;
-    if (failure.kind === 'user-error' && failure.stack)
-      this.stack = `${this.name}: ${this.message}\n${userFrames(failure.stack)}`;
+    // What is wrong with the data has no stack of its own: then this one's says which action of the job met it.
+    const frames = failure.kind === 'user-error' && failure.stack ? userFrames(failure.stack) : '';
+    if (frames) this.stack = `${this.name}: ${this.message}\n${frames}`;
   }
 }
 

@@ -151,7 +151,7 @@ describe('StandardScaler', () => {
     const table = csv('empty.csv', 'a,label\n1,x\n');
     const none = table.assemble(['a']).where('label', () => false);
     await expect(new StandardScaler().fit(none)).rejects.toThrow(
-      'StandardScaler.fit: the table is empty, there is nothing to scale "features" by',
+      'StandardScaler.fit: the table has no rows to scale "features" by (all left out, or in the test set?)',
     );
     await expect(new StandardScaler('a').fit(table)).rejects.toThrow(
       /column "a" is Float64; .*FixedSizeList of Float32/,

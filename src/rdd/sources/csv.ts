@@ -97,6 +97,8 @@ function checked(paths: readonly string[], options: CsvOptions): CsvReaderOption
     );
   if (batch !== 'file' && !(Number.isInteger(batch) && batch > 0))
     throw new SourceError(`batch must be 'file' or a number of rows, not ${batch}`);
+  if (badRows !== 'error' && badRows !== 'drop')
+    throw new SourceError(`badRows must be 'error' or 'drop', not ${JSON.stringify(badRows)}`);
   if (options.unitBytes !== undefined && !(options.unitBytes > 0))
     throw new SourceError(`unitBytes must be a number of bytes, not ${options.unitBytes}`);
   for (const [name, type] of Object.entries(columns))

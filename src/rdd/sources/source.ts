@@ -43,9 +43,14 @@ export interface ReadContext {
   readonly directory?: string;
 }
 
-/** What is wrong with the user's input: the message says where and what to do. */
+/** What is wrong with the user's input: the message says where and what to do, so there is no stack. */
 export class SourceError extends Error {
   override readonly name = 'SourceError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.stack = `${this.name}: ${message}`;
+  }
 }
 
 /**
