@@ -3,15 +3,9 @@ import { every } from '../protocol/clock.js';
 import type { Failure } from '../protocol/failure.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
-import {
-  type SlotKey,
-  slotKey,
-  type TaskResult,
-  type TaskSet,
-  TaskSetError,
-  type TaskSetLimits,
-  TaskSetState,
-} from './task-set.js';
+import { ExecutorRoster, type Seat } from './executor-roster.js';
+import { type OpenMessage, OpenMessages } from './open-messages.js';
+import { slotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSetLimits, TaskSetState } from './task-set.js';
 
 export interface SchedulerOptions extends TaskSetLimits {
   readonly driver: string;
@@ -21,25 +15,6 @@ export interface SchedulerOptions extends TaskSetLimits {
   readonly executorWaitMs: number;
 }
 
-interface Open {
-  readonly message: TaskMessage;
-  readonly state: TaskSetState;
-  /** When it was sent last. */
-  sentAt: number;
-  /** Heartbeats in a row that did not know of it. */
-  missing: number;
-  /** The last heartbeat that was asked. */
-  judgedBy: number;
-}
-
-interface Member {
-  readonly heartbeat: Heartbeat;
-  /** By this process's clock: hosts' clocks differ. */
-  readonly heardAt: number;
-}
-
-/** A message neither held by its executor, by this many heartbeats in a row, nor waiting in the queue is sent again. */
-const MISSING_HEARTBEATS = 2;
 const CHECK_MS = 2_000;
 const APPLICATION_ENDED = 'the application ended';
 
@@ -51,25 +26,22 @@ const APPLICATION_ENDED = 'the application ended';
  * executor still holds for a task set that has ended is cancelled again; sets fail when no executor is left for long.
  */
 export class TaskScheduler {
-  readonly #executors = new Map<string, Member>();
-  /** Executors whose process is known to have ended: what they said before is still on its way. */
-  readonly #ended = new Set<string>();
-  readonly #open = new Map<string, Open>();
+  readonly #roster: ExecutorRoster;
+  readonly #open = new OpenMessages();
   readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
   readonly #lossListeners = new Set<(executor: string) => void>();
-  readonly #arrivals = new Set<() => void>();
   readonly #stopChecks: () => void;
   #messages = 0;
   #dispatchQueued = false;
   #closed = false;
   #nextChance: { at: number; cancel(): void } | undefined;
-  #lonely: (() => void) | undefined;
 
   constructor(
     readonly channel: DriverChannel,
     readonly bus: EventBus,
     readonly options: SchedulerOptions,
   ) {
+    this.#roster = new ExecutorRoster(bus.clock, options.executorWaitMs);
     this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#reconcile());
   }
 
@@ -105,48 +77,18 @@ export class TaskScheduler {
   }
 
   /** Slots of all live executors, in a stable order. */
-  slots(): { key: SlotKey; executor: ExecutorInfo; index: number }[] {
-    return this.executors().flatMap((executor) =>
-      executor.slots.map(({ index }) => ({ key: slotKey(executor.id, index), executor, index })),
-    );
-  }
-
-  #hostSeats(): { key: SlotKey; executor: ExecutorInfo; index: number }[] {
-    return this.executors().map((executor) => ({
-      key: slotKey(executor.id, HOST_SEAT),
-      executor,
-      index: HOST_SEAT,
-    }));
+  slots(): Seat[] {
+    return this.#roster.slots();
   }
 
   /** Live executors, in a stable order. */
   executors(): ExecutorInfo[] {
-    return [...this.#executors.values()]
-      .map(({ heartbeat }) => heartbeat.executor)
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return this.#roster.executors();
   }
 
   /** Waits until at least `count` slots are there (default: any). @throws Error after `executorWaitMs` */
-  async slotsAvailable(count = 1): Promise<void> {
-    if (this.slots().length >= count) return;
-    const { executorWaitMs } = this.options;
-    await new Promise<void>((resolve, reject) => {
-      const cancel = this.bus.clock.after(executorWaitMs, () => {
-        this.#arrivals.delete(arrived);
-        const found = this.slots().length;
-        const which = found > 0 ? `only ${found} of ${count} slots` : 'no executor';
-        reject(
-          new Error(`${which} joined within ${executorWaitMs / 1000} s: start one with "sheaf executor --master URL"`),
-        );
-      });
-      const arrived = () => {
-        if (this.slots().length < count) return;
-        this.#arrivals.delete(arrived);
-        cancel();
-        resolve();
-      };
-      this.#arrivals.add(arrived);
-    });
+  slotsAvailable(count = 1): Promise<void> {
+    return this.#roster.slotsAvailable(count);
   }
 
   /** Calls back whenever an executor is lost, before its tasks are sent elsewhere. */
@@ -157,81 +99,65 @@ export class TaskScheduler {
 
   /** @param ended its process is known to have ended, so that it can never be heard of again */
   executorGone(executor: string, reason: string, ended = true): void {
-    if (ended) this.#ended.add(executor);
-    if (!this.#executors.delete(executor)) return;
+    if (!this.#roster.remove(executor, ended)) return;
     this.bus.emit({ event: 'executor-lost', executor, reason });
     for (const listener of this.#lossListeners) listener(executor);
     const failure: Failure = { kind: 'executor-lost', executor, message: `executor ${executor} was lost: ${reason}` };
-    for (const { message, state } of [...this.#open.values()]) {
-      if (message.executor !== executor) continue;
-      this.#open.delete(message.id);
-      for (const { partition, attempt } of message.tasks)
-        this.#settle(state, state.fail(partition, attempt, failure, this.bus.clock.now()));
-    }
-    this.#watchLoneliness(reason);
+    for (const open of this.#open.takeWhere(({ message }) => message.executor === executor)) this.#fail(open, failure);
+    this.#roster.whenLonely(() => this.#giveUp(reason));
     this.#dispatch();
   }
 
-  /** Nobody is left: whatever waits is given up when nobody comes. */
-  #watchLoneliness(reason: string): void {
-    const { executorWaitMs } = this.options;
-    if (this.#executors.size > 0 || this.#lonely) return;
-    const message = `no executor is left, and none joined within ${executorWaitMs / 1000} s; the last was lost: ${reason}`;
-    this.#lonely = this.bus.clock.after(executorWaitMs, () => {
-      this.#lonely = undefined;
-      for (const state of [...this.#active.keys()])
-        this.#settle(
-          state,
-          new TaskSetError({ kind: 'resource', message }, state.set, -1, [...state.results.values()]),
-        );
-    });
+  #fail({ message, state }: OpenMessage, failure: Failure): void {
+    for (const { partition, attempt } of message.tasks)
+      this.#settle(state, state.fail(partition, attempt, failure, this.bus.clock.now()));
+  }
+
+  #giveUp(reason: string): void {
+    const seconds = this.options.executorWaitMs / 1000;
+    const message = `no executor is left, and none joined within ${seconds} s; the last was lost: ${reason}`;
+    for (const state of [...this.#active.keys()]) this.#end(state, { kind: 'resource', message });
   }
 
   /** Ends every task set of a job; its tasks are told to stop. */
   cancel(job: string, message: string): void {
-    for (const [state] of this.#active)
-      if (state.set.job === job)
-        this.#settle(
-          state,
-          new TaskSetError({ kind: 'cancelled', message }, state.set, -1, [...state.results.values()]),
-        );
+    for (const state of [...this.#active.keys()])
+      if (state.set.job === job) this.#end(state, { kind: 'cancelled', message });
+  }
+
+  #end(state: TaskSetState, failure: Failure): void {
+    this.#settle(state, new TaskSetError(failure, state.set, -1, [...state.results.values()]));
   }
 
   /** Drops blocks and residents of a scope everywhere. */
   release(scope: string): void {
-    for (const executor of this.#executors.keys())
-      this.channel.control(executor, { kind: 'release', scope }).catch(() => {}); // its lease's end releases it too
+    for (const { id } of this.executors()) this.channel.control(id, { kind: 'release', scope }).catch(() => {}); // its lease's end releases it too
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopChecks();
-    this.#lonely?.();
+    this.#roster.forgetLoneliness();
     this.#nextChance?.cancel();
     for (const [state] of this.#active) this.cancel(state.set.job, APPLICATION_ENDED);
     await this.channel.close();
   }
 
   #onHeartbeat(heartbeat: Heartbeat): void {
-    const { executor } = heartbeat;
-    const { id, slots, fingerprint } = executor;
-    if (this.#ended.has(id)) return;
-    const known = this.#executors.get(id)?.heartbeat.executor;
-    const same = known?.blockUrl === executor.blockUrl && known.pid === executor.pid;
-    if (known && !same) this.executorGone(id, 'another executor of this name took its place', false);
-    this.#executors.set(id, { heartbeat, heardAt: this.bus.clock.now() });
-    if (known && same) return;
-    this.#lonely?.();
-    this.#lonely = undefined;
+    const { id, slots, fingerprint } = heartbeat.executor;
+    let standing = this.#roster.heard(heartbeat);
+    if (standing === 'replaced') {
+      this.executorGone(id, 'another executor of this name took its place', false);
+      standing = this.#roster.heard(heartbeat);
+    }
+    if (standing !== 'new') return;
     this.bus.emit({ event: 'executor-joined', executor: id, slots: slots.length, fingerprint });
-    for (const arrived of [...this.#arrivals]) arrived();
     this.#dispatch();
   }
 
   #onResult(result: ResultMessage): void {
-    const open = this.#open.get(result.id);
+    const open = this.#open.take(result.id);
     if (!open) return;
-    this.#open.delete(result.id);
     const at = slotKey(result.executor, result.slot);
     for (const outcome of result.outcomes) {
       this.#logTask(open, result, outcome);
@@ -254,12 +180,8 @@ export class TaskScheduler {
   /** Forgets what is still running for a set that has ended, and tells the executors. */
   #abandon(state: TaskSetState): void {
     const messages = new Map<string, string[]>();
-    for (const [id, open] of this.#open) {
-      if (open.state !== state) continue;
-      this.#open.delete(id);
-      const { executor } = open.message;
-      messages.set(executor, [...(messages.get(executor) ?? []), id]);
-    }
+    for (const { message } of this.#open.takeWhere((open) => open.state === state))
+      messages.set(message.executor, [...(messages.get(message.executor) ?? []), message.id]);
     for (const [executor, ids] of messages) this.#cancelMessages(executor, ids);
   }
 
@@ -281,15 +203,11 @@ export class TaskScheduler {
   #assign(): void {
     const now = this.bus.clock.now();
     const slots = this.slots();
-    const alive = new Set([...slots, ...this.#hostSeats()].map(({ key }) => key));
+    const seats = [...slots, ...this.#roster.hostSeats()];
+    const alive = new Set(seats.map(({ key }) => key));
     for (const state of [...this.#active.keys()]) this.#settle(state, state.orphaned(alive));
-    const load = new Map<SlotKey, number>();
-    for (const { message } of this.#open.values()) {
-      const key = slotKey(message.executor, message.slot);
-      load.set(key, (load.get(key) ?? 0) + 1);
-    }
+    const load = this.#open.load();
     const messages: TaskMessage[] = [];
-    const seats = [...slots, ...this.#hostSeats()];
     for (let depth = 0; depth < this.options.depth; depth++) {
       for (const slot of seats) {
         if ((load.get(slot.key) ?? 0) > depth) continue;
@@ -299,7 +217,7 @@ export class TaskScheduler {
           const tasks = state.next(slot.key, alive, now);
           if (tasks.length === 0) continue;
           const message = this.#message(slot.executor.id, slot.index, state, tasks);
-          this.#open.set(message.id, { message, state, sentAt: message.sentAt, missing: 0, judgedBy: 0 });
+          this.#open.add(message, state);
           load.set(slot.key, (load.get(slot.key) ?? 0) + 1);
           messages.push(message);
           break;
@@ -342,43 +260,28 @@ export class TaskScheduler {
     });
   }
 
-  #refuse({ id, tasks }: TaskMessage, { message }: RangeError): void {
-    const open = this.#open.get(id);
-    this.#open.delete(id);
-    for (const { partition, attempt } of open ? tasks : []) {
-      const failure: Failure = { kind: 'user-error', message };
-      this.#settle(open!.state, open!.state.fail(partition, attempt, failure, this.bus.clock.now()));
-    }
+  #refuse({ id }: TaskMessage, { message }: RangeError): void {
+    const open = this.#open.take(id);
+    if (open) this.#fail(open, { kind: 'user-error', message });
     this.#dispatch();
   }
 
   /** Compares what executors say they hold with what they should: sends again what vanished, cancels again what strayed. */
   async #reconcile(): Promise<void> {
-    const again: Open[] = [];
-    for (const [executor, { heartbeat, heardAt }] of this.#executors) {
-      const { holding } = heartbeat;
-      const strays = holding.filter((id) => id.startsWith(`${this.options.driver}-m`) && !this.#open.has(id));
-      if (strays.length > 0) this.#cancelMessages(executor, strays);
-      const suspects = [...this.#open.values()].filter(
-        (open) => open.message.executor === executor && open.sentAt < heardAt && open.judgedBy < heardAt,
-      );
+    for (const member of this.#roster.members()) {
+      const { id } = member.heartbeat.executor;
+      const strays = this.#open.strays(member, `${this.options.driver}-m`);
+      if (strays.length > 0) this.#cancelMessages(id, strays);
+      const suspects = this.#open.suspects(member);
       if (suspects.length === 0) continue;
       const ids = suspects.map(({ message }) => message.id);
-      const waiting = await this.channel.waiting(executor, ids).catch(() => new Set(ids));
-      for (const open of suspects) {
-        const { id } = open.message;
-        open.judgedBy = heardAt;
-        open.missing = holding.includes(id) || waiting.has(id) ? 0 : open.missing + 1;
-        if (open.missing < MISSING_HEARTBEATS || !this.#open.has(id)) continue;
-        open.missing = 0;
-        open.sentAt = this.bus.clock.now();
-        again.push(open);
-      }
+      const waiting = await this.channel.waiting(id, ids).catch(() => new Set(ids));
+      const again = this.#open.vanished(suspects, member, waiting, this.bus.clock.now());
+      if (again.length > 0) this.#send(again);
     }
-    if (again.length > 0) this.#send(again.map(({ message }) => message));
   }
 
-  #logTask({ state }: Open, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {
+  #logTask({ state }: OpenMessage, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {
     if (state.set.quiet && outcome.ok) return;
     const { stage, stageAttempt, partition, attempt, metrics } = outcome;
     const { executor, slot } = result;

@@ -1,0 +1,109 @@
+import type { ExecutorInfo, Heartbeat } from '../protocol/channel.js';
+import type { Clock } from '../protocol/clock.js';
+import { HOST_SEAT } from '../protocol/task.js';
+import { type SlotKey, slotKey } from './task-set.js';
+
+export interface Member {
+  readonly heartbeat: Heartbeat;
+  /** By this process's clock: hosts' clocks differ. */
+  readonly heardAt: number;
+}
+
+/** A slot, or the seat for work of the executor's own process. */
+export interface Seat {
+  readonly key: SlotKey;
+  readonly executor: ExecutorInfo;
+  readonly index: number;
+}
+
+/** Who there is to run tasks, by their heartbeats; and who waits for somebody to come. */
+export class ExecutorRoster {
+  readonly #members = new Map<string, Member>();
+  /** Executors whose process is known to have ended: what they said before is still on its way. */
+  readonly #ended = new Set<string>();
+  readonly #arrivals = new Set<() => void>();
+  #cancelLonely: (() => void) | undefined;
+
+  constructor(
+    readonly clock: Clock,
+    readonly waitMs: number,
+  ) {}
+
+  /** @returns `replaced` when another process has taken the place of the one of this name: that one is to be given up first */
+  heard(heartbeat: Heartbeat): 'new' | 'known' | 'replaced' | 'ended' {
+    const { executor } = heartbeat;
+    if (this.#ended.has(executor.id)) return 'ended';
+    const known = this.#members.get(executor.id)?.heartbeat.executor;
+    if (known && (known.blockUrl !== executor.blockUrl || known.pid !== executor.pid)) return 'replaced';
+    this.#members.set(executor.id, { heartbeat, heardAt: this.clock.now() });
+    if (known) return 'known';
+    this.forgetLoneliness();
+    for (const arrived of [...this.#arrivals]) arrived();
+    return 'new';
+  }
+
+  /** @param ended its process has ended, so that it can never be heard of again. @returns whether it was there */
+  remove(executor: string, ended: boolean): boolean {
+    if (ended) this.#ended.add(executor);
+    return this.#members.delete(executor);
+  }
+
+  members(): Member[] {
+    return [...this.#members.values()];
+  }
+
+  /** In a stable order. */
+  executors(): ExecutorInfo[] {
+    return this.members()
+      .map(({ heartbeat }) => heartbeat.executor)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  slots(): Seat[] {
+    return this.executors().flatMap((executor) => executor.slots.map(({ index }) => seat(executor, index)));
+  }
+
+  hostSeats(): Seat[] {
+    return this.executors().map((executor) => seat(executor, HOST_SEAT));
+  }
+
+  /** Waits until at least `count` slots are there. @throws Error after `waitMs` */
+  async slotsAvailable(count: number): Promise<void> {
+    if (this.slots().length >= count) return;
+    await new Promise<void>((resolve, reject) => {
+      const cancel = this.clock.after(this.waitMs, () => {
+        this.#arrivals.delete(arrived);
+        const found = this.slots().length;
+        const which = found > 0 ? `only ${found} of ${count} slots` : 'no executor';
+        reject(
+          new Error(`${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL"`),
+        );
+      });
+      const arrived = () => {
+        if (this.slots().length < count) return;
+        this.#arrivals.delete(arrived);
+        cancel();
+        resolve();
+      };
+      this.#arrivals.add(arrived);
+    });
+  }
+
+  /** Calls back when nobody is left and nobody has come for `waitMs`. */
+  whenLonely(act: () => void): void {
+    if (this.#members.size > 0 || this.#cancelLonely) return;
+    this.#cancelLonely = this.clock.after(this.waitMs, () => {
+      this.#cancelLonely = undefined;
+      act();
+    });
+  }
+
+  forgetLoneliness(): void {
+    this.#cancelLonely?.();
+    this.#cancelLonely = undefined;
+  }
+}
+
+function seat(executor: ExecutorInfo, index: number): Seat {
+  return { key: slotKey(executor.id, index), executor, index };
+}
