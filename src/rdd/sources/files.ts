@@ -37,8 +37,15 @@ async function expand(path: string, inDirectory: RegExp): Promise<string[]> {
   if (!/[*?[\]{}!()]/.test(path)) throw new SourceError(`${path}: no such file or directory (looked for ${absolute})`);
   const found = (await glob(slashes(path), { absolute: true, expandDirectories: false })).map(slashes);
   const visible = found.filter((file) => !/^[._]/.test(file.slice(file.lastIndexOf('/') + 1)));
-  if (visible.length === 0) throw new SourceError(`${path}: the pattern matches no file (in ${process.cwd()})`);
+  if (visible.length === 0) throw new SourceError(`${path}: ${await whyNothing(path)}`);
   return visible.sort(byCodeUnit);
+}
+
+/** Of a pattern without a match. */
+async function whyNothing(pattern: string): Promise<string> {
+  const folder = resolve(/^[^*?[\]{}!()]*\//.exec(slashes(pattern))?.[0] ?? '.');
+  const there = await fs.stat(folder).catch(() => undefined);
+  return there?.isDirectory() ? `the pattern matches no file in ${folder}` : `there is no directory ${folder}`;
 }
 
 async function walk(directory: string): Promise<string[]> {
