@@ -92,9 +92,10 @@ export class Footprint {
     }
   }
 
-  /** Ends whatever a failed test left, and removes the directory. */
+  /** Ends whatever a failed test left, guardians too, and removes the directories. */
   remove(): void {
     for (const { pid } of this.processes()) kill(pid);
+    for (const directory of this.#seen) rmSync(directory, { recursive: true, force: true });
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
