@@ -21,8 +21,8 @@ const OPTIONS = {
   features: { type: 'string' },
   group: { type: 'string' },
   'test-fraction': { type: 'string', default: '0.25' },
-  /** error: a cell without a number ends the job; drop: its row is left out and counted. */
-  missing: { type: 'string', default: 'error' },
+  /** error: a cell without a number, or an absent label, ends the job; drop: its row is left out. */
+  'bad-rows': { type: 'string', default: 'error' },
   'null-values': { type: 'string', default: ',?,NA,NaN,null' },
   delimiter: { type: 'string' },
   hidden: { type: 'string', default: '100' },
@@ -36,9 +36,9 @@ const OPTIONS = {
 
 export default async function main(sc: SheafContext, args: string[]) {
   const { values } = parseArgs({ args, options: OPTIONS });
-  const { data, label, group, missing } = values;
+  const { data, label, group, 'bad-rows': badRows } = values;
   if (!data || !label) throw new Error('--data FILE and --label COLUMN are needed');
-  if (missing !== 'error' && missing !== 'drop') throw new Error(`--missing must be error or drop, not "${missing}"`);
+  if (badRows !== 'error' && badRows !== 'drop') throw new Error(`--bad-rows must be error or drop, not "${badRows}"`);
   const seed = Number(values.seed);
   const fraction = Number(values['test-fraction']);
   if (!(fraction > 0 && fraction < 1))
@@ -64,8 +64,8 @@ export default async function main(sc: SheafContext, args: string[]) {
   const read = (path: string) =>
     sc
       .csv(path, { ...format, columns })
-      .where(label, (value) => value !== null || missing === 'error')
-      .assemble(features, 'features', { badRows: missing })
+      .where(label, (value) => value !== null || badRows === 'error')
+      .assemble(features, 'features', { badRows })
       .mapBatches((batch) => batch.selectAt(kept.map((name) => batch.schema.names.indexOf(name))))
       .cache();
   const table = read(data);
@@ -113,8 +113,10 @@ async function numberColumns(table: ArrowRDD, except: readonly (string | undefin
 }
 
 async function splitByGroup(table: ArrowRDD, group: string, fraction: number, seed: number) {
-  const found = await table.mapPartitions((rows) => new Set(Array.from(rows, (row) => row[group] as string))).collect();
-  const groups = [...new Set(found)].sort((a, b) => hash(a, seed) - hash(b, seed));
+  const found = await table
+    .mapPartitions((rows) => new Set(Array.from(rows, (row) => row[group] as string | null)))
+    .collect();
+  const groups = [...new Set(found)].sort((a, b) => hash(`${a}`, seed) - hash(`${b}`, seed));
   const held = new Set(groups.slice(0, Math.ceil(groups.length * fraction)));
   return {
     train: table.where(group, (name) => !held.has(name)),

@@ -23,11 +23,13 @@ const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const require = createRequire(import.meta.url);
 
 /**
- * Looks, and loads nothing: two small files are read, well under a millisecond.
+ * Looks, and loads nothing: two small files are read, well under a millisecond. `SHEAF_NATIVE=off` hides what is there, to
+ * try what a machine without it does.
  * @example const state = nativeState(); if (!state.installed) console.warn(state.reason, state.advice);
  */
 export function nativeState(folder: string | undefined = packageFolder()): NativeState {
   const missing = (reason: string, advice = 'npm run native'): NativeState => ({ installed: false, reason, advice });
+  if (process.env.SHEAF_NATIVE === 'off') return missing('SHEAF_NATIVE=off hides it', 'unset SHEAF_NATIVE');
   if (!folder) return missing(`the optional npm package ${PACKAGE} is not installed`, 'npm ci --include=optional');
   const record = readRecord(join(folder, 'lib', 'sheaf-native.json'));
   if (!record) return missing('TensorFlow has not been linked yet');

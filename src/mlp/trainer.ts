@@ -37,7 +37,7 @@ export class DivergedError extends Error {
     message: string,
     /** In which it was noticed, from 1. */
     readonly epoch: number,
-    /** Weights after the last epoch that left finite ones; the initial weights when none did. */
+    /** The weights after the last epoch with which the loss was still a number; the initial weights when there is none. */
     readonly lastGoodTheta: Float32Array,
   ) {
     super(message);
@@ -65,7 +65,7 @@ export async function train(
   const rounds: Rounds = aggregation === 'ps' ? new ParameterServerRounds(cluster) : new TreeRounds(cluster);
   const losses: number[] = [];
   let committed = BEGINNING;
-  /** The state before the committed one: kept because it takes another step to see that an update was one too many. */
+  /** The state before the committed one: kept because only the next step shows that an update was one too many. */
   let previous = BEGINNING;
   let formed = false;
   let fruitless = 0;
@@ -86,7 +86,11 @@ export async function train(
         losses.push(epoch.mean);
         onEpoch({ epoch: losses.length, loss: epoch.mean });
       } catch (error) {
-        if (error instanceof Diverged) throw await diverged(error, context, plan, [committed, previous]);
+        if (error instanceof Diverged) {
+          // The first step of an epoch computes with the committed weights: they are to blame, not good.
+          const first = error.step === committed.step;
+          throw await diverged(error, context, plan, first ? [previous] : [committed, previous]);
+        }
         if (!isLoss(error)) throw error;
         if (++fruitless >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, losses.length + 1);
         formed = false;

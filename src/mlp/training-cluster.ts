@@ -22,6 +22,9 @@ export interface Committed {
   readonly block: BlockRef | null;
 }
 
+/** Applications that have been told that they compute on the fallback. */
+const warned = new WeakSet<SheafContext>();
+
 /**
  * The driver's hold on the slots that train one model: which slot owns which shards, how orders reach them, where states
  * are kept. The strategies (tree, parameter server) are written in terms of it.
@@ -126,12 +129,15 @@ export class TrainingCluster {
     const answers = results.map(({ value, at }) => ({ ...(value as unknown as RestoreAnswer), at }));
     this.backend = answers[0]!.description;
     const { bus, conf } = this.context;
-    if (this.generation === 0 && answers[0]!.name === 'tfjs-wasm' && conf.get('sheaf.backend') === 'auto')
+    const fellBack = answers[0]!.name === 'tfjs-wasm' && conf.get('sheaf.backend') === 'auto';
+    if (fellBack && !warned.has(this.context)) {
+      warned.add(this.context);
       bus.emit({
         event: 'warning',
         message:
           'no native TensorFlow here: computing on WebAssembly, several times slower; "sheaf doctor" says what to do',
       });
+    }
     const builds = new Map(answers.map(({ fingerprint, at }) => [fingerprint, at]));
     if (builds.size < 2) return;
     const list = [...builds].map(([build, slot]) => `${slot}: ${build}`).join('; ');

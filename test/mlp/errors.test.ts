@@ -51,7 +51,7 @@ describe.each(['tree', 'ps'] as const)('a loss that is no number, by %s', (aggre
     expect(error.lastGoodTheta).toEqual(initialTheta(network, seed));
   });
 
-  it('in a later one: keeps the weights of the last epoch that left finite ones', async () => {
+  it('in a later one: keeps the weights after the last epoch with which it was a number', async () => {
     // Every update multiplies the weights by 1 - learningRate * l2.
     const options = { epochs: 40, batchSize: 30, optimizer: { kind: 'sgd', learningRate: 1 }, l2: 100 } as const;
     const error = await diverged(options);
@@ -59,6 +59,7 @@ describe.each(['tree', 'ps'] as const)('a loss that is no number, by %s', (aggre
     expect(good).toBeGreaterThan(0);
     expect(error.lastGoodTheta).toEqual((await trained({ ...options, epochs: good })).theta);
     expect(good).toBeLessThan(error.epoch);
+    expect((await trained({ ...options, epochs: good + 1 })).losses.every(Number.isFinite)).toBe(true);
   });
 
   it('after the last update of all: no model of weights that are no numbers', async () => {

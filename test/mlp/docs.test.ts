@@ -1,0 +1,45 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { transform } from 'esbuild';
+import * as sheaf from 'sheaf';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { blobs, TEXT_LABELS } from './blobs.js';
+
+const globalEval: (text: string) => any = eval;
+let sc: sheaf.SheafContext;
+let directory: string;
+
+beforeAll(async () => {
+  sc = await sheaf.SheafContext.create({ master: 'local[2]', conf: { 'sheaf.eventLog.enabled': 'false' } });
+  directory = mkdtempSync(join(tmpdir(), 'sheaf-training-docs-'));
+  const { x, y } = blobs(200);
+  const lines = x.map((row, r) => [r, ...row, TEXT_LABELS[y[r]!]].join(','));
+  writeFileSync(join(directory, 'flowers.csv'), `${['id,x0,x1,x2,x3,species', ...lines].join('\n')}\n`);
+});
+afterAll(async () => {
+  await sc.stop();
+  rmSync(directory, { recursive: true });
+});
+
+it('docs/training.md says what its examples give', async () => {
+  const guide = readFileSync(new URL('../../docs/training.md', import.meta.url), 'utf8');
+  const examples = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join('\n');
+  // `expression; // => value` becomes a comparison; all blocks are one program, as a reader reads them.
+  const program = examples.replace(
+    /^(.*); \/\/ => (.*)$/gm,
+    (_, expression, value) => `check(${expression}, ${value});`,
+  );
+  const { code } = await transform(
+    `async (sc, { MLPClassifier, StandardScaler }, csvFile, check) => {\n${program}\n}`,
+    {
+      loader: 'ts',
+    },
+  );
+  let checks = 0;
+  await globalEval(code)(sc, sheaf, join(directory, 'flowers.csv'), (found: unknown, value: unknown) => {
+    checks++;
+    expect(found).toEqual(value);
+  });
+  expect(checks).toBe(6);
+});
