@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Conf } from './conf.js';
+import { parseMaster } from './master.js';
 import { isRedisUrl, parseRedisUrl, redactUrl, socketUrl } from './redis-url.js';
 
 describe('a Redis URL', () => {
@@ -44,4 +46,16 @@ describe('a Redis URL', () => {
     expect(() => parseRedisUrl('redis://:hunter2@')).not.toThrow(/hunter2/);
     expect(() => parseRedisUrl('u:hunter2@h')).not.toThrow(/hunter2/);
   });
+
+  it.each(['redis://:ab/cd@queue:6379', 'redis://u:1/cd@queue', 'redis://u:1#cd@queue', 'redis://u:1?cd@queue/0'])(
+    'whose password should be escaped is refused, told how, and nowhere shown: %s',
+    (url) => {
+      const shown = JSON.stringify(new Conf({ 'sheaf.master': url }));
+      expect(shown).toMatch(/:\*\*\*@queue/);
+      expect(shown).not.toContain('cd');
+      expect(() => parseRedisUrl(url)).toThrow(/%2F/);
+      expect(() => parseRedisUrl(url)).not.toThrow(/cd@/);
+      expect(() => parseMaster(`x${url}`)).not.toThrow(/cd@/);
+    },
+  );
 });

@@ -11,7 +11,8 @@ export interface RedisAddress {
 }
 
 const FORMS =
-  'redis://[user:password@]host[:port][/db], rediss:// for TLS, redis+unix://[user:password@]localhost/path/of/socket';
+  'redis://[user:password@]host[:port][/db], rediss:// for TLS, redis+unix://[user:password@]localhost/path/of/socket; ' +
+  'in a password / ? # @ are written %2F %3F %23 %40';
 
 /** Whether a master (`--master`) names a Redis server. */
 export function isRedisUrl(master: string): boolean {
@@ -28,7 +29,9 @@ export function isRedisUrl(master: string): boolean {
  */
 export function parseRedisUrl(text: string): RedisAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !isRedisUrl(text)) throw new TypeError(`${redactUrl(text)} is no Redis URL. Forms: ${FORMS}`);
+  // An @ behind the host: what was read as host, port or path is the beginning of a password that should be escaped.
+  if (!url || !isRedisUrl(text) || `${url.pathname}${url.search}${url.hash}`.includes('@'))
+    throw new TypeError(`${redactUrl(text)} is no Redis URL. Forms: ${FORMS}`);
   const credentials = {
     ...(url.username && { username: decodeURIComponent(url.username) }),
     ...(url.password && { password: decodeURIComponent(url.password) }),
@@ -50,9 +53,10 @@ export function socketUrl(path: string, password: string): string {
   return `redis+unix://:${encodeURIComponent(password)}@localhost${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 
-/** The URL without its password, for messages. */
+/** The URL without its password, for messages. A password may hold letters that it should not: all up to the last @ is one. */
 export function redactUrl(text: string): string {
-  return text.replace(/^([a-z+]+:\/\/)?([^/?#]*?)(:[^/?#]*)?@/i, (_, scheme = '', user, password) =>
-    password === undefined ? `${scheme}${user}@` : `${scheme}${user}:***@`,
+  return text.replace(
+    /^([a-z+]+:\/\/)?(?:([^:/?#@]*)(:))?[\s\S]*@/i,
+    (_, scheme = '', user = '', colon = '') => `${scheme}${user}${colon}***@`,
   );
 }
