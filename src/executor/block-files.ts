@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -109,8 +110,8 @@ export class BlockFiles implements Blocks {
   /** The path of a block of this home, for the block service; undefined when it is not here. */
   find(scope: string, id: string): string | undefined {
     return [this.home.memoryDirectory, this.home.diskDirectory]
-      .map((directory) => join(directory, scope, fileName(id)))
-      .find((path) => existsSync(path));
+      .map((directory) => ({ path: join(directory, scope, fileName(id)), root: `${directory}/` }))
+      .find(({ path, root }) => path.startsWith(root) && statSync(path, { throwIfNoEntry: false })?.isFile())?.path;
   }
 
   #directoryFor(bytes: number): string {

@@ -36,18 +36,32 @@ export class BlockService {
 
 function serve(request: IncomingMessage, response: ServerResponse, token: string, files: BlockFiles): void {
   if (!authorized(request.headers.authorization, token)) return void response.writeHead(401).end();
-  const parts = (request.url ?? '').split('/').filter(Boolean).map(decodeURIComponent);
-  const id = parts.pop();
-  if (!id || parts.some((part) => part === '..')) return void response.writeHead(400).end();
-  const path = files.find(parts.join('/'), decodeURIComponent(id));
-  if (!path) return void response.writeHead(404).end();
-  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
-  const [start, end] = range ? [Number(range[1]), Number(range[2])] : [0, statSync(path).size - 1];
-  response.writeHead(range ? 206 : 200, { 'content-length': end - start + 1 });
+  const asked = readPath(request.url ?? '');
+  if (!asked) return void response.writeHead(400).end();
+  const path = files.find(asked.scope, asked.id);
+  const size = path && statSync(path, { throwIfNoEntry: false })?.size;
+  if (path === undefined || size === undefined) return void response.writeHead(404).end();
+  const range = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(request.headers.range ?? '');
+  const [start, end] = range ? [Number(range[1]), Number(range[2])] : [0, size - 1];
+  if (end >= size) return void response.writeHead(416).end();
+  response.writeHead(range ? 206 : 200, { 'content-length': Math.max(0, end - start + 1) });
   if (end < start) return void response.end();
   createReadStream(path, { start, end })
     .on('error', () => response.destroy())
     .pipe(response);
+}
+
+/** Scope and id that `/<scope>/<id>` names; undefined for what no block can be called. */
+function readPath(url: string): { scope: string; id: string } | undefined {
+  try {
+    const parts = url.split('/').filter(Boolean).map(decodeURIComponent);
+    const file = parts.pop() ?? '';
+    const id = decodeURIComponent(file); // it travels as the name of its file
+    if (id === '' || [...parts, file, id].some((part) => part === '.' || part === '..')) return undefined;
+    return [...parts, file].some((part) => part.includes('/')) ? undefined : { scope: parts.join('/'), id };
+  } catch {
+    return undefined; // a % that encodes nothing
+  }
 }
 
 function authorized(header: string | undefined, token: string): boolean {
