@@ -17,7 +17,7 @@ export interface ExecutorOptions {
   readonly channel: ExecutorChannel;
   readonly secret: string;
   readonly fingerprint: string;
-  /** Address the block service listens on, and under which other hosts reach it. Default: loopback. */
+  /** Address the block service and other services listen on, and the one under which other hosts reach them. Default: loopback. */
   readonly bind?: string;
   readonly advertise?: string;
   readonly heartbeatMs: number;
@@ -83,6 +83,7 @@ export class Executor {
     const info: ExecutorInfo = { id, host, hostname: hostname(), pid: process.pid, slots, blockUrl, fingerprint };
     const services = new ServiceProcesses(
       home,
+      bind,
       advertise,
       options.slotEnvironment({ index: HOST_SEAT, device: 'cpu' }),
     );

@@ -8,6 +8,7 @@ export interface ServiceInit {
   readonly name: string;
   readonly module: string;
   readonly parameters: Json;
+  readonly bind: string;
   readonly hostname: string;
   readonly home: BlockHome;
 }
@@ -18,9 +19,10 @@ process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => {});
 
 const module: { default: ServiceProgram } = await import(new URL(`../${init.module}.js`, import.meta.url).href);
-const { hostname, home } = init;
+const { bind, hostname, home } = init;
 const address = await module.default.start(init.parameters, {
   blocks: new BlockFiles(home),
+  bind,
   hostname,
   token: home.token,
 });

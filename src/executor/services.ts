@@ -13,13 +13,15 @@ export class ServiceProcesses implements Services {
 
   constructor(
     readonly home: BlockHome,
+    /** Where services listen, and under which name other hosts reach them. */
+    readonly bind: string,
     readonly hostname: string,
     readonly environment: NodeJS.ProcessEnv,
   ) {}
 
   async start(module: string, scope: string, parameters: Json): Promise<Json> {
-    const { home, hostname } = this;
-    const init: ServiceInit = { name: module, module, parameters, hostname, home };
+    const { home, bind, hostname } = this;
+    const init: ServiceInit = { name: module, module, parameters, bind, hostname, home };
     const child = spawnGuarded(process.execPath, [entryPoint('executor/service-main.js')], {
       name: module,
       ipc: 'json',

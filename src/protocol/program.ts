@@ -48,8 +48,14 @@ export interface Services {
 
 /** What a service's module exports by default. */
 export interface ServiceProgram {
-  start(
-    parameters: Json,
-    context: { readonly blocks: Blocks; readonly hostname: string; readonly token: string },
-  ): Promise<Json>;
+  start(parameters: Json, context: ServiceContext): Promise<Json>;
+}
+
+export interface ServiceContext {
+  readonly blocks: Blocks;
+  /** Address to listen on. */
+  readonly bind: string;
+  /** Name under which other hosts reach it. */
+  readonly hostname: string;
+  readonly token: string;
 }

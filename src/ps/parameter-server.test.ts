@@ -70,6 +70,35 @@ async function join(order: Round, signal = new AbortController().signal): Promis
   connections.push(connection);
   return connection;
 }
+const joinAlone = (server: Round['server']) => join(round(server, 0, [0]));
+
+function lengths(header: number, payload: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(header, 0);
+  bytes.writeUInt32LE(payload, 4);
+  return bytes;
+}
+
+/** What a server says to a frame before it hangs up. */
+async function answersTo(server: Round['server'], header: Buffer, payload = 0): Promise<string> {
+  const socket = connect(server);
+  let said = '';
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket
+    .on('error', () => {})
+    .on('data', (part) => {
+      said += part;
+    });
+  socket.write(Buffer.concat([lengths(header.length, payload), header]));
+  await closed;
+  return said;
+}
+
+async function servesOn(server: Round['server']): Promise<void> {
+  const fine = round(server, 0, [0, 1, 2, 3]);
+  expect(await (await join(fine)).runRound(new Member(), fine, context())).toHaveLength(3);
+}
+
 const lost = { failure: { kind: 'executor-lost' } };
 
 describe('a parameter server', () => {
@@ -160,7 +189,40 @@ describe('a parameter server', () => {
     const closed = new Promise((resolve) => noise.once('close', resolve));
     noise.on('error', () => {}).write(Buffer.alloc(64, 0xff));
     await closed;
-    const fine = round(server, 0, [0, 1, 2, 3]);
-    expect(await (await join(fine)).runRound(new Member(), fine, context())).toHaveLength(3);
+    await servesOn(server);
+  });
+
+  it.each([
+    ['no JSON', Buffer.from('{nothing')],
+    ['null', Buffer.from('null')],
+    ['a join without a token', Buffer.from('{"kind":"join","generation":1,"rank":0}')],
+    ['a state without a token', Buffer.from('{"kind":"state","generation":1,"step":0}')],
+    ['a token that is no text', Buffer.from('{"kind":"join","generation":1,"rank":0,"token":7}')],
+    ['an unknown kind', Buffer.from('{"kind":"stop","generation":1}')],
+    ['a large header', Buffer.alloc(1 << 16, ' ')],
+  ])('hangs up on a stranger that sends %s, and serves on', async (_, header) => {
+    const server = await serve(1);
+    expect(await answersTo(server, header)).toBe('');
+    await servesOn(server);
+  });
+
+  it('waits for no payload of a stranger, and for no more than a step of a member', async () => {
+    const server = await serve(1);
+    const push = Buffer.from('{"kind":"push","generation":1,"step":0,"nodes":[]}');
+    expect(await answersTo(server, push, 0xffffffff)).toBe('');
+    const join = Buffer.from(`{"kind":"join","generation":1,"rank":0,"token":"wrong"}`);
+    expect(await answersTo(server, join, 0xffffffff)).toBe('');
+    const member = await joinAlone(server);
+    const closed = new Promise((resolve) => member.socket.once('close', resolve));
+    member.socket.write(lengths(push.length, 0xffffffff));
+    await closed;
+  });
+
+  it('hangs up on a member whose vectors do not fit', async () => {
+    const server = await serve(1);
+    const member = await joinAlone(server);
+    const nodes = [{ level: 0, index: 0, rows: 1, lossSum: 0 }];
+    const push = { kind: 'push', generation: 1, step: 0, nodes } as const;
+    await expect(member.ask(push, new Uint8Array(4))).rejects.toMatchObject(lost);
   });
 });

@@ -3,7 +3,16 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { ServiceProgram } from '../protocol/program.js';
-import { type Frame, type FromServer, onFrames, sendFrame, type ToServer } from './ps-protocol.js';
+import {
+  type Frame,
+  type FromServer,
+  isRequest,
+  MAX_HEADER_BYTES,
+  onFrames,
+  STRANGER_BYTES,
+  sendFrame,
+  type ToServer,
+} from './ps-protocol.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from './tree.js';
 
 export interface ParameterServerInit {
@@ -28,9 +37,9 @@ export interface Updater {
   state(): Float32Array;
 }
 
-/** As a service: answers with its port. */
+/** As a service: answers with its address. */
 const parameterServer: ServiceProgram = {
-  async start(parameters, { blocks, hostname }) {
+  async start(parameters, { blocks, bind, hostname }) {
     const init = parameters as unknown as ParameterServerInit;
     const module: { createUpdater(parameters: Json, state: Float32Array | undefined): Promise<Updater> } = await import(
       new URL(`../${init.updater}.js`, import.meta.url).href
@@ -38,7 +47,7 @@ const parameterServer: ServiceProgram = {
     const bytes = init.state ? await blocks.get(init.state) : undefined;
     const state = bytes && new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     const server = new SynchronousServer(init, await module.createUpdater(init.parameters, state));
-    return { host: hostname, port: await server.listen(hostname), token: init.token };
+    return { host: hostname, port: await server.listen(bind), token: init.token };
   },
 };
 export default parameterServer;
@@ -55,13 +64,15 @@ interface Member {
  *
  * Failures: a member that goes without taking leave ends the generation for all (each is refused, now and later: nobody
  * waits); a frame of another generation or step is refused. The server's own death closes its sockets, which the members
- * notice.
+ * notice. Who has no token, or sends what is no request, is refused or hung up on, and cannot make the server keep more
+ * than a few kilobytes.
  */
 export class SynchronousServer {
   readonly #members = new Map<number, Member>();
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   #step: number;
+  #bytes: number | undefined;
   /** Why the generation is over, when it is. */
   #over: string | undefined;
 
@@ -88,9 +99,10 @@ export class SynchronousServer {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     let rank: number | undefined;
-    onFrames<ToServer>(socket, (frame) => {
+    const receive = (frame: Frame<ToServer>) => {
       const { header } = frame;
-      if (header.kind === 'join') rank = this.#join(socket, header);
+      if (!isRequest(header)) socket.destroy();
+      else if (header.kind === 'join') rank = this.#join(socket, header);
       else if (rank === undefined && !(header.kind === 'state' && sameToken(header.token, this.init.token)))
         this.#refuse(socket, 'join first');
       else if (header.generation !== this.init.generation)
@@ -98,7 +110,11 @@ export class SynchronousServer {
       else if (header.kind === 'leave') this.#left(rank!, socket);
       else if (header.kind === 'push') this.#push(this.#memberAt(rank!, socket), socket, frame as Frame<Push>);
       else this.#answerState(socket, header.step);
-    });
+    };
+    // A member pushes at most one vector a shard.
+    const maxBytes = () =>
+      rank === undefined ? STRANGER_BYTES : MAX_HEADER_BYTES + this.init.shards * this.#vectorBytes();
+    onFrames<ToServer>(socket, receive, maxBytes);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#sockets.delete(socket);
@@ -116,11 +132,17 @@ export class SynchronousServer {
     return rank;
   }
 
+  #vectorBytes(): number {
+    this.#bytes ??= this.updater.theta().byteLength;
+    return this.#bytes;
+  }
+
   #push(member: Member | undefined, socket: Socket, { header, payload }: Frame<Push>): void {
     if (!member) return void this.#refuse(socket, this.#over ?? 'join again: this member has taken leave');
     if (header.step !== this.#step)
       return void this.#refuse(member.socket, `step ${header.step} is not step ${this.#step}`);
-    const length = payload.length / 4 / Math.max(1, header.nodes.length);
+    if (payload.length !== header.nodes.length * this.#vectorBytes()) return void socket.destroy();
+    const length = this.#vectorBytes() / 4;
     member.nodes = header.nodes.map(({ level, index, rows, lossSum }, k) => {
       const gradient = new Float32Array(payload.buffer, payload.byteOffset + k * length * 4, length);
       return { level, index, value: { gradient, rows, lossSum: lossSum ?? Number.NaN } };

@@ -49,32 +49,65 @@ export function sendFrame<H>(socket: Socket, header: H, ...payload: readonly Uin
   socket.uncork();
 }
 
-const MAX_HEADER_BYTES = 1 << 20;
+/** Whether a header is a request that a server can look into: anybody may have sent it. */
+export function isRequest(header: unknown): header is ToServer {
+  const { kind, generation, token, rank, step, nodes } = (header ?? {}) as Record<string, unknown>;
+  if (!Number.isInteger(generation)) return false;
+  if (kind === 'join') return typeof token === 'string' && Number.isInteger(rank);
+  if (kind === 'state') return typeof token === 'string' && Number.isInteger(step);
+  if (kind === 'push') return Number.isInteger(step) && Array.isArray(nodes) && nodes.every(isNode);
+  return kind === 'leave';
+}
 
-/** Calls back with every frame of a socket. The payload is a copy of its own, aligned for float views. */
-export function onFrames<H>(socket: Socket, receive: (frame: Frame<H>) => void): void {
+function isNode(node: unknown): boolean {
+  const { level, index, rows } = (node ?? {}) as Record<string, unknown>;
+  return [level, index, rows].every((value) => typeof value === 'number');
+}
+
+/** Largest header, and largest frame of a peer that has not yet said who it is. */
+export const MAX_HEADER_BYTES = 1 << 20;
+export const STRANGER_BYTES = 4096;
+
+/**
+ * Calls back with every frame of a socket; hangs up on what is none, or is larger than `maxBytes` says at the time. The
+ * payload is a copy of its own, aligned for float views.
+ */
+export function onFrames<H>(
+  socket: Socket,
+  receive: (frame: Frame<H>) => void,
+  maxBytes = () => Number.POSITIVE_INFINITY,
+): void {
+  const hangUp = () => void socket.destroy(new Error('this is no frame of a parameter server'));
   let chunks: Buffer[] = [];
   let available = 0;
   let needed = 8;
   socket.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     available += chunk.length;
-    while (available >= needed) {
+    while (available >= needed && !socket.destroyed) {
       const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, available);
       const headerBytes = bytes.readUInt32LE(0);
       const total = 8 + headerBytes + bytes.readUInt32LE(4);
-      if (headerBytes > MAX_HEADER_BYTES)
-        return void socket.destroy(new Error('this is no frame of a parameter server'));
+      if (headerBytes > MAX_HEADER_BYTES || total > maxBytes()) return hangUp();
       chunks = [bytes];
       needed = total;
       if (available < total) return;
       const payload = Buffer.from(new ArrayBuffer(total - 8 - headerBytes));
       bytes.copy(payload, 0, 8 + headerBytes, total);
-      const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes)) as H;
+      const header = parsed<H>(bytes.toString('utf8', 8, 8 + headerBytes));
+      if (header === undefined) return hangUp();
       chunks = available > total ? [bytes.subarray(total)] : [];
       available -= total;
       needed = 8;
       receive({ header, payload });
     }
   });
+}
+
+function parsed<H>(text: string): H | undefined {
+  try {
+    return JSON.parse(text) as H;
+  } catch {
+    return undefined;
+  }
 }
