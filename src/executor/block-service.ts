@@ -39,7 +39,7 @@ function serve(request: IncomingMessage, response: ServerResponse, token: string
   const asked = readPath(request.url ?? '');
   if (!asked) return void response.writeHead(400).end();
   const path = files.find(asked.scope, asked.id);
-  const size = path && statSync(path, { throwIfNoEntry: false })?.size;
+  const size = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.size;
   if (path === undefined || size === undefined) return void response.writeHead(404).end();
   const range = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(request.headers.range ?? '');
   const [start, end] = range ? [Number(range[1]), Number(range[2])] : [0, size - 1];
