@@ -1,6 +1,7 @@
 import type { Json } from '../protocol/json.js';
 import type { PartitionQuestion, SheafContext } from '../rdd/context.js';
 import type { SourceSplit } from '../rdd/sources/source.js';
+import { storeSplits } from '../rdd/sources/split-blocks.js';
 import type { Measurement } from './cost-model.js';
 import { substituteSource } from './probe-chain.js';
 import { COUNTED_TASKS, nextRoundBytes, type ProbeRound, unitRun } from './probe-plan.js';
@@ -68,7 +69,9 @@ async function tryStage(
   context: SheafContext,
 ): Promise<SeenStage> {
   const newNode = context.newNode.bind(context);
-  const copy = substituteSource(top, node, splits as unknown as Json[], newNode);
+  const copy = substituteSource(top, node, [], newNode);
+  const scope = `${context.app}/probe-${copy.source.id}`;
+  copy.source.splits = await storeSplits(splits as unknown as Json[], scope, context.blocks);
   let seen: SeenStage | undefined;
   const unwatch = watchStages(context.bus, new Set([copy.source.id]), (stage) => {
     seen = stage;
@@ -79,6 +82,7 @@ async function tryStage(
     await context.runJob(request, async () => null);
   } finally {
     unwatch();
+    context.dag.release(scope);
   }
   if (!seen) throw new Error('an executor was lost meanwhile');
   return seen;

@@ -23,6 +23,7 @@ import { collectionSplits } from './sources/collection.js';
 import { type CsvOptions, csvSource } from './sources/csv.js';
 import { rangeSplits } from './sources/range.js';
 import { packUnits, type Source, type SourceUnit } from './sources/source.js';
+import { storeSplits } from './sources/split-blocks.js';
 import { textSource } from './sources/text.js';
 
 export type { ContextOptions } from './application.js';
@@ -58,7 +59,7 @@ export type PartitionChooser = (question: PartitionQuestion, context: SheafConte
  */
 export class SheafContext {
   readonly [DRIVER_ONLY] = 'the SheafContext';
-  /** Two slots' worth of partitions a slot, until measurement says better. */
+  /** Two partitions a slot, until measurement says better. */
   static partitionChooser: PartitionChooser = async ({ pinned }, context) => ({
     partitions: pinned?.partitions ?? 2 * context.defaultParallelism,
   });
@@ -196,7 +197,8 @@ export class SheafContext {
       const units = await source.units();
       const question = { node, top, units, pinned: this.#pinned(pinned) };
       const { partitions, expectedMs } = await SheafContext.partitionChooser(question, this);
-      return { splits: packUnits(units, partitions) as unknown as Json[], expectedMs };
+      const splits = packUnits(units, partitions) as unknown as Json[];
+      return { splits: await storeSplits(splits, `${this.app}/splits-${node.id}`, this.blocks), expectedMs };
     };
     return this.#leaf(operator, source, { plan });
   }

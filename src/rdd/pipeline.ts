@@ -7,6 +7,8 @@ import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, NumberRange, rowsOf, 
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import { asyncRows, mapBatches, mapPartition, where } from './partition-steps.js';
 import { readShuffle } from './shuffle-io.js';
+import type { ReadContext, SourceReader } from './sources/source.js';
+import { loadSplit } from './sources/split-blocks.js';
 
 /** A function restored from its shipped form. */
 export interface StepFunction {
@@ -189,8 +191,12 @@ async function* readSource(
   input: PartitionInput,
   { report, task }: PartitionContext,
 ): Chunks {
-  const module = await import(new URL(`../${source.module}.js`, import.meta.url).href);
-  yield* module.read(source.options, input.split, { report, blocks: task.blocks });
+  const module: { readonly read: SourceReader<Chunk> } = await import(
+    new URL(`../${source.module}.js`, import.meta.url).href
+  );
+  const { blocks, directory } = task;
+  const context: ReadContext = { report, blocks, directory };
+  yield* module.read(source.options, await loadSplit(input.split!, blocks), context);
 }
 
 /** `metrics.rows` is what a task took in: from sources, shuffles and the cache. */

@@ -6,6 +6,7 @@ import { windowFeatures } from '../../src/mlp/window-features.js';
 import { csvSource } from '../../src/rdd/sources/csv.js';
 import { read } from '../../src/rdd/sources/csv-reader.js';
 import { packUnits } from '../../src/rdd/sources/source.js';
+import { readContext } from '../support/read-context.js';
 import { fullSet, fullSetsWanted } from './full-sets.js';
 
 const channels = ['attitude.roll', 'attitude.pitch', 'attitude.yaw'].concat(
@@ -28,7 +29,7 @@ async function survey(directory: string, partitions: number) {
   const people = new Set<number>();
   let finite = true;
   for (const split of packUnits(units, partitions)) {
-    for await (const batch of read(source.options as any, split, { report() {} })) {
+    for await (const batch of read(source.options as any, split, readContext())) {
       const { activity, subject } = batch.get(0)!.toJSON();
       const computed = windowFeatures(batch, { channels, keep: ['activity', 'subject'] });
       rows[activity] = (rows[activity] ?? 0) + batch.numRows;

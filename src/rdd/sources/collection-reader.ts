@@ -1,11 +1,8 @@
 import { decodeValue } from '../../executor/closure/index.js';
-import type { BlockRef, Blocks } from '../../protocol/block.js';
+import type { BlockRef } from '../../protocol/block.js';
+import type { SourceReader } from './source.js';
 
 /** Reads a partition of `parallelize`. */
-export async function* read(
-  _options: unknown,
-  split: BlockRef,
-  { blocks }: { blocks: Blocks },
-): AsyncGenerator<unknown[]> {
+export const read: SourceReader<unknown[], BlockRef> = async function* (_options, split, { blocks }) {
   yield decodeValue(await blocks.get(split)) as unknown[];
-}
+};

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { RecordBatch } from 'apache-arrow';
@@ -11,7 +10,7 @@ import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js'
 import { appendRange, linesBefore } from './csv-split.js';
 import type { ColumnType } from './csv-types.js';
 import { connect } from './duckdb.js';
-import { type ReadContext, SourceError, type SourceSplit, type SourceUnit } from './source.js';
+import { type ReadContext, SourceError, type SourceReader, type SourceSplit, type SourceUnit } from './source.js';
 
 /** What `csvSource` sends to the slots. */
 export interface CsvReaderOptions {
@@ -46,11 +45,11 @@ interface Piece {
  * `batch: 'file'` every file gives exactly one, an empty file one without rows.
  * @throws SourceError naming file, line, column and text for what cannot be read
  */
-export async function* read(
-  options: CsvReaderOptions,
-  split: SourceSplit,
-  context: ReadContext,
-): AsyncGenerator<RecordBatch> {
+export const read: SourceReader<RecordBatch, SourceSplit, CsvReaderOptions> = async function* (
+  options,
+  split,
+  context,
+) {
   const files = split.units.map((unit) => inspect(unit, options));
   const batches = new BatchBuilder(
     options,
@@ -62,7 +61,7 @@ export async function* read(
   } finally {
     connection.closeSync();
   }
-}
+};
 
 function inspect(unit: SourceUnit, { delimiter, header, columns }: CsvReaderOptions): CsvFile {
   const path = unit.path as string;
@@ -178,7 +177,7 @@ function fileIn(error: Error, group: readonly CsvFile[]): string {
  * A piece as a file of its own, because DuckDB reads whole files; removed when it has been read. A later piece is headed
  * by the file's first record, header or not, so that its kind of newline is recognised from the same one.
  */
-function cutOut({ path, piece }: CsvFile, { directory = tmpdir() }: ReadContext) {
+function cutOut({ path, piece }: CsvFile, { directory }: ReadContext) {
   const { start, end, second } = piece!;
   const folder = mkdtempSync(join(directory, 'csv-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });

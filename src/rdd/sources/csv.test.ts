@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type RecordBatch, RecordBatchStreamWriter, tableFromIPC } from 'apache-arrow';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readContext } from '../../../test/support/read-context.js';
 import { type CsvOptions, csvSource } from './csv.js';
 import { read } from './csv-reader.js';
 import { packUnits } from './source.js';
@@ -32,7 +33,7 @@ async function load(paths: string | string[], options: CsvOptions = {}, partitio
   const batches: RecordBatch[] = [];
   for (const split of packUnits(units, partitions)) {
     const shipped = JSON.parse(JSON.stringify({ options: source.options, split }));
-    for await (const batch of read(shipped.options, shipped.split, { report })) batches.push(batch);
+    for await (const batch of read(shipped.options, shipped.split, readContext({ report }))) batches.push(batch);
   }
   const rows = batches.flatMap((batch) => batch.toArray().map((row) => row!.toJSON()));
   return { source, units, batches, rows, counters };
@@ -214,8 +215,8 @@ describe('csv: large files in pieces', () => {
     mkdirSync(scratch);
     const source = csvSource(path, { columns: { id: 'int32' }, unitBytes: 100 });
     const split = { bytes: 0, units: await source.units() };
-    for await (const _ of read(source.options as any, split, { report() {}, directory: scratch })) break;
-    for await (const _ of read(source.options as any, split, { report() {}, directory: scratch }));
+    for await (const _ of read(source.options as any, split, readContext({ directory: scratch }))) break;
+    for await (const _ of read(source.options as any, split, readContext({ directory: scratch })));
     expect(readdirSync(scratch)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import type { RecordBatch } from 'apache-arrow';
+import type { Blocks } from '../../protocol/block.js';
 import type { Json } from '../../protocol/json.js';
 
 /**
@@ -29,18 +29,22 @@ export interface SourceSplit {
   readonly units: readonly SourceUnit[];
 }
 
-/** What a source's module exports as `read`. Batches or chunks come in the order of the units. */
-export type SourceReader<T = RecordBatch | string[]> = (
-  options: any,
-  split: SourceSplit,
+/**
+ * What a source's module exports as `read`: the chunks of one split, in the order of its units.
+ * @typeParam T record batches, or arrays of rows
+ */
+export type SourceReader<T, Split = any, Options = any> = (
+  options: Options,
+  split: Split,
   context: ReadContext,
-) => AsyncIterable<T>;
+) => AsyncGenerator<T>;
 
 export interface ReadContext {
   /** Adds to a counter that the driver shows and returns with the job, such as `badRows`. */
   report(counter: string, amount: number): void;
-  /** For scratch files; removed with the slot. Default: the system's folder for temporary files. */
-  readonly directory?: string;
+  readonly blocks: Blocks;
+  /** For scratch files; removed with the slot. */
+  readonly directory: string;
 }
 
 /** What is wrong with the user's input: the message says where and what to do, so there is no stack. */

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
-import { SourceError, type SourceSplit } from './source.js';
+import { SourceError, type SourceReader, type SourceSplit } from './source.js';
 
 const NEWLINE = 10;
 const CHUNK = 2 ** 20;
 
 /** Reads the lines of a split's pieces, in order, in arrays of about a megabyte of text. */
-export async function* read(_options: unknown, split: SourceSplit): AsyncGenerator<string[]> {
+export const read: SourceReader<string[], SourceSplit> = async function* (_options, split) {
   for (const unit of split.units) {
     const { path, start, end } = unit as unknown as { path: string; start: number; end: number };
     try {
@@ -16,7 +16,7 @@ export async function* read(_options: unknown, split: SourceSplit): AsyncGenerat
       throw new SourceError(`${path}: no such file here; every executor must see the files under the same path`);
     }
   }
-}
+};
 
 async function* readPiece(path: string, start: number, end: number): AsyncGenerator<string[]> {
   let rest: Buffer[] = [];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readContext } from '../../../test/support/read-context.js';
 import { packUnits } from './source.js';
 import { type TextOptions, textSource } from './text.js';
 import { read } from './text-reader.js';
@@ -23,7 +24,7 @@ async function lines(path: string, options: TextOptions = {}, partitions = 1): P
   const source = textSource(path, options);
   const found: string[] = [];
   for (const split of packUnits(await source.units(), partitions))
-    for await (const chunk of read(source.options, split)) found.push(...chunk);
+    for await (const chunk of read(source.options, split, readContext())) found.push(...chunk);
   return found;
 }
 
@@ -93,7 +94,7 @@ describe('text', () => {
     for (const name of ['a.txt', 'a.gz']) {
       const path = join(directory, name);
       const split = { bytes: 1, units: [{ path, start: 0, end: 1, bytes: 1 }] };
-      await expect(read({}, split).next()).rejects.toThrow(`${path}: no such file here`);
+      await expect(read({}, split, readContext()).next()).rejects.toThrow(`${path}: no such file here`);
     }
   });
 });
