@@ -1,5 +1,6 @@
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
+import type { SumBlock } from '../ps/sum-blocks.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend } from './backend.js';
 import { loadBackend } from './backends.js';
@@ -17,6 +18,8 @@ export class Replica {
   generation = -1;
   /** Updates applied since the beginning of the training. */
   step = 0;
+  /** Blocks of this slot that others may still read. */
+  readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
   private constructor(

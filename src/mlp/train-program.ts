@@ -73,12 +73,13 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       const nodes = replica.gradients(order.shards);
       for (const { value } of nodes) context.metrics.rows += value.rows;
       const sums = await writeSums(nodes, `gradient:${replica.step}`, `${model}/g${order.generation}`, context);
-      forget(replica, sums, context);
+      forget(replica, 'gradients', sums, context);
       return sums as unknown as Json;
     }
     case 'merge': {
       const merged = mergeNodes(await readSums(order.sums, context), replica.spec.plan.shards, addGradientSums);
       const sums = await writeSums(merged, `merged:${order.step}`, `${model}/g${order.generation}`, context);
+      forget(replica, 'merged', sums, context);
       return sums as unknown as Json;
     }
     case 'commit': {
@@ -108,12 +109,19 @@ async function applySums(order: At & { apply: readonly SumBlock[] }, replica: Re
   replica.update(await readSums(order.apply, context));
 }
 
-/** Everybody has read the sums of the step before last when the next order comes: they need not wait for the scope's end. */
-const written = new WeakMap<Replica, (readonly SumBlock[])[]>();
-function forget(replica: Replica, sums: readonly SumBlock[], { blocks }: TaskContext): void {
-  const recent = [...(written.get(replica) ?? []), sums];
-  if (recent.length > 2) for (const { block } of recent.shift()!) blocks.drop(block);
-  written.set(replica, recent);
+/**
+ * Drops what a slot wrote the time before last: by then everybody has read it, merged sums and gradients alike, so they
+ * need not wait for the scope's end.
+ */
+function forget(
+  replica: Replica,
+  kind: 'gradients' | 'merged',
+  sums: readonly SumBlock[],
+  { blocks }: TaskContext,
+): void {
+  const { written } = replica;
+  written[kind].push(sums);
+  if (written[kind].length > 2) for (const { block } of written[kind].shift()!) blocks.drop(block);
 }
 
 export function floats(bytes: Buffer): Float32Array {
