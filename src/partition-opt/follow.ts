@@ -59,6 +59,8 @@ function report(stage: SeenStage, read: readonly Followed[], context: SheafConte
 /** What slots do once, on the mean of the slots: start, load the stage, run it uncompiled. */
 function oneOffMs(stage: SeenStage, read: readonly Followed[]): number {
   const first = firstTasks(stage.tasks);
-  const loading = mean(first.map(({ metrics }) => metrics.queueMs + metrics.fetchMs));
+  // Waiting is the difference of two machines' clocks: it cannot have been more than the time in which no slot worked.
+  const idle = Math.max(0, stage.ms - longestSlotMs(stage.tasks));
+  const loading = Math.min(idle, mean(first.map(({ metrics }) => metrics.queueMs + metrics.fetchMs)));
   return read.every(({ warm }) => warm) ? loading : loading + Math.max(...read.map(({ firstMs }) => firstMs));
 }

@@ -17,7 +17,7 @@ function table(report: SweepReport): string[] {
     ...(predicted ? [row.predictedMs === undefined ? '-' : seconds(row.predictedMs)] : []),
     seconds(row.measured.median),
     `${seconds(row.measured.min)}-${seconds(row.measured.max)}`,
-    row.ratio.toFixed(2),
+    Number.isFinite(row.ratio) ? row.ratio.toFixed(2) : '-',
     ...(stages ? [seconds(row.job.median)] : []),
     marks(report, row).join(', '),
   ]);
@@ -37,7 +37,7 @@ function table(report: SweepReport): string[] {
 
 function curve({ rows, compared }: SweepReport): string[] {
   const longest = Math.max(...rows.flatMap(({ measured, predictedMs }) => [measured.median, predictedMs ?? 0]));
-  const scale = (ms: number) => Math.max(1, Math.round((ms / longest) * BAR));
+  const scale = (ms: number) => Math.max(1, Math.round((ms / (longest || 1)) * BAR));
   const width = Math.max(...rows.map(({ value }) => value.length));
   const predicted = rows.some(({ predictedMs }) => predictedMs !== undefined);
   const bars = rows.map(({ value, measured, predictedMs }) => {
@@ -61,16 +61,16 @@ function marks({ best, knee, model }: SweepReport, { value, partitions }: SweepR
 const UNSTEADY = 1.3;
 
 function notes({ key, best, knee, model, error, rows }: SweepReport): string[] {
-  const unsteady = Math.max(...rows.map(({ measured }) => measured.max / measured.min));
+  const unsteady = Math.max(...rows.map(({ measured }) => (measured.min > 0 ? measured.max / measured.min : 1)));
   const chosen = rows.find(({ partitions }) => partitions === model);
   return [
     `best: ${key}=${best}${knee === best ? '' : `; from ${knee} on nothing more than 5 % is won`}`,
     ...(model === undefined
       ? []
       : [
-          chosen
+          chosen && Number.isFinite(chosen.ratio)
             ? `the model chooses ${model}: ${((chosen.ratio - 1) * 100).toFixed(0)} % above the best`
-            : `the model chooses ${model}, which was not swept`,
+            : `the model chooses ${model}${chosen ? '' : ', which was not swept'}`,
         ]),
     ...(error ? [`predictions are ${percent(error.median)} off (median; at worst ${percent(error.max)})`] : []),
     ...(unsteady > UNSTEADY

@@ -50,6 +50,15 @@ const run = (value: string, predictedMs: number, measuredMs: number, jobMs = 500
 });
 
 describe('sweepReport', () => {
+  it('takes planned stages that cost nothing measurable', () => {
+    const report = sweepReport(parseSweep('sheaf.partitions=1,2'), [run('1', 10, 0), run('2', 10, 4)]);
+    const { best, knee, rows, error } = report;
+    expect(sweepTable(report)).not.toMatch(/NaN|Infinity/);
+    expect(sweepTable(sweepReport(parseSweep('sheaf.partitions=1'), [run('1', 0, 0)]))).not.toMatch(/NaN|Infinity/);
+    expect([best, knee, error]).toEqual(['1', '1', { median: 1.5, max: 1.5 }]);
+    expect(rows.map(({ ratio }) => ratio)).toEqual([1, Number.POSITIVE_INFINITY]);
+  });
+
   const sweep = parseSweep('sheaf.partitions=1,2,4,8');
   const runs = [
     ...[run('1', 2000, 2100), run('2', 1100, 1040), run('4', 1000, 1000), run('8', 1000, 1200)],

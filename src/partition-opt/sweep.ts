@@ -79,7 +79,7 @@ export interface SweepRow {
   /** What is compared: the planned stages where partitions are swept, else the whole job. */
   readonly measured: Spread;
   readonly job: Spread;
-  /** To the best median. */
+  /** To the best median; infinite where that is 0. */
   readonly ratio: number;
 }
 
@@ -92,7 +92,7 @@ export interface SweepReport {
   readonly knee: string;
   /** The model's choice, when partitions are swept: the one of most runs. */
   readonly model?: number;
-  /** |predicted / measured - 1| of the medians. */
+  /** |predicted / measured - 1| of the medians that are not 0. */
   readonly error?: Pick<Spread, 'median' | 'max'>;
 }
 
@@ -113,16 +113,17 @@ export function sweepReport({ key, values }: Sweep, runs: readonly SweepRun[]): 
     };
   });
   const best = plain.reduce((a, b) => (b.measured.median < a.measured.median ? b : a));
-  const rows = plain.map((row) => ({ ...row, ratio: row.measured.median / best.measured.median }));
+  const ratio = (ms: number, base: number) => (ms === base ? 1 : ms / base);
+  const rows = plain.map((row) => ({ ...row, ratio: ratio(row.measured.median, best.measured.median) }));
   const errors = rows.flatMap(({ predictedMs, measured }) =>
-    predictedMs === undefined ? [] : Math.abs(predictedMs / measured.median - 1),
+    predictedMs === undefined || measured.median === 0 ? [] : Math.abs(predictedMs / measured.median - 1),
   );
   return {
     key,
     compared: byStages ? 'planned stages' : 'job',
     rows,
     best: best.value,
-    knee: rows.find(({ ratio }) => ratio <= KNEE)!.value,
+    knee: rows.find(({ ratio }) => ratio <= KNEE)?.value ?? best.value,
     model: byStages ? mostFrequent(runs.flatMap(({ model }) => model?.partitions ?? [])) : undefined,
     error: errors.length > 0 ? { median: median(errors), max: Math.max(...errors) } : undefined,
   };
