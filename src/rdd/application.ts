@@ -6,7 +6,7 @@ import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.
 import { DagScheduler } from '../scheduler/dag-scheduler.js';
 import { EventBus } from '../scheduler/event-bus.js';
 import { TaskScheduler } from '../scheduler/task-scheduler.js';
-import { Closers, openDriverBlocks, openEventLog } from './driver-home.js';
+import { Closers, openDriverBlocks, openEventLog, warnOfUnreachable } from './driver-home.js';
 import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { shipStage } from './ship-stage.js';
 
@@ -68,6 +68,7 @@ async function open(
     executorWaitMs: conf.number('sheaf.executor.waitMs'),
   });
   closers.add(() => tasks.close());
+  warnOfUnreachable(blocks.home, bus, tasks);
   cluster.onExecutorExit = (executor, reason) => tasks.executorGone(executor, reason);
   provideFiles(files);
   closers.add(() => provideFiles(undefined));

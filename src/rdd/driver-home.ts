@@ -1,11 +1,12 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { BlockFiles } from '../executor/block-files.js';
+import { BlockFiles, type BlockHome } from '../executor/block-files.js';
 import { BlockService } from '../executor/block-service.js';
 import { blockToken } from '../executor/executor.js';
 import { hostIdentity, scratchDirectories } from '../executor/host.js';
 import type { Conf } from '../scheduler/conf.js';
 import { type EventBus, writeEventLog } from '../scheduler/event-bus.js';
+import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 
 /** What an application has opened, closed in the reverse order. One that fails to close does not keep the others open. */
 export class Closers {
@@ -44,6 +45,28 @@ export async function openDriverBlocks(app: string, secret: string, closers: Clo
   const home = { holder: app, host: hostIdentity(), url: service.url(process.env.SHEAF_ADVERTISE ?? bind), token };
   blocks = new BlockFiles({ ...home, memoryDirectory: scratch.memory, diskDirectory: scratch.disk });
   return blocks;
+}
+
+/** Warns once when the driver and an executor of another host cannot read each other's blocks. */
+export function warnOfUnreachable(home: BlockHome, bus: EventBus, tasks: Pick<TaskScheduler, 'executors'>): void {
+  const unlisten = bus.listen((event) => {
+    if (event.event !== 'executor-joined') return;
+    const executor = tasks.executors().find(({ id }) => id === event.executor);
+    if (!executor || executor.host === home.host) return;
+    const { id, hostname, blockUrl } = executor;
+    const mine = isOfThisHostOnly(home.url);
+    if (!mine && !isOfThisHostOnly(blockUrl)) return;
+    unlisten();
+    const message = mine
+      ? `executor ${id} runs on another host (${hostname}) and cannot read this driver's blocks at ${home.url}: set SHEAF_BIND (an address to listen on, such as 0.0.0.0) and SHEAF_ADVERTISE (the name under which executors reach this host)`
+      : `executor ${id} on ${hostname} offers its blocks at ${blockUrl}, where no other host reaches them: start it with --bind and --advertise`;
+    bus.emit({ event: 'warning', message });
+  });
+}
+
+/** Loopback, or an address that means all of this host's. */
+function isOfThisHostOnly(url: string): boolean {
+  return /^(localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/.test(new URL(url).hostname);
 }
 
 /** Writes the event log where the settings want it: by default below the user's state directory. */
