@@ -44,3 +44,24 @@ it('keeps the newest 200 logs of a directory, and nothing but logs is removed', 
   expect(left).not.toContain('app-5.jsonl');
   expect(left).toContain('app-6.jsonl');
 });
+
+it('that cannot be written, from the beginning or later, costs one warning and nothing else', () => {
+  const bus = new EventBus();
+  const warnings: string[] = [];
+  bus.listen((event) => event.event === 'warning' && warnings.push(event.message));
+  writeFileSync(join(directory, 'file'), '');
+  const never = writeEventLog(bus, join(directory, 'file', 'app-1.jsonl'));
+  bus.emit({ event: 'app-end' });
+  never.close();
+  expect(warnings).toEqual([expect.stringMatching(/the event log is not written: EEXIST/)]);
+
+  const later = new EventBus({ now: () => 0, after: () => () => {} });
+  const told: string[] = [];
+  later.listen((event) => event.event === 'warning' && told.push(event.message));
+  const log = writeEventLog(later, join(directory, 'gone', 'app-2.jsonl'));
+  later.emit({ event: 'app-end' });
+  rmSync(join(directory, 'gone'), { recursive: true });
+  log.close();
+  log.close();
+  expect(told).toEqual([expect.stringMatching(/not written: ENOENT/)]);
+});

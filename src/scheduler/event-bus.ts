@@ -23,21 +23,37 @@ export class EventBus {
   }
 }
 
-/** Appends events to a file as JSON lines; lines are gathered for a moment, a task end is no reason for a system call. */
+/**
+ * Appends events to a file as JSON lines; lines are gathered for a moment, a task end is no reason for a system call.
+ * A log that cannot be written is no reason for a job to fail: a `warning` event says so once, and the log ends there.
+ */
 export function writeEventLog(bus: EventBus, path: string): { close(): void } {
-  mkdirSync(dirname(path), { recursive: true });
-  removeOldLogs(dirname(path));
   let lines: string[] = [];
   let cancel: (() => void) | undefined;
+  let unlisten = () => {};
+  const trying = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      unlisten();
+      lines = [];
+      bus.emit({ event: 'warning', message: `the event log is not written: ${(error as Error).message}` });
+    }
+  };
   const flush = () => {
     cancel?.();
     cancel = undefined;
-    if (lines.length) appendFileSync(path, `${lines.join('\n')}\n`);
+    if (lines.length) trying(() => appendFileSync(path, `${lines.join('\n')}\n`));
     lines = [];
   };
-  const unlisten = bus.listen((event) => {
-    lines.push(JSON.stringify(event));
-    cancel ??= bus.clock.after(100, flush);
+  trying(() => {
+    mkdirSync(dirname(path), { recursive: true });
+    removeOldLogs(dirname(path));
+    appendFileSync(path, '');
+    unlisten = bus.listen((event) => {
+      lines.push(JSON.stringify(event));
+      cancel ??= bus.clock.after(100, flush);
+    });
   });
   return {
     close() {
