@@ -25,7 +25,7 @@ describe('docs/rdd.md', () => {
     const examples = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join('\n');
     // `await expression; // => value` becomes a comparison; all blocks are one program, as a reader reads them.
     const program = examples.replace(
-      /^await ([^]*?); \/\/ => (.*)$/gm,
+      /^await ([\s\S]*?); \/\/ => (.*)$/gm,
       (_, expression, value) => `check(await ${expression}, ${value});`,
     );
     const { code } = await transform(`async (sc, csvFile, check) => {\n${program}\n}`, { loader: 'ts' });
