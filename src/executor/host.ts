@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnGuarded } from './guardian.js';
@@ -19,13 +20,17 @@ export interface Scratch {
   remove(): void;
 }
 
-/** Fresh directories for this process, gone with it however it ends: each has a guardian whose child only waits. */
+/**
+ * Fresh directories for this process, gone with it however it ends: each has a guardian whose child only waits. The
+ * guardian comes first: a process killed between two lines must not leave a directory that nobody knows of.
+ */
 export function scratchDirectories(name: string): Scratch {
-  const disk = mkdtempSync(join(tmpdir(), `sheaf-${name}-`));
-  const memory = roomInMemory() ? mkdtempSync(`/dev/shm/sheaf-${name}-`) : disk;
+  const disk = freshPath(tmpdir(), name);
+  const memory = roomInMemory() ? freshPath('/dev/shm', name) : disk;
   const guardians = [...new Set([memory, disk])].map((directory) => {
     const child = spawnGuarded('tail', ['-f', '/dev/null'], { name: `scratch-${name}`, directory, stdout: 'ignore' });
     child.unref();
+    mkdirSync(directory, { mode: 0o700 });
     return child;
   });
   return {
@@ -36,6 +41,11 @@ export function scratchDirectories(name: string): Scratch {
       for (const guardian of guardians) void guardian.kill(0);
     },
   };
+}
+
+/** A path that nobody has and nobody can guess. */
+export function freshPath(parent: string, name: string): string {
+  return join(parent, `sheaf-${name}-${randomBytes(8).toString('hex')}`);
 }
 
 function roomInMemory(): boolean {

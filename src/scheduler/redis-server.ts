@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeExit, type GuardedChild, spawnGuarded } from '../executor/guardian.js';
+import { freshPath } from '../executor/host.js';
 import { connectRedis, RedisError } from './queue/connection.js';
 import { socketUrl } from './redis-url.js';
 
@@ -42,7 +43,7 @@ const START_TIMEOUT_MS = 10_000;
  */
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
   const program = findRedisServer();
-  const directory = await mkdtemp(join(options.directory ?? tmpdir(), 'sheaf-redis-'));
+  const directory = freshPath(options.directory ?? tmpdir(), 'redis');
   const password = randomBytes(24).toString('base64url');
   const socket = join(directory, 'redis.sock');
   const onSocket = Buffer.byteLength(socket) <= SOCKET_PATH_MAX;
@@ -69,6 +70,8 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     stdout: 'pipe',
     stderr: 'pipe',
   });
+  // Its guardian is there first, and it reads its configuration only after: killed in between, nothing stays behind.
+  mkdirSync(directory, { mode: 0o700 });
   for (const stream of [child.process.stdout!, child.process.stderr!])
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-4000);
