@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
-import type { ParameterServerInit } from '../ps/parameter-server.js';
+import type { ParameterServerInit, ServerAnswer } from '../ps/parameter-server.js';
 import type { StepTotal } from '../ps/ps-client.js';
 import type { ServerAddress } from '../ps/ps-protocol.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
@@ -31,8 +31,10 @@ export class ParameterServerRounds implements Rounds {
     };
     const executor = members[0]!.slot.split('#')[0]!;
     const request = { module: 'ps/parameter-server', scope, parameters: init as unknown as Json };
-    const address = await this.cluster.onHost(executor, 'executor/start-service', request);
-    this.#server = { ...(address as unknown as ServerAddress), executor };
+    const answer = await this.cluster.onHost(executor, 'executor/start-service', request);
+    const { fingerprint, ...address } = answer as unknown as ServerAnswer;
+    this.cluster.noteBuild(fingerprint, `parameter server on ${executor}`);
+    this.#server = { ...address, executor };
   }
 
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {

@@ -36,6 +36,8 @@ export class TrainingCluster {
   backend = '';
   #program: ProgramRef | undefined;
   #stages = 0;
+  /** Fingerprints of what computes in this generation, each with one place where it does. */
+  readonly #builds = new Map<string, string>();
 
   constructor(
     readonly context: SheafContext,
@@ -138,10 +140,21 @@ export class TrainingCluster {
           'no native TensorFlow here: computing on WebAssembly, several times slower; "sheaf doctor" says what to do',
       });
     }
-    const builds = new Map(answers.map(({ fingerprint, at }) => [fingerprint, at]));
-    if (builds.size < 2) return;
-    const list = [...builds].map(([build, slot]) => `${slot}: ${build}`).join('; ');
+    this.#builds.clear();
+    for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
+    if (this.#builds.size > 1) this.#warnOfMixture();
+  }
+
+  /** What computes beside the members: equal bits need equal builds. */
+  noteBuild(fingerprint: string, where: string): void {
+    if (this.#builds.has(fingerprint)) return;
+    this.#builds.set(fingerprint, where);
+    this.#warnOfMixture();
+  }
+
+  #warnOfMixture(): void {
+    const list = [...this.#builds].map(([build, where]) => `${where}: ${build}`).join('; ');
     const message = `this cluster is mixed, so the weights may differ in their last bits from those of another run: ${list}`;
-    bus.emit({ event: 'warning', message });
+    this.context.bus.emit({ event: 'warning', message });
   }
 }

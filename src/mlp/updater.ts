@@ -11,14 +11,19 @@ export interface UpdaterParameters {
   readonly backend: BackendPreference;
 }
 
-/** The optimizer's steps on this process's compute backend: the same kernels as in the slots, hence the same bits. */
+/**
+ * The optimizer's steps on this process's compute backend. Where its fingerprint is that of the slots, the bits are those
+ * that the slots themselves would compute; a service computes on the CPU, so on machines with GPUs they may differ.
+ */
 export async function createUpdater(parameters: Json, state: Float32Array | undefined): Promise<Updater> {
   const { plan, backend } = parameters as unknown as UpdaterParameters;
-  const network = await (await loadBackend(backend)).compile(plan.network, plan.optimizer);
+  const computing = await loadBackend(backend);
+  const network = await computing.compile(plan.network, plan.optimizer);
   const beginning = new Float32Array(network.stateLength);
   if (!state) beginning.set(initialTheta(plan.network, plan.seed, plan.initializer));
   network.setState(state ?? beginning);
   return {
+    fingerprint: computing.fingerprint,
     update({ gradient, rows }: GradientSum, step) {
       if (rows > 0) network.apply(meanOf(gradient, rows), step);
     },

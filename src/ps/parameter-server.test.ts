@@ -16,6 +16,7 @@ afterEach(async () => {
 
 /** theta is the sum of all gradients so far; the state adds the number of updates. */
 class SumUpdater implements Updater {
+  readonly fingerprint = 'sums';
   readonly sum = new Float32Array(2);
   updates = 0;
 

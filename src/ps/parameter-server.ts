@@ -9,6 +9,7 @@ import {
   isRequest,
   MAX_HEADER_BYTES,
   onFrames,
+  type ServerAddress,
   STRANGER_BYTES,
   sendFrame,
   type ToServer,
@@ -31,13 +32,21 @@ export interface ParameterServerInit {
 
 /** Applies updates to a state; lives where the network's compute backend does. */
 export interface Updater {
+  /** Of what computes: equal fingerprints compute equal bits. */
+  readonly fingerprint: string;
   /** Divides the sums by their rows and makes one optimizer step; `step` counts from 1. */
   update(total: GradientSum, step: number): void;
   theta(): Float32Array;
   state(): Float32Array;
 }
 
-/** As a service: answers with its address. */
+/** What the service answers with once it can be joined. */
+export interface ServerAnswer extends ServerAddress {
+  /** Of its updater. */
+  readonly fingerprint: string;
+}
+
+/** As a service: answers with a `ServerAnswer`. */
 const parameterServer: ServiceProgram = {
   async start(parameters, { blocks, bind, hostname }) {
     const init = parameters as unknown as ParameterServerInit;
@@ -46,8 +55,10 @@ const parameterServer: ServiceProgram = {
     );
     const bytes = init.state ? await blocks.get(init.state) : undefined;
     const state = bytes && new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    const server = new SynchronousServer(init, await module.createUpdater(init.parameters, state));
-    return { host: hostname, port: await server.listen(bind), token: init.token };
+    const updater = await module.createUpdater(init.parameters, state);
+    const { fingerprint } = updater;
+    const port = await new SynchronousServer(init, updater).listen(bind);
+    return { host: hostname, port, token: init.token, fingerprint };
   },
 };
 export default parameterServer;
