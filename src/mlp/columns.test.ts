@@ -1,4 +1,5 @@
 import {
+  type Data,
   Field,
   FixedSizeList,
   Float32,
@@ -39,6 +40,27 @@ describe('features', () => {
     expect(() => listValues(batch([1, 2]), 'feature')).toThrow('no column "feature"; there are features, label');
     expect(() => listValues(batch([1, 2]), 'label')).toThrow(/column "label" is .*FixedSizeList of Float32 \(assemble/);
     expect(() => listValues(batch([1, 2]), 'features', 3)).toThrow('has 2 features a row, expected 3');
+  });
+
+  it('must not be null, the whole list or one of its values: says which', () => {
+    const item = (values: readonly (number | null)[]) => vectorFromArray(values, new Float32()).data[0]!;
+    const type = new FixedSizeList(2, new Field('item', new Float32(), true));
+    const of = (child: Data<Float32>, length: number, validity?: Uint8Array) => {
+      const list = makeData({ type, length, child, nullBitmap: validity, nullCount: validity && 1 });
+      const fields = [new Field('features', type, true)];
+      const struct = makeData({ type: new Struct(fields), length, nullCount: 0, children: [list] });
+      return new RecordBatch(new Schema(fields), struct);
+    };
+    const noList = of(item([1, 2, 3, 4, 5, 6]), 3, Uint8Array.of(0b101));
+    expect(() => requireFinite(noList, 'features', 10)).toThrow(
+      'column "features": row 12 of the partition has no value',
+    );
+    expect(() => listValues(noList, 'features')).toThrow('row 2 of the batch has no value');
+    const noItem = of(item([1, 2, 3, null]), 2);
+    expect(() => listValues(noItem, 'features')).toThrow('row 2 of the batch has no value for feature 1');
+    expect([...listValues(noItem.slice(0, 1), 'features')]).toEqual([1, 2]);
+    expect(() => listValues(noItem.slice(1, 2), 'features')).toThrow('row 1 of the batch has no value for feature 1');
+    expect([...listValues(of(item([1, 2]), 1), 'features')]).toEqual([1, 2]);
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('must not be %d: says which', (value) => {

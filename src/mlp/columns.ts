@@ -1,4 +1,4 @@
-import { DataType, type RecordBatch } from 'apache-arrow';
+import { type Data, DataType, type FixedSizeList, type RecordBatch } from 'apache-arrow';
 import { FailureError } from '../protocol/failure.js';
 import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 
@@ -21,7 +21,7 @@ export function featureMatrix(batches: readonly RecordBatch[], column: string, w
  * @throws FailureError naming the column, the feature (by its name, where the column knows it) and the row
  */
 export function requireFinite(batch: RecordBatch, column: string, before: number): void {
-  const values = listValues(batch, column);
+  const values = listValues(batch, column, undefined, before);
   // One addition a value: a sum is finite unless a value is not, or finite ones overflow it, which no float32 do in float64.
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;
@@ -40,8 +40,12 @@ function featureName(batch: RecordBatch, column: string, k: number): string {
   return names === undefined ? '' : ` ("${(JSON.parse(names) as string[])[k]}")`;
 }
 
-/** The values of a batch's list column without a copy, row after row. */
-export function listValues(batch: RecordBatch, column: string, width?: number): Float32Array {
+/**
+ * The values of a batch's list column without a copy, row after row.
+ * @param before rows of the partition before this batch, for messages
+ * @throws FailureError for a column of another type or width, or a row without a list or with a null in it
+ */
+export function listValues(batch: RecordBatch, column: string, width?: number, before?: number): Float32Array {
   const data = columnData(batch, column);
   const type = data.type;
   if (!DataType.isFixedSizeList(type) || !DataType.isFloat(type.valueType) || type.valueType.precision !== 1)
@@ -52,7 +56,30 @@ export function listValues(batch: RecordBatch, column: string, width?: number): 
     throw badData(`column "${column}" has ${type.listSize} features a row, expected ${width}`);
   const child = data.children[0]!;
   const first = child.length === data.length * type.listSize ? 0 : data.offset * type.listSize;
+  refuseNulls(data, child, first, column, before);
   return (child.values as Float32Array).subarray(first, first + data.length * type.listSize);
+}
+
+/** What lies under a null is left over from anything. @param first place of the first row's first value in `child` */
+function refuseNulls(
+  data: Data<FixedSizeList>,
+  child: Data,
+  first: number,
+  column: string,
+  before: number | undefined,
+): void {
+  if (data.nullCount === 0 && child.nullCount === 0) return;
+  const places = Array.from({ length: data.type.listSize }, (_, k) => k);
+  for (let row = 0; row < data.length; row++) {
+    const valid = data.getValid(row);
+    const missing = places.find((k) => !child.getValid(first + row * places.length + k));
+    if (valid && missing === undefined) continue;
+    const what = valid ? `no value for feature ${missing}` : 'no value';
+    const where = before === undefined ? 'the batch' : 'the partition';
+    throw badData(
+      `column "${column}": row ${(before ?? 0) + row + 1} of ${where} has ${what}; fill it in, or leave such rows out before`,
+    );
+  }
 }
 
 export function listWidth(batch: RecordBatch, column: string): number {
