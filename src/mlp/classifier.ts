@@ -91,9 +91,11 @@ function widthOf(parts: readonly PartitionSummary[], features: string): number {
 
 const ADAM: OptimizerSpec = { kind: 'adam', learningRate: 1e-3 };
 
-/** Distinct labels in a fixed order: numbers by value, all else by code points. */
-function classesOf(counts: readonly Readonly<Record<string, number>>[]): string[] {
+/**
+ * Distinct labels in a fixed order: numbers by value, all else, and numbers of equal value (`1`, `1.0`), by code units.
+ */
+export function classesOf(counts: readonly Readonly<Record<string, number>>[]): string[] {
   const names = [...new Set(counts.flatMap((labels) => Object.keys(labels)))];
   const numeric = names.every((name) => name.trim() !== '' && Number.isFinite(Number(name)));
-  return names.sort(numeric ? (a, b) => Number(a) - Number(b) : (a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return names.sort((a, b) => (numeric && Number(a) - Number(b)) || (a < b ? -1 : a > b ? 1 : 0));
 }
