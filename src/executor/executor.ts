@@ -23,6 +23,8 @@ export interface ExecutorOptions {
   readonly heartbeatMs: number;
   /** Environment of a slot's process, beside this process's own. */
   readonly slotEnvironment: (slot: SlotInfo) => NodeJS.ProcessEnv;
+  /** Modules of the engine that slots load before there is work. Default: none. */
+  readonly preload?: readonly string[];
   /** Called when the cluster told the executor to stop. */
   readonly onStop?: (reason: string) => void;
 }
@@ -62,7 +64,11 @@ export class Executor {
     readonly scratch: Scratch,
   ) {
     this.#slots = options.slots.map(
-      (slot) => new Slot(slot.index, info.id, blocks.home, blocks.home.diskDirectory, options.slotEnvironment(slot)),
+      (slot) =>
+        new Slot(
+          ...([slot.index, info.id, blocks.home, blocks.home.diskDirectory] as const),
+          ...([options.slotEnvironment(slot), options.preload] as const),
+        ),
     );
   }
 
@@ -139,18 +145,19 @@ export class Executor {
       if (!this.#stopping) await this.#report(message, result);
     } finally {
       this.#holding.delete(id);
-      // What it wrote after its scope had ended.
-      for (const scope of held.released) this.blocks.release(scope);
+      // What it wrote, started or made resident after its scope had ended.
+      for (const scope of held.released) this.#releaseHere(scope);
     }
   }
 
-  /** An answer that cannot travel is a failure that can: the driver must not wait for it. */
+  /** An answer too large to travel is a failure that is not; one that is not sent is asked for again by the driver. */
   async #report(message: TaskMessage, result: ResultMessage): Promise<void> {
     const { channel } = this.options;
     try {
       await channel.report(result);
     } catch (error) {
-      const failure = { kind: 'user-error', message: (error as Error).message } as const;
+      if (!(error instanceof RangeError)) throw error;
+      const failure = { kind: 'user-error', message: error.message } as const;
       await channel.report({ ...result, outcomes: failed(message, failure) });
     }
   }
@@ -179,10 +186,15 @@ export class Executor {
 
   #release(scope: string): void {
     for (const { released } of this.#holding.values()) released.add(scope);
+    this.#releaseHere(scope);
+    for (const slot of this.#slots) slot.release(scope);
+  }
+
+  /** What this process keeps; slots let go in the order of their messages. */
+  #releaseHere(scope: string): void {
     this.blocks.release(scope);
     this.services.release(scope);
     this.host.slot.residents.release(scope);
-    for (const slot of this.#slots) slot.release(scope);
   }
 
   /** A driver is the scope above all it owns. */

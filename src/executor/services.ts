@@ -4,6 +4,7 @@ import type { Json } from '../protocol/json.js';
 import type { Services } from '../protocol/program.js';
 import { inScope } from '../protocol/scope.js';
 import type { BlockHome } from './block-files.js';
+import { childEnvironment } from './child-environment.js';
 import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
 import type { ServiceInit } from './service-main.js';
 
@@ -25,7 +26,7 @@ export class ServiceProcesses implements Services {
     const child = spawnGuarded(process.execPath, [entryPoint('executor/service-main.js')], {
       name: module,
       ipc: 'json',
-      env: { ...process.env, ...this.environment, SHEAF_SERVICE: JSON.stringify(init) },
+      env: { ...childEnvironment(), ...this.environment, SHEAF_SERVICE: JSON.stringify(init) },
     });
     this.#running.set(child, scope);
     const ended = child.ended.then((code) => {

@@ -14,6 +14,8 @@ export interface SlotInit {
   readonly slot: number;
   readonly home: BlockHome;
   readonly directory: string;
+  /** Modules of the engine that nearly every job's first task needs. */
+  readonly preload: readonly string[];
 }
 
 export type ToSlot =
@@ -49,8 +51,10 @@ process.on('message', (order: ToSlot) => {
 });
 process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => {});
-// What nearly every job's first task needs, by name as tasks name it; a task that comes meanwhile waits for the same import.
-work = import(new URL('../rdd/stage-program.js', import.meta.url).href).then(() => {});
+// By name, as tasks name them; a task that comes meanwhile waits for the same import.
+work = Promise.all(init.preload.map((module) => import(new URL(`../${module}.js`, import.meta.url).href))).then(
+  () => {},
+);
 
 async function carryOut(order: Exclude<ToSlot, { kind: 'cancel' }>): Promise<void> {
   if (order.kind === 'release') return residents.release(order.scope);

@@ -4,6 +4,7 @@ import { entryPoint } from '../protocol/entry.js';
 import type { Failure } from '../protocol/failure.js';
 import type { TaskMessage, TaskOutcome } from '../protocol/task.js';
 import type { BlockHome } from './block-files.js';
+import { childEnvironment } from './child-environment.js';
 import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
 import type { FromSlot, SlotInit, ToSlot } from './slot-main.js';
 
@@ -33,9 +34,10 @@ export class Slot {
     readonly home: BlockHome,
     readonly directory: string,
     readonly environment: NodeJS.ProcessEnv,
+    readonly preload: readonly string[] = [],
   ) {}
 
-  /** Starts the process before there is work: starting takes longer than many a first task. */
+  /** Starts the process before there is work: starting takes longer than many a first task. @throws Error when it cannot be started */
   warmUp(): void {
     if (!this.#child && !this.#closed) this.#start();
   }
@@ -76,7 +78,12 @@ export class Slot {
     // A process whose channel is closed is dying: what is sent to it now would be lost with it.
     if (this.#child && !this.#child.process.connected) await this.#child.ended;
     if (this.#closed) return this.#settle(this.#lost(order.message, 'the executor is stopping'));
-    const child = this.#child ?? this.#start();
+    let child: GuardedChild;
+    try {
+      child = this.#child ?? this.#start();
+    } catch (error) {
+      return this.#settle(this.#lost(order.message, (error as Error).message));
+    }
     order.child = child;
     child.process.send({ kind: 'run', message: order.message } satisfies ToSlot, (error) => {
       if (error && this.#running === order) this.#settle(this.#lost(order.message, error.message));
@@ -93,12 +100,13 @@ export class Slot {
   #start(): GuardedChild {
     const directory = join(this.directory, `slot-${this.index}`);
     mkdirSync(directory, { recursive: true });
-    const init: SlotInit = { executor: this.executor, slot: this.index, home: this.home, directory };
+    const { preload } = this;
+    const init: SlotInit = { executor: this.executor, slot: this.index, home: this.home, directory, preload };
     const child = spawnGuarded(process.execPath, [entryPoint('executor/slot-main.js')], {
       name: `slot-${this.index}`,
       directory,
       ipc: 'json',
-      env: { ...process.env, ...this.environment, SHEAF_SLOT: JSON.stringify(init) },
+      env: { ...childEnvironment(), ...this.environment, SHEAF_SLOT: JSON.stringify(init) },
     });
     this.#child = child;
     child.process.on('message', (answer: FromSlot) => {
