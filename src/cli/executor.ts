@@ -49,6 +49,8 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   const leaseMs = new Conf(settingsFromEnvironment(process.env)).number('sheaf.executor.leaseMs');
   const slots = flags.slots ?? String(availableParallelism());
   if (!/^[1-9]\d*$/.test(slots)) throw new Error(`--slots must be a whole number of at least 1, not "${slots}"`);
+  const id = flags.id ?? `${hostname()}-${process.pid}`;
+  if (!/^[\w.-]+$/.test(id)) throw new Error(`--id may have letters, digits and . _ - in it, unlike "${id}"`);
   const queue = redisQueue({ url, secret, leaseMs });
   let stop = (_reason: string) => {};
   const stopped = new Promise<string>((resolve) => {
@@ -56,14 +58,14 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   });
   const executor = await Executor.start({
     ...{ secret, bind: flags.bind, advertise: flags.advertise, slotEnvironment: environment.slotEnvironment },
-    id: flags.id ?? `${hostname()}-${process.pid}`,
+    id,
     slots: environment.slotInfos(Number(slots)),
     channel: queue.executor(),
     fingerprint: environment.machineFingerprint(),
     heartbeatMs: leaseMs / 3,
+    preload: ['rdd/stage-program'],
     onStop: stop,
   });
-  const { id } = executor.info;
   // A child of a local-cluster is nobody's to look at.
   const say = (text: string) => void (process.connected || process.stderr.write(`executor ${id}: ${text}\n`));
   say(`joined ${redactUrl(url)} with ${slots} slots`);

@@ -57,7 +57,7 @@ async function open(
 ): Promise<Application> {
   const app = `app-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
   openEventLog(conf, app, bus, closers);
-  const cluster = await startCluster(conf, app);
+  const cluster = await startCluster(conf, app, ['rdd/stage-program']);
   closers.add(() => cluster.stop());
   const blocks = await openDriverBlocks(app, cluster.secret, closers);
   const tasks = new TaskScheduler(cluster.channel, bus, {
@@ -82,7 +82,9 @@ async function open(
   dag.onRelease = (scope) => blocks.release(scope);
   const master = conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master');
   bus.emit({ event: 'app-start', app, name: conf.get('sheaf.app.name'), master, conf: conf.toJSON() });
+  const heard = new Promise<void>((resolve) => bus.listen(({ event }) => event === 'executor-joined' && resolve()));
   await tasks.open();
+  await cluster.ready(heard);
   await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));
   return { app, conf, bus, tasks, dag, blocks, closers };
 }

@@ -9,6 +9,12 @@ import { parseMaster } from './master.js';
 /** What a master comes down to for the driver: a channel to executors, and how to end what was started for it. */
 export interface Cluster {
   readonly channel: DriverChannel;
+  /**
+   * Resolves when executors can be counted on, once the channel is open.
+   * @param heard resolves when an executor has been heard of
+   * @throws Error that says why none will be
+   */
+  ready(heard: Promise<unknown>): Promise<void>;
   /** Slots that should be there before the first job; 0 where executors come and go as they like. */
   readonly expectedSlots: number;
   /** Messages a slot may hold: where sending costs something the next message waits at the slot. */
@@ -23,10 +29,14 @@ export interface Cluster {
 const MAX_RESTARTS = 8;
 const FIRST_WORD_MS = 1_000;
 
-/** Starts (or connects to) what a master names. @throws Error when Redis is not there, or not fit */
-export async function startCluster(conf: Conf, driver: string): Promise<Cluster> {
+/**
+ * Starts (or connects to) what a master names.
+ * @param preload modules of the engine that slots load before there is work
+ * @throws Error when Redis is not there, or not fit
+ */
+export async function startCluster(conf: Conf, driver: string, preload: readonly string[] = []): Promise<Cluster> {
   const master = parseMaster(conf.get('sheaf.master'));
-  if (master.kind === 'local') return startLocal(conf, driver, master.slots);
+  if (master.kind === 'local') return startLocal(conf, driver, master.slots, preload);
   if (master.kind === 'local-cluster') return startLocalCluster(conf, driver, master.executors, master.slots);
   const secret = process.env.SHEAF_SECRET;
   if (!secret)
@@ -47,11 +57,19 @@ export async function startCluster(conf: Conf, driver: string): Promise<Cluster>
   };
   const queue = redisQueue({ url: master.url, secret, warn, leaseMs: conf.number('sheaf.executor.leaseMs') });
   // Executors that are there say so at once: a moment tells whether their words can be trusted.
-  const channel = untilFirstWord(queue.driver(driver), refused, FIRST_WORD_MS);
-  return { channel, expectedSlots: 0, depth: 2, secret, onExecutorExit: () => {}, stop: async () => {} };
+  const ready = untilHeard(refused, FIRST_WORD_MS);
+  return {
+    channel: queue.driver(driver),
+    ready,
+    expectedSlots: 0,
+    depth: 2,
+    secret,
+    onExecutorExit: () => {},
+    stop: async () => {},
+  };
 }
 
-async function startLocal(conf: Conf, driver: string, slots: number): Promise<Cluster> {
+async function startLocal(conf: Conf, driver: string, slots: number, preload: readonly string[]): Promise<Cluster> {
   const [{ memoryQueue }, { Executor }, { slotEnvironment, slotInfos, machineFingerprint }] = await Promise.all([
     import('./queue/memory.js'),
     import('../executor/executor.js'),
@@ -60,28 +78,20 @@ async function startLocal(conf: Conf, driver: string, slots: number): Promise<Cl
   const queue = memoryQueue();
   const secret = randomBytes(32).toString('hex');
   let executor: Awaited<ReturnType<typeof Executor.start>> | undefined;
-  const channel = queue.driver(driver);
-  const cluster: Cluster = {
-    channel: {
-      open: async (handlers) => {
-        await channel.open(handlers);
-        executor = await Executor.start({
-          ...{ id: `${driver}-local`, secret, slotEnvironment },
-          slots: slotInfos(slots),
-          channel: queue.executor(),
-          fingerprint: machineFingerprint(),
-          heartbeatMs: conf.number('sheaf.executor.leaseMs') / 3,
-        });
-      },
-      send: (messages) => channel.send(messages),
-      control: (to, control) => channel.control(to, control),
-      waiting: (of, ids) => channel.waiting(of, ids),
-      close: () => channel.close(),
+  return {
+    channel: queue.driver(driver),
+    ready: async () => {
+      executor = await Executor.start({
+        ...{ id: `${driver}-local`, secret, slotEnvironment, preload },
+        slots: slotInfos(slots),
+        channel: queue.executor(),
+        fingerprint: machineFingerprint(),
+        heartbeatMs: conf.number('sheaf.executor.leaseMs') / 3,
+      });
     },
     ...{ expectedSlots: slots, depth: 1, secret, onExecutorExit: () => {} },
     stop: async () => executor?.stop('the application ended'),
   };
-  return cluster;
 }
 
 async function startLocalCluster(conf: Conf, driver: string, executors: number, slots: number): Promise<Cluster> {
@@ -100,7 +110,8 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
     giveUp = reject;
   });
   const cluster: Cluster = {
-    channel: untilFirstWord(queue.driver(driver), givenUp),
+    channel: queue.driver(driver),
+    ready: untilHeard(givenUp),
     ...{ expectedSlots: executors * slots, depth: 2, secret, onExecutorExit: () => {} },
     async stop() {
       stopping = true;
@@ -112,6 +123,7 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
     const id = restarts === 0 ? `executor-${index}` : `executor-${index}.${restarts}`;
     const child = spawnGuarded(
       process.execPath,
+      // As a person would start it: the command, not one of its modules.
       [entryPoint('cli/main.js'), 'executor', '--id', id, '--slots', String(slots)],
       {
         name: id,
@@ -135,37 +147,20 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
 }
 
 /**
- * Opens a channel and waits until an executor is heard of, or until it is known why none will be.
+ * Waits until an executor is heard of, or until it is known why none will be.
  * @param patienceMs default: as long as it takes
  */
-function untilFirstWord(channel: DriverChannel, failure: Promise<never>, patienceMs?: number): DriverChannel {
+function untilHeard(failure: Promise<never>, patienceMs?: number): Cluster['ready'] {
   let failing = false;
   failure.catch(() => {
     failing = true;
   });
-  return {
-    open: async (handlers) => {
-      let heard = () => {};
-      const word = new Promise<void>((resolve) => {
-        heard = resolve;
-      });
-      await channel.open({
-        ...handlers,
-        heartbeat: (heartbeat) => {
-          heard();
-          handlers.heartbeat(heartbeat);
-        },
-      });
-      const late = failure.catch(async (error: Error) => {
-        await Promise.race([word, sleep(FIRST_WORD_MS)]); // another executor may be understood
-        throw error;
-      });
-      const enough = patienceMs === undefined ? [] : [sleep(patienceMs).then(() => (failing ? late : undefined))];
-      await Promise.race([word, late, ...enough]);
-    },
-    send: (messages) => channel.send(messages),
-    control: (executor, control) => channel.control(executor, control),
-    waiting: (executor, ids) => channel.waiting(executor, ids),
-    close: () => channel.close(),
+  return async (heard) => {
+    const late = failure.catch(async (error: Error) => {
+      await Promise.race([heard, sleep(FIRST_WORD_MS)]); // another executor may be understood
+      throw error;
+    });
+    const enough = patienceMs === undefined ? [] : [sleep(patienceMs).then(() => (failing ? late : undefined))];
+    await Promise.race([heard, late, ...enough]);
   };
 }
