@@ -16,12 +16,16 @@ export interface Seat {
   readonly index: number;
 }
 
+/** Longer than any word of an executor is on its way. */
+const ENDED_MS = 600_000;
+
 /** Who there is to run tasks, by their heartbeats; and who waits for somebody to come. */
 export class ExecutorRoster {
   readonly #members = new Map<string, Member>();
-  /** Executors whose process is known to have ended: what they said before is still on its way. */
+  /** Executors whose process is known to have ended: what they said before is still on its way, for a moment. */
   readonly #ended = new Set<string>();
-  readonly #arrivals = new Set<() => void>();
+  readonly #arrivals = new Set<{ arrived(): void; closed(error: Error): void }>();
+  #closed: Error | undefined;
   #cancelLonely: (() => void) | undefined;
 
   constructor(
@@ -38,13 +42,14 @@ export class ExecutorRoster {
     this.#members.set(executor.id, { heartbeat, heardAt: this.clock.now() });
     if (known) return 'known';
     this.forgetLoneliness();
-    for (const arrived of [...this.#arrivals]) arrived();
+    for (const waiter of [...this.#arrivals]) waiter.arrived();
     return 'new';
   }
 
   /** @param ended its process has ended, so that it can never be heard of again. @returns whether it was there */
   remove(executor: string, ended: boolean): boolean {
     if (ended) this.#ended.add(executor);
+    if (ended) this.clock.after(ENDED_MS, () => this.#ended.delete(executor));
     return this.#members.delete(executor);
   }
 
@@ -67,26 +72,35 @@ export class ExecutorRoster {
     return this.executors().map((executor) => seat(executor, HOST_SEAT));
   }
 
-  /** Waits until at least `count` slots are there. @throws Error after `waitMs` */
+  /** Waits until at least `count` slots are there. @throws Error after `waitMs`, or when the roster is closed */
   async slotsAvailable(count: number): Promise<void> {
+    if (this.#closed) throw this.#closed;
     if (this.slots().length >= count) return;
     await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        this.#arrivals.delete(waiter);
+        cancel();
+        settle();
+      };
+      const waiter = {
+        arrived: () => this.slots().length >= count && end(resolve),
+        closed: (error: Error) => end(() => reject(error)),
+      };
       const cancel = this.clock.after(this.waitMs, () => {
-        this.#arrivals.delete(arrived);
         const found = this.slots().length;
         const which = found > 0 ? `only ${found} of ${count} slots` : 'no executor';
-        reject(
-          new Error(`${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL"`),
-        );
+        const text = `${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL"`;
+        end(() => reject(new Error(text)));
       });
-      const arrived = () => {
-        if (this.slots().length < count) return;
-        this.#arrivals.delete(arrived);
-        cancel();
-        resolve();
-      };
-      this.#arrivals.add(arrived);
+      this.#arrivals.add(waiter);
     });
+  }
+
+  /** Nobody is waited for any more. */
+  close(reason: Error): void {
+    this.#closed = reason;
+    this.forgetLoneliness();
+    for (const waiter of [...this.#arrivals]) waiter.closed(reason);
   }
 
   /** Calls back when nobody is left and nobody has come for `waitMs`. */

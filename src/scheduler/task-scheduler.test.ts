@@ -108,6 +108,17 @@ describe('a task set', () => {
     await expect(finish(again)).rejects.toThrow(/no executor is left, and none joined within 60 s.*flood/);
   });
 
+  it('waits for nobody after the end', async () => {
+    const { scheduler, finish } = await cluster();
+    const slots = scheduler.slotsAvailable(3);
+    const running = scheduler.run(taskSet(0, 1));
+    for (const work of [slots, running]) work.catch(() => {});
+    await scheduler.close();
+    await expect(finish(slots)).rejects.toThrow('the application ended');
+    await expect(finish(running)).rejects.toMatchObject({ failure: { kind: 'cancelled' } });
+    await expect(scheduler.slotsAvailable()).rejects.toThrow('the application ended');
+  });
+
   it('refuses to begin after the end', async () => {
     const { scheduler, join, finish } = await cluster();
     await join('a');

@@ -56,8 +56,10 @@ export class TaskScheduler {
   /** Resolves with one result a task, in partition order; rejects with a TaskSetError. */
   async run(set: TaskSet): Promise<TaskResult[]> {
     if (set.tasks.length === 0) return [];
-    await this.slotsAvailable();
-    if (this.#closed) throw new TaskSetError({ kind: 'cancelled', message: APPLICATION_ENDED }, set, -1, []);
+    await this.slotsAvailable().catch((error: Error) => {
+      if (!this.#closed) throw error;
+      throw new TaskSetError({ kind: 'cancelled', message: APPLICATION_ENDED }, set, -1, []);
+    });
     const { clock } = this.bus;
     const { job, stage, stageAttempt, name, sources } = set;
     const tasks = set.tasks.length;
@@ -137,7 +139,7 @@ export class TaskScheduler {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopChecks();
-    this.#roster.forgetLoneliness();
+    this.#roster.close(new Error(APPLICATION_ENDED));
     this.#nextChance?.cancel();
     for (const [state] of this.#active) this.cancel(state.set.job, APPLICATION_ENDED);
     await this.channel.close();
