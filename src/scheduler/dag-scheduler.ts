@@ -13,6 +13,7 @@ import {
   unionChoice,
 } from './lineage.js';
 import { type MapOutput, MapOutputs } from './map-outputs.js';
+import { RECOVERY } from './recovery.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
 import type { TaskScheduler } from './task-scheduler.js';
 import { executorOf, type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
@@ -104,7 +105,7 @@ export class DagScheduler {
 
   /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
   release(scope: string): void {
-    this.#outputs.drop(`${scope}:`);
+    this.#outputs.drop(scope);
     this.tasks.release(scope);
     this.onRelease(scope);
   }
@@ -128,7 +129,7 @@ export class DagScheduler {
         try {
           values.set(partition, await read(value));
         } catch (error) {
-          if (toFailure(error).kind !== 'fetch-failed' || attempt === MAX_STAGE_ATTEMPTS) throw error;
+          if (RECOVERY[toFailure(error).kind] !== 'recompute-parent' || attempt === MAX_STAGE_ATTEMPTS) throw error;
         }
       }
     }
@@ -168,7 +169,7 @@ export class DagScheduler {
 
   /** Of a holder that is gone all is unreadable: finding that out block by block would take an attempt each. */
   #forgetUnreadable(failure: Failure): boolean {
-    if (failure.kind !== 'fetch-failed') return false;
+    if (RECOVERY[failure.kind] !== 'recompute-parent' || !('block' in failure)) return false;
     this.#outputs.unreadable(failure.block);
     for (const { holder } of failure.block.at) if (!this.#isAlive(holder)) this.#outputs.lost(holder);
     return true;

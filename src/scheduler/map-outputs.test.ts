@@ -20,8 +20,11 @@ it('forgets what only a lost holder had, what cannot be read, and what is droppe
   expect(there()).toEqual([undefined, 'm1', 'm2', 'm3']);
   all.unreadable(outputs[3]!.block);
   expect(there()).toEqual([undefined, 'm1', 'm2', undefined]);
-  all.drop('app/other:');
+  for (const other of ['app/other', 'app/jo', 'app/job/below']) all.drop(other);
   expect(there()[1]).toBe('m1');
-  all.drop('app/job:');
+  all.drop('app/job');
   expect(there()).toEqual([undefined, undefined, undefined, undefined]);
+  all.outputs('app/fit-0/data:3', 1)[0] = output('m4', 'a');
+  all.drop('app/fit-0');
+  expect(all.outputs('app/fit-0/data:3', 1)).toEqual([undefined]);
 });

@@ -1,4 +1,5 @@
 import type { BlockRef, BlockSegment } from '../protocol/block.js';
+import { inScope } from '../protocol/scope.js';
 
 /** What a map task answers: one block, and which part of it each reduce partition reads. */
 export interface MapOutput {
@@ -10,7 +11,7 @@ export interface MapOutput {
 export class MapOutputs {
   readonly #shuffles = new Map<string, (MapOutput | undefined)[]>();
 
-  /** @param key shuffle and scope */
+  /** @param key `<scope>:<shuffle>` */
   outputs(key: string, maps: number): (MapOutput | undefined)[] {
     const known = this.#shuffles.get(key);
     if (known) return known;
@@ -32,7 +33,9 @@ export class MapOutputs {
       for (const [map, output] of outputs.entries()) if (output?.block.id === block.id) outputs[map] = undefined;
   }
 
-  drop(keyPrefix: string): void {
-    for (const key of this.#shuffles.keys()) if (key.startsWith(keyPrefix)) this.#shuffles.delete(key);
+  /** Forgets the shuffles of a scope and of those below it. */
+  drop(scope: string): void {
+    for (const key of this.#shuffles.keys())
+      if (inScope(key.slice(0, key.lastIndexOf(':')), scope)) this.#shuffles.delete(key);
   }
 }

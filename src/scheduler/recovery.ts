@@ -3,20 +3,17 @@ import type { FailureKind } from '../protocol/failure.js';
 export type Recovery =
   /** End the job with this failure. */
   | 'fail'
-  /** Run the task again on another slot, at most `sheaf.task.maxFailures` times. */
-  | 'retry-elsewhere'
+  /** Run the task again, alone in its message and rather on another slot, at most `sheaf.task.maxFailures` times. */
+  | 'retry'
   /** Run again what made the missing block, then the stage's remaining tasks. */
-  | 'recompute-parent'
-  /** Run the task again, alone in its message. */
-  | 'retry-alone'
-  | 'stop';
+  | 'recompute-parent';
 
 /** The one table of what the driver does about each kind of failure. */
 export const RECOVERY: Record<FailureKind, Recovery> = {
   'user-error': 'fail',
-  'executor-lost': 'retry-elsewhere',
+  'executor-lost': 'retry',
   'fetch-failed': 'recompute-parent',
-  resource: 'retry-alone',
-  cancelled: 'stop',
-  timeout: 'retry-elsewhere',
+  resource: 'retry',
+  cancelled: 'fail',
+  timeout: 'retry',
 };

@@ -163,10 +163,9 @@ export class TaskSetState {
     const running = this.#running.get(partition);
     if (this.results.has(partition) || running?.attempt !== attempt) return undefined;
     this.#running.delete(partition);
-    const recovery = RECOVERY[failure.kind];
     const failures = (this.#failures.get(partition) ?? 0) + 1;
     this.#failures.set(partition, failures);
-    const again = (recovery === 'retry-elsewhere' || recovery === 'retry-alone') && !this.set.gang;
+    const again = RECOVERY[failure.kind] === 'retry' && !this.set.gang;
     if (again && failures < this.limits.maxFailures) {
       const spec = this.set.tasks.find((each) => each.partition === partition)!;
       const avoid = { slot: running.at, until: now + AVOID_MS };
