@@ -77,7 +77,10 @@ async function run(
   } catch (error) {
     outcome = { kind: 'failed', error };
   }
-  const stopping = sc.stop();
+  // The job has ended as it has: what goes wrong in tidying up afterwards does not change that.
+  const stopping = sc.stop().catch((error: Error) => {
+    sc.bus.emit({ event: 'warning', message: `the application did not end cleanly: ${error.message}` });
+  });
   await (outcome.kind === 'interrupted' ? atMost(STOP_MS, stopping) : stopping);
   return outcome;
 }
