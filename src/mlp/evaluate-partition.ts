@@ -3,8 +3,9 @@ import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
+import { packPayload } from '../rdd/payload.js';
 import { labelTexts, listValues, requireFinite, shortList } from './columns.js';
-import { addConfusion, argmaxRows, type ConfusionMatrix, confusionMatrix } from './metrics.js';
+import { argmaxRows } from './metrics.js';
 import { type PredictorSpec, residentPredictor } from './predictor.js';
 
 export interface EvaluateParameters extends PredictorSpec {
@@ -13,21 +14,30 @@ export interface EvaluateParameters extends PredictorSpec {
   readonly unseenLabels: 'error' | 'wrong';
 }
 
+/** As JSON in a `Payload`: a matrix of all counts would not fit a message from some thousand classes on. */
 export interface PartitionEvaluation {
-  /** Confusion counts, row-major, true class by row; labels not seen in training are one more class, the last. */
-  readonly counts: readonly number[];
+  /**
+   * Confusion counts that are not 0, as [cell, count]: cell `true * size + predicted` of `size = classes + 1`; labels not
+   * seen in training are that one class more, the last.
+   */
+  readonly cells: readonly (readonly [cell: number, count: number])[];
   /** Those labels. */
   readonly unseen: readonly string[];
 }
 
 /** Terminal: predicts the partition's rows and counts. */
-export async function consume(chunks: Chunks, parameters: Json, context: TaskContext): Promise<Json> {
+export async function consume(
+  chunks: Chunks,
+  parameters: Json,
+  context: TaskContext,
+  partition: number,
+): Promise<Json> {
   const spec = parameters as unknown as EvaluateParameters;
   const { classes, features, label } = spec;
   const numbers = new Map(classes.map((name, k) => [name, k]));
   const unseen = new Set<string>();
   const size = classes.length + 1;
-  let confusion: ConfusionMatrix = { classes: size, counts: new Float64Array(size ** 2) };
+  const cells = new Map<number, number>();
   let rows = 0;
   for await (const chunk of chunks) {
     if (!isBatch(chunk) || chunk.numRows === 0) continue;
@@ -41,10 +51,15 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
     });
     if (unseen.size > 0 && spec.unseenLabels === 'error') throw unseenError(label, [...unseen], classes);
     const outputs = predictor.predict(values, chunk.numRows);
-    confusion = addConfusion(confusion, confusionMatrix(truth, argmaxRows(outputs, classes.length), size));
+    for (const [row, predicted] of argmaxRows(outputs, classes.length).entries()) {
+      const cell = truth[row]! * size + predicted;
+      cells.set(cell, (cells.get(cell) ?? 0) + 1);
+    }
     rows += chunk.numRows;
   }
-  return { counts: [...confusion.counts], unseen: [...unseen] };
+  const result: PartitionEvaluation = { cells: [...cells], unseen: [...unseen] };
+  const id = `${spec.theta.id}:${partition}`;
+  return packPayload(Buffer.from(JSON.stringify(result)), id, spec.theta.scope, context);
 }
 
 function unseenError(label: string, unseen: readonly string[], classes: readonly string[]): FailureError {

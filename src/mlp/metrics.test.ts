@@ -1,13 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  accuracy,
-  addConfusion,
-  argmaxRows,
-  classMetrics,
-  confusionMatrix,
-  formatConfusion,
-  macroF1,
-} from './metrics.js';
+import { accuracy, argmaxRows, classMetrics, confusionMatrix, formatConfusion, macroF1 } from './metrics.js';
 
 // Actual cat, dog, bird; counted by hand.
 const actual = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
@@ -38,15 +30,6 @@ describe('classification metrics', () => {
     expect(macroF1(never)).toBeCloseTo(1 / 3, 15);
     const none = confusionMatrix([], [], 2);
     expect([accuracy(none), macroF1(none)]).toEqual([0, 0]);
-  });
-
-  it('adds the matrices of partitions', () => {
-    const halves = [
-      confusionMatrix(actual.slice(0, 4), predicted.slice(0, 4), 3),
-      confusionMatrix(actual.slice(4), predicted.slice(4), 3),
-    ];
-    expect(addConfusion(halves[0]!, halves[1]!)).toEqual(matrix);
-    expect(() => addConfusion(matrix, confusionMatrix([], [], 2))).toThrow('3 and 2 classes');
   });
 
   it('refuses lists that do not fit', () => {

@@ -35,13 +35,6 @@ export function confusionMatrix(
   return { classes, counts };
 }
 
-/** Adds matrices, such as those of partitions. */
-export function addConfusion(left: ConfusionMatrix, right: ConfusionMatrix): ConfusionMatrix {
-  if (left.classes !== right.classes)
-    throw new RangeError(`cannot add confusion matrices of ${left.classes} and ${right.classes} classes`);
-  return { classes: left.classes, counts: left.counts.map((count, i) => count + right.counts[i]!) };
-}
-
 /** The class with the highest probability, row by row; the first one of equals. */
 export function argmaxRows(probabilities: ArrayLike<number>, classes: number): Int32Array {
   const rows = probabilities.length / classes;
@@ -60,10 +53,11 @@ export function accuracy({ classes, counts }: ConfusionMatrix): number {
 }
 
 export function classMetrics({ classes, counts }: ConfusionMatrix): ClassMetrics[] {
+  const predictions = predictedTotals({ classes, counts });
   return Array.from({ length: classes }, (_, label) => {
     const right = counts[label * classes + label]!;
     const support = sum(counts.subarray(label * classes, (label + 1) * classes));
-    const predicted = sum(counts.filter((_count, i) => i % classes === label));
+    const predicted = predictions[label]!;
     return {
       precision: ratio(right, predicted),
       recall: ratio(right, support),
@@ -73,11 +67,17 @@ export function classMetrics({ classes, counts }: ConfusionMatrix): ClassMetrics
   });
 }
 
+/** How often each class was predicted. */
+function predictedTotals({ classes, counts }: ConfusionMatrix): Float64Array {
+  const totals = new Float64Array(classes);
+  for (let i = 0; i < counts.length; i++) totals[i % classes]! += counts[i]!;
+  return totals;
+}
+
 /** Mean F1 over the classes that occur, as actual or as predicted ones (scikit-learn's `f1_score(average='macro')`). */
 export function macroF1(matrix: ConfusionMatrix): number {
-  const occurring = classMetrics(matrix).filter(
-    ({ support }, label) => support > 0 || matrix.counts.some((count, i) => count > 0 && i % matrix.classes === label),
-  );
+  const predictions = predictedTotals(matrix);
+  const occurring = classMetrics(matrix).filter(({ support }, label) => support > 0 || predictions[label]! > 0);
   return ratio(
     occurring.reduce((total, { f1 }) => total + f1, 0),
     occurring.length,

@@ -3,8 +3,9 @@ import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
+import { type Payload, unpackPayload } from '../rdd/payload.js';
 import type { EvaluateParameters, PartitionEvaluation } from './evaluate-partition.js';
-import { accuracy, addConfusion, formatConfusion, macroF1 } from './metrics.js';
+import { accuracy, formatConfusion, macroF1 } from './metrics.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { bytesOf } from './train-program.js';
@@ -65,18 +66,19 @@ export class MLPModel {
   async evaluate(table: ArrowRDD, { unseenLabels = 'error' }: EvaluateOptions = {}): Promise<Evaluation> {
     const parts = await this.#evaluateParts(table, unseenLabels);
     const size = this.classes.length + 1;
-    const whole = parts
-      .map(({ counts }) => ({ classes: size, counts: Float64Array.from(counts) }))
-      .reduce(addConfusion, { classes: size, counts: new Float64Array(size ** 2) });
-    const rows = whole.counts.reduce((sum, count) => sum + count, 0);
+    const counts = new Float64Array(size ** 2);
+    for (const { cells } of parts) for (const [cell, count] of cells) counts[cell]! += count;
+    const rows = counts.reduce((sum, count) => sum + count, 0);
     if (rows === 0) throw new Error('MLPModel.evaluate: the table has no rows');
     const unseen = [...new Set(parts.flatMap((part) => part.unseen))].sort();
     const classes = unseen.length > 0 ? [...this.classes, UNSEEN] : this.classes;
-    const confusion = classes.map((_, row) => [...whole.counts.subarray(row * size, row * size + classes.length)]);
+    const confusion = classes.map((_, row) => [...counts.subarray(row * size, row * size + classes.length)]);
     const matrix = { classes: classes.length, counts: Float64Array.from(confusion.flat()) };
     return {
       ...{ rows, accuracy: accuracy(matrix), macroF1: macroF1(matrix), classes, unseenLabels: unseen, confusion },
-      table: formatConfusion(matrix, classes),
+      get table() {
+        return formatConfusion(matrix, classes);
+      },
     };
   }
 
@@ -95,7 +97,10 @@ export class MLPModel {
     } as const;
     try {
       const request = { top: table.node, terminal, name: operatorName('MLPModel.evaluate') };
-      return await context.runJob(request, async (answer) => answer as unknown as PartitionEvaluation);
+      return await context.runJob(request, async (answer) => {
+        const bytes = await unpackPayload(answer as unknown as Payload, context.blocks);
+        return JSON.parse(bytes.toString('utf8')) as PartitionEvaluation;
+      });
     } finally {
       context.dag.release(scope);
     }

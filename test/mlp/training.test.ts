@@ -75,6 +75,16 @@ describe('a training', () => {
     expect((await new MLPClassifier({ ...SMALL, epochs: 1 }).fit(plain)).weightsHash).toBe(model.weightsHash);
   });
 
+  it('takes more classes than their counts would fit a message', async () => {
+    const classes = 2100;
+    const names = Array.from({ length: classes }, (_, k) => `class-${String(k).padStart(4, '0')}`);
+    const data = table(blobs(2 * classes, { classes, width: 2 }), { labels: names });
+    const model = await new MLPClassifier({ ...SMALL, hidden: [], epochs: 1, batchSize: 1024 }).fit(data);
+    const { rows, confusion } = await model.evaluate(data);
+    expect(rows).toBe(2 * classes);
+    expect(confusion.map((row) => row.reduce((a, b) => a + b))).toEqual(Array(classes).fill(2));
+  });
+
   it('evaluates every row once, whatever the partitions and batches', async () => {
     const data = table(blobs(101), { partitions: 7 });
     const model = await new MLPClassifier({ ...SMALL, epochs: 1 }).fit(data);
