@@ -16,7 +16,8 @@ export async function collectionSplits<T>(
       Math.floor((p * rows.length) / partitions),
       Math.floor(((p + 1) * rows.length) / partitions),
     );
-    splits.push((await blocks.put(`${id}:${p}`, scope, encodeValue(part))) as unknown as Json);
+    // Values may hold functions: their block is code.
+    splits.push((await blocks.put(`${id}:${p}`, scope, encodeValue(part), { code: true })) as unknown as Json);
   }
   return splits;
 }

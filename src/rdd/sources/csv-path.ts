@@ -25,7 +25,7 @@ export function pathValues({ pattern, flags, types }: PathColumns, path: string)
       const type = types[name] ?? 'utf8';
       if (type === 'utf8') return [name, text];
       const value = Number(text);
-      if (Number.isNaN(value) || (type === 'int32' && (value | 0) !== value))
+      if (text.trim() === '' || Number.isNaN(value) || (type === 'int32' && (value | 0) !== value))
         throw new SourceError(`${path}: "${text}", the path's "${name}", is no ${type}`);
       return [name, value];
     }),

@@ -221,7 +221,23 @@ describe('csv: large files in pieces', () => {
   });
 });
 
+describe('csv: columns without a header', () => {
+  it('are not named by whole numbers, which would change places', async () => {
+    const path = file('a.csv', '1,2\n');
+    const columns = { b: 'int32', 1: 'int32' } as const;
+    await expect(load(path, { columns, header: false })).rejects.toThrow('column "1": without a header');
+    const named = file('b.csv', 'b,1\n1,2\n');
+    expect((await load(named, { columns })).rows).toEqual([{ b: 1, 1: 2 }]);
+  });
+});
+
 describe('csv: columns of the path', () => {
+  it('are no numbers when they are empty', async () => {
+    const path = file('run_/a.csv', 'x\n1\n');
+    const wanted = { pathColumns: /run_(?<run>\d*)/, pathTypes: { run: 'int32' } } as const;
+    await expect(load(path, wanted)).rejects.toThrow(`${path}: "", the path's "run", is no int32`);
+  });
+
   const options: CsvOptions = {
     columns: { x: 'float32' },
     pathColumns: /(?<activity>\w+)_(?<trial>\d+)\/sub_(?<subject>\d+)\.csv$/,

@@ -106,6 +106,12 @@ function checked(paths: readonly string[], options: CsvOptions): CsvReaderOption
       throw new SourceError(
         `column "${name}" has no type "${type}"; the types are ${Object.keys(COLUMN_TYPES).join(', ')}`,
       );
+  // JavaScript puts such keys of an object first, and so would give them the wrong places.
+  const number = header ? undefined : Object.keys(columns).find((name) => /^(0|[1-9]\d*)$/.test(name));
+  if (number !== undefined)
+    throw new SourceError(
+      `column "${number}": without a header \`columns\` names the columns from the left, and names that are whole numbers do not keep their order; call it "c${number}"`,
+    );
   const groups = pathColumns ? groupNames(pathColumns) : [];
   if (pathColumns && groups.length === 0)
     throw new SourceError(`pathColumns ${pathColumns} has no named group, such as (?<subject>\\d+)`);

@@ -1,5 +1,5 @@
-import { type Dirent, promises as fs } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { type Dirent, promises as fs, type Stats } from 'node:fs';
+import { dirname, resolve, sep } from 'node:path';
 import { glob } from 'tinyglobby';
 import { SourceError } from './source.js';
 
@@ -55,9 +55,21 @@ async function walk(directory: string): Promise<string[]> {
 }
 
 async function visit(path: string, entry: Dirent): Promise<string[]> {
-  const kind = entry.isSymbolicLink() ? await fs.stat(path) : entry;
+  const kind = entry.isSymbolicLink() ? await target(path) : entry;
   if (kind.isDirectory()) return walk(path);
   return kind.isFile() ? [path] : [];
+}
+
+/** What a symbolic link leads to. @throws SourceError when it leads nowhere, or back to a directory that holds it */
+async function target(link: string): Promise<Stats> {
+  const broken = (why: string) => new SourceError(`${link}: the symbolic link ${why}; remove it, or name the files`);
+  const real = await fs.realpath(link).catch((error: NodeJS.ErrnoException) => {
+    throw broken(error.code === 'ELOOP' ? 'leads to itself' : `leads to nothing that can be read (${error.code})`);
+  });
+  const holder = await fs.realpath(dirname(link));
+  if (`${holder}${sep}`.startsWith(real.endsWith(sep) ? real : `${real}${sep}`))
+    throw broken('leads back to a directory that holds it');
+  return fs.stat(real);
 }
 
 const byCodeUnit = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -88,6 +88,24 @@ describe('text', () => {
     expect(await lines(join(directory, '{b,a}.txt'))).toEqual(['1', '2']);
     await expect(lines(join(directory, 'c.txt'))).rejects.toThrow('c.txt: no such file');
     await expect(lines('s3://bucket/key')).rejects.toThrow('only local files');
+  });
+
+  it('names symbolic links that lead nowhere or round in circles, and follows others', async () => {
+    const folder = join(directory, 'links');
+    mkdirSync(join(folder, 'sub'), { recursive: true });
+    const link = (target: string) => symlinkSync(target, join(folder, 'sub', 'l.txt'));
+    link('missing');
+    await expect(lines(folder)).rejects.toThrow(`${folder}/sub/l.txt: the symbolic link leads to nothing`);
+    for (const circle of ['l.txt', '..', '.']) {
+      rmSync(join(folder, 'sub', 'l.txt'));
+      link(circle);
+      await expect(lines(folder)).rejects.toThrow(
+        /sub\/l.txt: the symbolic link leads (back )?to (itself|a directory)/,
+      );
+    }
+    rmSync(join(folder, 'sub', 'l.txt'));
+    link(file('elsewhere.txt', 'a\nb\n'));
+    expect(await lines(folder)).toEqual(['a', 'b']);
   });
 
   it('names a file that went away before it was read', async () => {
