@@ -26,7 +26,12 @@ export class ServiceProcesses implements Services {
     const child = spawnGuarded(process.execPath, [entryPoint('executor/service-main.js')], {
       name: module,
       ipc: 'json',
-      env: { ...childEnvironment(), ...this.environment, SHEAF_SERVICE: JSON.stringify(init) },
+      env: {
+        ...childEnvironment(),
+        ...this.environment,
+        SHEAF_SERVICE: JSON.stringify(init),
+        SHEAF_SCRATCH: home.diskDirectory,
+      },
     });
     this.#running.set(child, scope);
     const ended = child.ended.then((code) => {

@@ -106,7 +106,7 @@ export class Slot {
       name: `slot-${this.index}`,
       directory,
       ipc: 'json',
-      env: { ...childEnvironment(), ...this.environment, SHEAF_SLOT: JSON.stringify(init) },
+      env: { ...childEnvironment(), ...this.environment, SHEAF_SLOT: JSON.stringify(init), SHEAF_SCRATCH: directory },
     });
     this.#child = child;
     child.process.on('message', (answer: FromSlot) => {

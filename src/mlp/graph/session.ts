@@ -48,7 +48,8 @@ export class GraphSession<Name extends string> {
 
   constructor(tf: TensorFlow, nodes: readonly GraphNode[], signatures: Readonly<Record<Name, Signature>>) {
     this.#binding = bindingOf(tf);
-    const directory = mkdtempSync(join(tmpdir(), 'sheaf-graph-'));
+    // In a slot or service: where it is removed with the process, should that be killed meanwhile.
+    const directory = mkdtempSync(join(process.env.SHEAF_SCRATCH ?? tmpdir(), 'sheaf-graph-'));
     try {
       writeSavedModel(directory, nodes, signatures);
       this.#session = this.#binding.loadSavedModel(directory, TAG);
