@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { filePath, SheafContext } from 'sheaf';
+import { EventBus, filePath, SheafContext } from 'sheaf';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const QUIET = { 'sheaf.eventLog.enabled': 'false' };
@@ -76,13 +76,20 @@ describe('a context that cannot be made', () => {
     ['a bad setting', { 'sheaf.partitions': 'many' }, /sheaf\.partitions must be auto or a whole number/],
     ['no such master', { 'sheaf.master': 'yarn' }, /"yarn" is no master/],
     ['no secret', { 'sheaf.master': 'redis://127.0.0.1:1' }, /set SHEAF_SECRET/],
-    [
-      'an event log in no directory',
-      { 'sheaf.eventLog.enabled': 'true', 'sheaf.eventLog.dir': '/dev/null/x' },
-      /ENOTDIR/,
-    ],
   ])('says why, and leaves nothing behind: %s', async (_, conf, message) => {
     await expect(SheafContext.create({ conf: { ...QUIET, ...conf } })).rejects.toThrow(message);
+    await nothing();
+  });
+
+  it('is made all the same when the event log cannot be written', async () => {
+    const bus = new EventBus();
+    const warnings: string[] = [];
+    bus.listen((event) => event.event === 'warning' && warnings.push(event.message));
+    const conf = { ...QUIET, 'sheaf.eventLog.enabled': 'true', 'sheaf.eventLog.dir': '/dev/null/x' };
+    const sc = await SheafContext.create({ master: 'local[1]', conf, bus });
+    expect(await sc.range(0, 3).count()).toBe(3);
+    await sc.stop();
+    expect(warnings.join()).toContain('ENOTDIR');
     await nothing();
   });
 
