@@ -1,5 +1,5 @@
 import type { Control, Heartbeat } from '../../protocol/channel.js';
-import { open, sign } from '../../protocol/signing.js';
+import { open, SignatureError, sign } from '../../protocol/signing.js';
 import type { ResultMessage, TaskMessage } from '../../protocol/task.js';
 
 /** Everything that travels between driver and executors, by kind. */
@@ -57,6 +57,8 @@ export function post(secret: string | undefined, warn: (message: string) => void
     read(to, text) {
       try {
         const [kind, mac] = text.split(' ', 2) as [MailKind, string];
+        // Nothing of an unverified text may reach the log.
+        if (!Object.hasOwn(MAX_BYTES, kind)) throw new SignatureError('', 'it is of no kind that Sheaf knows');
         const body = text.slice(kind.length + (mac ?? '').length + 2);
         const recipient = kind === 'heartbeat' || kind === 'bye' ? ALL : to;
         const value = secret === undefined ? JSON.parse(body) : open(secret, { body, mac }, `${kind}:${recipient}`);
