@@ -4,6 +4,7 @@ import type { Json } from '../protocol/json.js';
 import type { ParameterServerInit, ServerAnswer } from '../ps/parameter-server.js';
 import type { StepTotal } from '../ps/ps-client.js';
 import type { ServerAddress } from '../ps/ps-protocol.js';
+import { executorOf } from '../scheduler/task-set.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import type { Committed, TrainingCluster } from './training-cluster.js';
 import type { UpdaterParameters } from './updater.js';
@@ -14,13 +15,16 @@ import type { UpdaterParameters } from './updater.js';
  */
 export class ParameterServerRounds implements Rounds {
   #server: (ServerAddress & { readonly executor: string }) | undefined;
+  /** Of the latest server that was asked for: a generation may end before it has one. */
+  #scope: string | undefined;
 
   constructor(readonly cluster: TrainingCluster) {}
 
   async begin(committed: Committed): Promise<void> {
     const { spec, members, generation, context } = this.cluster;
     const scope = `${spec.model}/server-${generation}`;
-    context.tasks.release(`${spec.model}/server-${generation - 1}`);
+    if (this.#scope) context.tasks.release(this.#scope);
+    this.#scope = scope;
     const updater: UpdaterParameters = { plan: spec.plan, backend: spec.backend };
     const init: ParameterServerInit = {
       ...{ generation, step: committed.step, state: committed.block, members: members.length },
@@ -29,7 +33,7 @@ export class ParameterServerRounds implements Rounds {
       shards: spec.plan.shards,
       token: randomBytes(16).toString('hex'),
     };
-    const executor = members[0]!.slot.split('#')[0]!;
+    const executor = executorOf(members[0]!.slot);
     const request = { module: 'ps/parameter-server', scope, parameters: init as unknown as Json };
     const answer = await this.cluster.onHost(executor, 'executor/start-service', request);
     const { fingerprint, ...address } = answer as unknown as ServerAnswer;

@@ -37,7 +37,7 @@ async function replica(): Promise<Replica> {
   const { features, labels } = exampleData(network, ROWS, 1);
   for (let shard = 0; shard < plan.shards; shard++) {
     const rows = Array.from({ length: ROWS }, (_, row) => row).filter((row) => row % plan.shards === shard);
-    made.network.loadShard(
+    made.loadShard(
       shard,
       Float32Array.from(rows.flatMap((row) => [...features.subarray(row * 5, row * 5 + 5)])),
       Int32Array.from(rows, (row) => labels[row]!),
@@ -89,6 +89,24 @@ describe('a replica', () => {
     }
     expect(server.state()).toEqual(own.network.state());
     expect(member.step).toBe(own.step);
+  });
+
+  it('keeps the shards that its slot owns, and takes others over again', async () => {
+    const one = await replica();
+    const other = await replica();
+    const dropped: number[] = [];
+    const { dropShard } = one.network;
+    one.network.dropShard = (shard) => {
+      dropped.push(shard);
+      dropShard.call(one.network, shard);
+    };
+    one.keepOnly([1]);
+    one.keepOnly([1]);
+    expect(dropped).toEqual([0, 2]);
+    expect(one.gradients([1])).toEqual(other.gradients([1]));
+    one.loadShard(2, new Float32Array(10), new Int32Array(2));
+    one.keepOnly([2]);
+    expect(dropped.at(-1)).toBe(1);
   });
 
   it('makes no update of a step without rows', async () => {

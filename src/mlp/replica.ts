@@ -20,6 +20,7 @@ export class Replica {
   step = 0;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
+  readonly #loaded = new Set<number>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
   private constructor(
@@ -43,6 +44,22 @@ export class Replica {
     const replica = residents.get<Replica>(`replica:${model}`);
     if (!replica) throw stateLost(`this slot holds no replica of ${model}`);
     return replica;
+  }
+
+  /** Makes a shard resident, in place of what was loaded as this shard before. */
+  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void {
+    this.#loaded.add(shard);
+    this.network.loadShard(shard, features, labels);
+  }
+
+  /** Drops the shards that other slots own by now. */
+  keepOnly(owned: readonly number[]): void {
+    for (const shard of this.#loaded) {
+      if (owned.includes(shard)) continue;
+      this.network.dropShard(shard);
+      this.#loaded.delete(shard);
+      this.#orders.delete(shard);
+    }
   }
 
   /** Begins a generation from a committed state, or from the initial weights. */

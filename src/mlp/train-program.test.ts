@@ -41,7 +41,7 @@ it('keeps the merged sums of the last steps only', async () => {
   const spec: TrainingSpec = { model: 'app/fit-0', plan, backend: 'tfjs-wasm', ...names };
   const program = await trainProgram.prepare(Buffer.from(encodeValue(spec)), context);
   const run = (inputs: unknown) => program.run({ inputs } as unknown as Task, context) as Promise<Json>;
-  await run({ op: 'restore', generation: 0, step: 0, state: null });
+  await run({ op: 'restore', generation: 0, step: 0, shards: [], state: null });
   for (let step = 0; step < 10; step++) {
     const nodes = [0, 1].map((index) => ({
       ...{ level: 0, index },

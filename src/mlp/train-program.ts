@@ -11,7 +11,7 @@ import type { TrainingSpec } from './training-spec.js';
 
 /** What the driver orders of a slot in training; one small message a slot and step (tree), or a slot and round (ps). */
 export type TrainOrder =
-  | { readonly op: 'restore'; readonly generation: number; readonly step: number; readonly state: BlockRef | null }
+  | (At & { readonly op: 'restore'; readonly shards: readonly number[]; readonly state: BlockRef | null })
   /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
   | (At & { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] })
   /** Merges sums under one subtree, for others to read. */
@@ -64,6 +64,7 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'restore': {
       const state = order.state ? floats(await context.blocks.get(order.state)) : undefined;
       replica.restore(order.generation, order.step, state);
+      replica.keepOnly(order.shards);
       const { name, description, fingerprint } = replica.backend;
       return { name, description, fingerprint } satisfies RestoreAnswer;
     }

@@ -1,11 +1,11 @@
 import { encodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
-import type { ProgramRef } from '../protocol/task.js';
+import { HOST_SEAT, type ProgramRef } from '../protocol/task.js';
 import { assignShards } from '../ps/assign-shards.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { SlotKey, TaskResult } from '../scheduler/task-set.js';
+import { type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
 import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
 
@@ -72,7 +72,9 @@ export class TrainingCluster {
       async () => undefined,
     );
     const state = committed.block;
-    const answers = await this.all(() => ({ op: 'restore', generation: this.generation, step: committed.step, state }));
+    const answers = await this.all(({ shards }) => ({
+      ...{ op: 'restore', generation: this.generation, step: committed.step, state, shards },
+    }));
     this.#noteBackends(answers);
   }
 
@@ -122,7 +124,7 @@ export class TrainingCluster {
     const { model } = this.spec;
     const parameters = await this.context.blocks.put(`host:${module}`, model, new Uint8Array(1), { code: true });
     const identity = { job: `${model}-g${this.generation}`, stage: this.#stages++, stageAttempt: 0, name: module };
-    const tasks = [{ partition: 0, inputs, prefer: `${executor}#-1` as SlotKey }];
+    const tasks = [{ partition: 0, inputs, prefer: slotKey(executor, HOST_SEAT) }];
     const set = { ...identity, program: { module, parameters }, tasks, gang: true, host: true, quiet: true };
     return (await this.context.tasks.run(set))[0]!.value;
   }
