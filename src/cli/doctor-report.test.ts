@@ -66,8 +66,9 @@ describe('diagnose', () => {
 
   it('names a missing or old Redis, and a small /dev/shm', () => {
     expect(line({ redis: undefined }, 'redis-server').advice).toContain('apt-get install -y redis-server');
-    expect(line({ redis: '5.0.14' }, 'redis-server').advice).toContain('6.2');
-    expect(line({ redis: '6.0.16' }, 'redis-server').state).toBe('lacking');
+    expect(line({ redis: '5.0.14' }, 'redis-server').advice).toContain('Redis 7');
+    expect(line({ redis: '6.2.14' }, 'redis-server').state).toBe('lacking');
+    expect(line({ redis: '7.0.0' }, 'redis-server').state).toBe('good');
     expect(line({ sharedMemory: 64 * 2 ** 20 }, '/dev/shm').advice).toContain('--shm-size');
   });
 

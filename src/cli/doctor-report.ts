@@ -90,13 +90,12 @@ function redis({ redis }: MachineFacts): Line {
   const label = 'redis-server';
   const advice = 'needed by local-cluster masters only: sudo apt-get install -y redis-server';
   if (!redis) return { label, value: 'missing', state: 'lacking', advice };
-  const [major = 0, minor = 0] = redis.split('.').map(Number);
-  const old = major < 6 || (major === 6 && minor < 2);
+  const old = !(Number.parseInt(redis, 10) >= 7);
   return {
     label,
     value: redis,
     state: old ? 'lacking' : 'good',
-    advice: old ? 'BullMQ needs Redis 6.2 or newer' : undefined,
+    advice: old ? 'Sheaf needs Redis 7 or newer, or Valkey' : undefined,
   };
 }
 
