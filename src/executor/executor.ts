@@ -72,6 +72,7 @@ export class Executor {
     );
   }
 
+  /** @throws Error when the queue or a slot cannot be opened; nothing is left then */
   static async start(options: ExecutorOptions): Promise<Executor> {
     const { id, slots, fingerprint, secret, bind = '127.0.0.1', advertise = bind } = options;
     const token = blockToken(secret);
@@ -99,7 +100,12 @@ export class Executor {
       directory: scratch.disk,
     });
     const executor = new Executor(options, info, blocks, service, services, runner, scratch);
-    await executor.#open();
+    try {
+      await executor.#open();
+    } catch (error) {
+      await executor.stop('it could not be opened').catch(() => {}); // the first error says more
+      throw error;
+    }
     return executor;
   }
 

@@ -122,8 +122,9 @@ export class RedisDriver implements DriverChannel {
   }
 
   async close(): Promise<void> {
-    if (this.#closed || !this.#inbox) return;
+    if (this.#closed) return;
     this.#closed = true;
+    if (!this.#inbox) return this.#client?.disconnect(); // it never got as far as to have anything else
     clearInterval(this.#timer);
     this.#inbox.close();
     const thread = this.#thread;

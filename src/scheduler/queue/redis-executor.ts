@@ -11,6 +11,9 @@ import { ALL, call, type Post, post, within } from './mail.js';
 /** Nothing of ours is worth a longer wait: what we leave ends with its lease. */
 const CLOSE_MS = 2000;
 
+/** Drivers that have gone, remembered: of older ones no message waits any more. */
+const GONE_REMEMBERED = 256;
+
 /** The executor's side of the queue on Redis: a BullMQ worker with as many jobs at a time as there are seats. */
 export class RedisExecutor implements ExecutorChannel {
   readonly #settings: RedisQueueSettings;
@@ -90,8 +93,9 @@ export class RedisExecutor implements ExecutorChannel {
   }
 
   async close(reason: string): Promise<void> {
-    if (this.#closed || !this.#worker) return;
+    if (this.#closed) return;
     this.#closed = true;
+    if (!this.#worker) return this.#client?.disconnect(); // it never got as far as to have anything else
     clearInterval(this.#timer);
     const bye = this.#mail.write('bye', ALL, { from: this.#id, reason });
     // While Redis is away there is nobody to wait for.
@@ -142,6 +146,7 @@ export class RedisExecutor implements ExecutorChannel {
     if (this.#gone.has(driver)) return;
     this.#drivers.forget(driver);
     this.#gone.add(driver);
+    if (this.#gone.size > GONE_REMEMBERED) this.#gone.delete(this.#gone.values().next().value!);
     call(this.#handlers.driverGone, driver);
   }
 }
