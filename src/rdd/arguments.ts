@@ -1,4 +1,5 @@
 import { inspect, types } from 'node:util';
+import { ASYNC_ADVICE } from './async-operators.js';
 
 /** @throws TypeError at once, in the user's own call, when `value` is no function */
 export function requireFunction(operator: string, value: unknown, argument = 'a function'): void {
@@ -9,9 +10,7 @@ export function requireFunction(operator: string, value: unknown, argument = 'a 
 export function requireSyncFunction(operator: string, value: unknown, argument = 'a function'): void {
   requireFunction(operator, value, argument);
   if (types.isAsyncFunction(value))
-    throw new TypeError(
-      `${operator} takes no async function: it must return its result at once (map, filter, flatMap, foreach, mapPartitions and mapBatches take async functions)`,
-    );
+    throw new TypeError(`${operator} takes no async function: it must return its result at once (${ASYNC_ADVICE})`);
 }
 
 /** @throws RangeError when `value` is no whole number of at least `least` */

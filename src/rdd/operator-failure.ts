@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { FailureError, toFailure } from '../protocol/failure.js';
+import { ASYNC_ADVICE, ASYNC_OPERATORS } from './async-operators.js';
 
 /** What a user's function threw, with the operator it was given to: `… (in map at job.ts:12)`. */
 export function operatorFailure(thrown: unknown, operator: string): FailureError {
@@ -16,9 +17,10 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
 
 /** A function that is not declared async returned a promise. @throws FailureError always */
 export function refusePromise(operator: string): never {
-  const advice = /^(map|filter|flatMap|foreach|mapBatches) /.test(operator)
+  const [name] = operator.split(' ');
+  const advice = ASYNC_OPERATORS.some((each) => each === name)
     ? 'declare it "async"'
-    : 'it must return its result at once; only map, filter, flatMap, foreach, mapPartitions and mapBatches take async functions';
+    : `it must return its result at once; ${ASYNC_ADVICE}`;
   throw userError(`the function of ${operator} returned a promise: ${advice}`);
 }
 

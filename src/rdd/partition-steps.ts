@@ -64,7 +64,8 @@ export async function* mapPartition(chunks: Chunks, fn: StepFunction, before: un
   const rows: unknown[] = [];
   for await (const chunk of chunks) for (const row of rowsOf(chunk)) rows.push(row);
   try {
-    const result = await fn.call(...before, rows[Symbol.iterator]());
+    const returned = fn.call(...before, rows[Symbol.iterator]());
+    const result = isPromise(returned) ? await (fn.async ? returned : refusePromise(name)) : returned;
     if (Array.isArray(result)) yield result;
     else if (isIterable(result)) yield* regrouped(result);
     else if (isAsyncIterable(result)) yield* regroupedAsync(result);

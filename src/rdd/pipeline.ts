@@ -146,32 +146,48 @@ function isRowStep(step: Step<StepFunction>): step is { kind: RowOperator['kind'
 
 async function* computeFresh(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
   const { step, name } = node;
-  if (step.kind === 'union') return yield* compute(node.parents[input.choice!]!, input.of!, context);
-  if (step.kind === 'source') return yield* counted(readSource(step.source, input, context), context);
-  if (step.kind === 'shuffle-read') {
-    const status = context.statuses[node.shuffleId!]!;
-    return yield* counted(readShuffle(status, input.partition, context.task), context);
-  }
-  if (isRowStep(step) && !step.fn.async) return yield* fusedRows(node, input, context);
-  const parent = node.parents[0]!;
-  if (step.kind === 'foldPartition') {
-    const sink: NamedSink = { sink: { kind: 'fold', fn: step.fn.call }, name, zero: step.zero };
-    const chain = chainOf(node, () => fusedChain(parent, sink));
-    const { started, accumulated } = await feed(chain, input, context);
-    if (started) yield [accumulated];
-    return;
-  }
-  const chunks = compute(parent, input, context);
   const { signal } = context.task;
-  if (isRowStep(step)) yield* asyncRows(chunks, step.kind, step.fn, name, signal);
-  if (step.kind === 'where') yield* where(chunks, step.column, step.fn, name);
-  if (step.kind === 'mapBatches') yield* mapBatches(chunks, step.fn, name);
-  if (step.kind === 'mapPartitions')
-    yield* mapPartition(chunks, step.fn, step.withIndex ? [input.partition] : [], name);
-  if (step.kind === 'module') {
-    const module = await import(new URL(`../${step.module}.js`, import.meta.url).href);
-    yield* module.transform(chunks, step.parameters, context.task, { name, report: context.report });
+  // Called where it is used: a source has no parents.
+  const chunks = () => compute(node.parents[0]!, input, context);
+  switch (step.kind) {
+    case 'union':
+      return yield* compute(node.parents[input.choice!]!, input.of!, context);
+    case 'source':
+      return yield* counted(readSource(step.source, input, context), context);
+    case 'shuffle-read':
+      return yield* counted(readShuffle(context.statuses[node.shuffleId!]!, input.partition, context.task), context);
+    case 'map':
+    case 'filter':
+    case 'flatMap':
+      if (!step.fn.async) return yield* fusedRows(node, input, context);
+      return yield* asyncRows(chunks(), step.kind, step.fn, name, signal);
+    case 'foldPartition':
+      return yield* foldPartition(node, step, input, context);
+    case 'where':
+      return yield* where(chunks(), step.column, step.fn, name);
+    case 'mapBatches':
+      return yield* mapBatches(chunks(), step.fn, name);
+    case 'mapPartitions':
+      return yield* mapPartition(chunks(), step.fn, step.withIndex ? [input.partition] : [], name);
+    case 'module': {
+      const module = await import(new URL(`../${step.module}.js`, import.meta.url).href);
+      return yield* module.transform(chunks(), step.parameters, context.task, { name, report: context.report });
+    }
+    default:
+      throw new Error(`no partition is computed by ${JSON.stringify(step satisfies never)}`);
   }
+}
+
+async function* foldPartition(
+  node: PipelineNode,
+  step: Extract<PipelineNode['step'], { kind: 'foldPartition' }>,
+  input: PartitionInput,
+  context: PartitionContext,
+): Chunks {
+  const sink: NamedSink = { sink: { kind: 'fold', fn: step.fn.call }, name: node.name, zero: step.zero };
+  const chain = chainOf(node, () => fusedChain(node.parents[0]!, sink));
+  const { started, accumulated } = await feed(chain, input, context);
+  if (started) yield [accumulated];
 }
 
 async function* fusedRows(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {

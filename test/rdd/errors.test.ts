@@ -149,6 +149,10 @@ describe('a promise where none is allowed', () => {
         3,
       ),
     foreach: () => number().foreach((x) => later(x)),
+    mapPartitions: () =>
+      number()
+        .mapPartitions((rows) => later([...rows]))
+        .collect(),
   };
   for (const [name, run] of Object.entries(cases))
     it(`is refused, naming the operator's place: ${name}`, async () => {
