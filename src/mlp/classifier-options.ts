@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
-import type { Activation } from './network.js';
+import { ACTIVATIONS, type Activation } from './network.js';
 import type { OptimizerSpec } from './optimizers.js';
-import type { Aggregation, EpochReport } from './trainer.js';
+import { AGGREGATIONS, type Aggregation } from './rounds.js';
+import type { EpochReport } from './trainer.js';
 
 export interface ClassifierOptions {
   /** Units of the hidden layers. Default [100], as scikit-learn. */
@@ -24,9 +25,6 @@ export interface ClassifierOptions {
   readonly aggregation?: Aggregation;
   readonly onEpoch?: (report: EpochReport) => void;
 }
-
-const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'linear'];
-const AGGREGATIONS: readonly Aggregation[] = ['tree', 'ps'];
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
 const isAmount = (value: unknown) => Number.isFinite(value) && (value as number) >= 0;

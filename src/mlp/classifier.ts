@@ -6,9 +6,10 @@ import { MLPModel } from './model.js';
 import type { Network } from './network.js';
 import { numericalPlan } from './numerical-plan.js';
 import type { OptimizerSpec } from './optimizers.js';
+import type { Aggregation } from './rounds.js';
 import { summaries } from './standard-scaler.js';
 import type { PartitionSummary } from './summarise.js';
-import { type Aggregation, train } from './trainer.js';
+import { train } from './trainer.js';
 
 let models = 0;
 

@@ -1,4 +1,4 @@
-/** A multilayer perceptron as data. @example { inputs: 228, layers: [{ units: 128, activation: 'relu' }], outputs: 6, loss: 'softmax-cross-entropy' } */
+/** A multilayer perceptron as data. @example { inputs: 228, hidden: [{ units: 128, activation: 'relu' }], outputs: 6, loss: 'softmax-cross-entropy' } */
 export interface Network {
   readonly inputs: number;
   readonly hidden: readonly { readonly units: number; readonly activation: Activation }[];
@@ -8,5 +8,6 @@ export interface Network {
   readonly l2?: number;
 }
 
-export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'linear';
+export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'linear'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 export type Loss = 'softmax-cross-entropy' | 'mean-squared-error';

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { initialTheta } from './layout.js';
-import type { Activation, Loss, Network } from './network.js';
+import { ACTIVATIONS, type Loss, type Network } from './network.js';
 import { referenceApply, referenceGradient, referencePredict } from './reference.js';
 import { exampleData } from './testing/example-data.js';
 
-const activations: Activation[] = ['relu', 'tanh', 'sigmoid', 'linear'];
 const losses: Loss[] = ['softmax-cross-entropy', 'mean-squared-error'];
 
 describe('the float64 reference', () => {
-  it.each(activations.flatMap((activation) => losses.map((loss) => [activation, loss] as const)))(
+  it.each(ACTIVATIONS.flatMap((activation) => losses.map((loss) => [activation, loss] as const)))(
     'has the gradient of its loss: %s, %s',
     (activation, loss) => {
       const network: Network = { inputs: 4, hidden: [{ units: 5, activation }], outputs: 3, loss, l2: 0.1 };

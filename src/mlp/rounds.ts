@@ -1,6 +1,10 @@
 import type { SumBlock } from '../ps/sum-blocks.js';
 import type { Committed } from './training-cluster.js';
 
+/** Ways to merge gradients; `sheaf.aggregation` takes the same. */
+export const AGGREGATIONS = ['tree', 'ps'] as const;
+export type Aggregation = (typeof AGGREGATIONS)[number];
+
 /** Sums over all rows of one step. */
 export interface StepLoss {
   readonly rows: number;

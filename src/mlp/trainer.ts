@@ -6,13 +6,11 @@ import { TaskSetError } from '../scheduler/task-set.js';
 import { initialTheta, layoutOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { ParameterServerRounds } from './ps-rounds.js';
-import type { Rounds, StepLoss } from './rounds.js';
+import type { Aggregation, Rounds, StepLoss } from './rounds.js';
 import { floats } from './train-program.js';
 import { type Committed, TrainingCluster } from './training-cluster.js';
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
-
-export type Aggregation = 'tree' | 'ps';
 
 export interface EpochReport {
   /** From 1. */
@@ -47,6 +45,11 @@ export class DivergedError extends Error {
 /** A training that loses slots so often without finishing one epoch is not unlucky. */
 const MAX_FRUITLESS_GENERATIONS = 8;
 
+const ROUNDS: Record<Aggregation, (cluster: TrainingCluster) => Rounds> = {
+  tree: (cluster) => new TreeRounds(cluster),
+  ps: (cluster) => new ParameterServerRounds(cluster),
+};
+
 /**
  * The driver's loop of a training. A round is an epoch; after each the state is committed where it survives an executor.
  * When a member is lost, in whatever mode, the survivors' orders end, a new generation is formed on the slots there are,
@@ -62,7 +65,7 @@ export async function train(
 ): Promise<TrainingResult> {
   const { plan, model } = spec;
   const cluster = new TrainingCluster(context, spec, shards);
-  const rounds: Rounds = aggregation === 'ps' ? new ParameterServerRounds(cluster) : new TreeRounds(cluster);
+  const rounds: Rounds = ROUNDS[aggregation](cluster);
   const losses: number[] = [];
   let committed = BEGINNING;
   /** The state before the committed one: kept because only the next step shows that an update was one too many. */

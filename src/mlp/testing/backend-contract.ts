@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { CompiledNetwork, ComputeBackend } from '../backend.js';
 import { initialTheta, layoutOf } from '../layout.js';
-import type { Activation, Network } from '../network.js';
+import { ACTIVATIONS, type Network } from '../network.js';
 import { slotCount } from '../optimizer-step.js';
 import type { OptimizerSpec } from '../optimizers.js';
 import { referenceApply, referenceGradient, referencePredict } from '../reference.js';
@@ -11,7 +11,6 @@ import { exampleData } from './example-data.js';
 const TOLERANCE = 2e-4;
 
 const SGD: OptimizerSpec = { kind: 'sgd', learningRate: 0.1 };
-const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'linear'];
 const NETWORKS: readonly Network[] = [
   ...ACTIVATIONS.flatMap((activation) =>
     (['softmax-cross-entropy', 'mean-squared-error'] as const).map(
