@@ -10,7 +10,7 @@ import type { OptimizerSpec } from './optimizers.js';
 import { type GradientSums, type LayerTensors, type Tfjs, tfjsGradient, tfjsPredict } from './tfjs-ops.js';
 
 /**
- * TensorFlow.js ops on WebAssembly: needs nothing but npm packages, some ten times slower than native TensorFlow.
+ * TensorFlow.js ops on WebAssembly: needs nothing but npm packages, several times slower than native TensorFlow.
  * One thread: the threads of its wasm build do not start in Node.
  */
 export async function loadTfjsBackend(): Promise<ComputeBackend> {

@@ -20,7 +20,7 @@ export interface ExecutorInfo {
   readonly pid: number;
   readonly slots: readonly SlotInfo[];
   readonly blockUrl: string;
-  /** Build of the native part, instruction set, kind of device: equal fingerprints compute equal bits. */
+  /** Architecture and processor, for people. What decides a network's bits is the compute backend's own fingerprint. */
   readonly fingerprint: string;
 }
 

@@ -84,7 +84,7 @@ interface Waiting {
 
 /**
  * The state of one task set: which tasks wait, which run where, how often each failed. Knows nothing of queues or time:
- * `next` is asked for work for a slot, `finish` and `lost` are told what happened.
+ * `next` is asked for work for a slot, `finish` and `fail` are told what happened.
  */
 export class TaskSetState {
   readonly results = new Map<number, TaskResult>();
