@@ -7,7 +7,7 @@ import type { Network } from './network.js';
 import { numericalPlan } from './numerical-plan.js';
 import type { OptimizerSpec } from './optimizers.js';
 import type { Aggregation } from './rounds.js';
-import { summaries } from './standard-scaler.js';
+import { summaries } from './summaries.js';
 import type { PartitionSummary } from './summarise.js';
 import { train } from './trainer.js';
 
@@ -65,7 +65,11 @@ export class MLPClassifier {
     );
     const mode = context.conf.get('sheaf.aggregation');
     const result = await train(context, spec, dealt, mode === 'auto' ? aggregation : (mode as Aggregation), onEpoch);
-    return new MLPModel(context, network, result.theta, classes, features, label, plan, result.losses, result.backend);
+    const { theta, losses } = result;
+    return new MLPModel(context, {
+      ...{ network, theta, classes, features, label, plan, losses },
+      backend: result.backend,
+    });
   }
 
   #network(inputs: number, outputs: number): Network {

@@ -5,10 +5,10 @@ import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import { type Payload, unpackPayload } from '../rdd/payload.js';
 import type { EvaluateParameters, PartitionEvaluation } from './evaluate-partition.js';
+import { bytesOf } from './float-bytes.js';
 import { accuracy, formatConfusion, macroF1 } from './metrics.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
-import { bytesOf } from './train-program.js';
 
 export interface EvaluateOptions {
   /**
@@ -36,22 +36,40 @@ const UNSEEN = '(unseen)';
 
 let evaluations = 0;
 
+/** What a training gives. */
+export interface FittedNetwork {
+  readonly network: Network;
+  /** All weights in the network's layout. */
+  readonly theta: Float32Array;
+  readonly classes: readonly string[];
+  /** Names of the columns. */
+  readonly features: string;
+  readonly label: string;
+  readonly plan: NumericalPlan;
+  /** Mean loss of each epoch. */
+  readonly losses: readonly number[];
+  /** What it was trained on, for people: `TensorFlow 2.21.0 (CPU, amx_bf16)`. */
+  readonly backend: string;
+}
+
 /** A fitted network. */
-export class MLPModel {
+export class MLPModel implements FittedNetwork {
+  readonly network: Network;
+  readonly theta: Float32Array;
+  readonly classes: readonly string[];
+  readonly features: string;
+  readonly label: string;
+  readonly plan: NumericalPlan;
+  readonly losses: readonly number[];
+  readonly backend: string;
+
   constructor(
     readonly context: SheafContext,
-    readonly network: Network,
-    /** All weights in the network's layout. */
-    readonly theta: Float32Array,
-    readonly classes: readonly string[],
-    readonly features: string,
-    readonly label: string,
-    readonly plan: NumericalPlan,
-    /** Mean loss of each epoch. */
-    readonly losses: readonly number[],
-    /** What it was trained on, for people: `TensorFlow 2.21.0 (CPU, amx_bf16)`. */
-    readonly backend: string,
-  ) {}
+    fitted: FittedNetwork,
+  ) {
+    ({ network: this.network, theta: this.theta, classes: this.classes, plan: this.plan } = fitted);
+    ({ features: this.features, label: this.label, losses: this.losses, backend: this.backend } = fitted);
+  }
 
   /** Hex SHA-256 of the weights' bytes: equal hashes, equal bits. */
   get weightsHash(): string {

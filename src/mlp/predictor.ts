@@ -2,8 +2,8 @@ import type { BlockRef } from '../protocol/block.js';
 import type { SlotContext } from '../protocol/program.js';
 import type { CompiledNetwork } from './backend.js';
 import { type BackendPreference, loadBackend } from './backends.js';
+import { floats } from './float-bytes.js';
 import type { Network } from './network.js';
-import { floats } from './train-program.js';
 
 export interface PredictorSpec {
   readonly network: Network;

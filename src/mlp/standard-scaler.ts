@@ -1,21 +1,8 @@
 import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { operatorName } from '../rdd/rdd.js';
+import { operatorName } from '../rdd/call-site.js';
 import { ColumnMoments, type StandardScalerModel } from './scaler.js';
-import type { PartitionSummary, SummariseParameters } from './summarise.js';
-
-/** Runs `summarise` over a table. */
-export async function summaries(
-  table: ArrowRDD,
-  parameters: SummariseParameters,
-  name: string,
-): Promise<PartitionSummary[]> {
-  const terminal = { kind: 'module', module: 'mlp/summarise', parameters: parameters as unknown as Json } as const;
-  return table.context.runJob(
-    { top: table.node, terminal, name },
-    async (answer) => answer as unknown as PartitionSummary,
-  );
-}
+import { summaries } from './summaries.js';
 
 /**
  * Scales a feature column to mean 0 and deviation 1. The sums are exact, so that the model is the same bits for every

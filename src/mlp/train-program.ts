@@ -6,6 +6,7 @@ import { joinServer } from '../ps/ps-client.js';
 import type { ServerAddress } from '../ps/ps-protocol.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
+import { bytesOf, floats } from './float-bytes.js';
 import { Replica } from './replica.js';
 import type { TrainingSpec } from './training-spec.js';
 
@@ -123,12 +124,4 @@ function forget(
   const { written } = replica;
   written[kind].push(sums);
   if (written[kind].length > 2) for (const { block } of written[kind].shift()!) blocks.drop(block);
-}
-
-export function floats(bytes: Buffer): Float32Array {
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-}
-
-export function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -1,0 +1,9 @@
+/** A block's bytes as numbers, without a copy; blocks come aligned. */
+export function floats(bytes: Buffer): Float32Array {
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+/** The bytes of numbers, without a copy. */
+export function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
