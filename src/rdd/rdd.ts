@@ -7,8 +7,6 @@ import { operatorName } from './call-site.js';
 import type { SheafContext } from './context.js';
 import { isPromise, refusePromise } from './operator-failure.js';
 
-export { operatorName };
-
 type Awaitable<T> = T | Promise<T>;
 
 /**

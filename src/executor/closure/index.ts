@@ -7,7 +7,6 @@ import { isPlainData } from './plain.js';
 
 export { ClosureError } from './error.js';
 export { provideModule } from './modules.js';
-export { DRIVER_ONLY } from './refusal.js';
 
 /** A captured variable above this size should be a broadcast: it travels with every copy of the function. */
 const LARGE_BYTES = 1 << 20;

@@ -1,12 +1,10 @@
 import { types } from 'node:util';
+import { DRIVER_ONLY } from '../../protocol/driver-only.js';
 import type { Refusal } from './error.js';
 import type { AnyFunction } from './function-type.js';
 import { globalPath } from './globals.js';
 import { inspect, scriptUrl } from './inspector.js';
 import { parseTolerantly } from './script.js';
-
-/** On an object only the driver may touch; its value is a noun phrase for messages, such as `an RDD`. */
-export const DRIVER_ONLY = Symbol.for('sheaf.driver-only');
 
 const OPEN_INSIDE = 'open it inside the function, once a partition (mapPartitions)';
 
