@@ -66,8 +66,7 @@ export class BlockFiles implements Blocks {
     const path = join(root, scope, fileName(id));
     const partial = `${path}.partial-${process.pid}`;
     try {
-      if (!existsSync(root)) throw new Error(`${root} is gone`); // its owner ended: nothing may appear there again
-      mkdirSync(dirname(path), { recursive: true });
+      makeBelow(root, scope);
       writeFileSync(partial, bytes);
       renameSync(partial, path);
       return path;
@@ -118,6 +117,21 @@ export class BlockFiles implements Blocks {
     const { memoryDirectory, diskDirectory } = this.home;
     if (memoryDirectory === diskDirectory) return diskDirectory;
     return this.freeBytes(dirname(memoryDirectory)) > bytes + MEMORY_RESERVE_BYTES ? memoryDirectory : diskDirectory;
+  }
+}
+
+/** Never makes `root` itself: when it is gone its owner has ended, and nothing may appear there again. */
+function makeBelow(root: string, scope: string): void {
+  if (existsSync(join(root, scope))) return;
+  let directory = root;
+  for (const part of scope.split('/')) {
+    directory = join(directory, part);
+    try {
+      mkdirSync(directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error(`${root} is gone`);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
 }
 

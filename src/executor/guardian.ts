@@ -12,6 +12,7 @@ import { constants } from 'node:os';
  *   grandchildren with it, and the child's directory removed.
  * - The child ends by itself: what it left of its group is killed, the directory removed, its exit code passed on.
  * - The guardian itself is killed: its watcher (a second process) still holds the lifeline, and the parent closes it.
+ * A directory into which others still write (slots whose own guardians are a moment later) takes more than one attempt.
  * A terminal's Ctrl-C reaches neither guardian nor child: the parent decides what ends when.
  *
  * A process group of one's own takes `setsid` (every Linux) or a shell with job control (macOS); dash has job control
@@ -38,7 +39,8 @@ echo "$child" >&4
 while wait "$child"; status=$?; kill -s 0 "$child"; do :; done
 kill -s KILL "$watcher"
 kill -s KILL -- "-$child"
-[ -z "$directory" ] || rm -rf -- "$directory"
+tries=50
+[ -z "$directory" ] || until rm -rf -- "$directory" || [ $((tries -= 1)) -eq 0 ]; do sleep 0.1; done
 exit "$status"
 `;
 
