@@ -1,6 +1,7 @@
-import { Field, FixedSizeList, Float32, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
+import { listColumn } from '../rdd/list-column.js';
 import { listValues, listWidth } from './columns.js';
 import { StandardScalerModel } from './scaler.js';
 
@@ -22,13 +23,10 @@ export async function* transform(chunks: Chunks, parameters: Json): Chunks {
 function scaled(batch: RecordBatch, column: string, scaler: StandardScalerModel): RecordBatch {
   const width = listWidth(batch, column);
   const matrix = scaler.scaleInPlace(listValues(batch, column, scaler.columns).slice(), batch.numRows);
-  const type = new FixedSizeList(width, new Field('item', new Float32(), false));
-  const items = makeData({ type: new Float32(), length: matrix.length, nullCount: 0, data: matrix });
-  const list = makeData({ type, length: batch.numRows, nullCount: 0, child: items });
-  const fields = batch.schema.fields.map((field) =>
-    field.name === column ? new Field(column, type, false, field.metadata) : field,
-  );
-  const children = batch.schema.fields.map((field, k) => (field.name === column ? list : batch.data.children[k]!));
+  const k = batch.schema.fields.findIndex(({ name }) => name === column);
+  const list = listColumn(column, matrix, width, batch.schema.fields[k]!.metadata);
+  const fields = batch.schema.fields.with(k, list.field);
+  const children = batch.data.children.with(k, list.data);
   const schema = new Schema(fields, batch.schema.metadata);
   return new RecordBatch(schema, makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children }));
 }

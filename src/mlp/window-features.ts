@@ -1,16 +1,6 @@
-import {
-  type Data,
-  DataType,
-  Field,
-  FixedSizeList,
-  Float32,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  Vector,
-  vectorFromArray,
-} from 'apache-arrow';
+import { type Data, DataType, makeData, RecordBatch, Schema, Struct, Vector } from 'apache-arrow';
+import { listColumn } from '../rdd/list-column.js';
+import { takeColumn } from '../rdd/take-rows.js';
 import { CHANNEL_FEATURES, ChannelFeatures, type NumericArray, SMALLEST_WINDOW } from './channel-features.js';
 
 export interface WindowOptions {
@@ -141,33 +131,8 @@ function toBatch(
   width: number,
 ): RecordBatch {
   const length = rows.length;
-  const item = new Field('item', new Float32(), false);
-  const list = new FixedSizeList(width, item);
-  const values = makeData({ type: item.type, length: features.length, nullCount: 0, data: features });
-  const fields = [
-    new Field('features', list, false),
-    ...keep.map((name) => batch.schema.fields.find((field) => field.name === name)!),
-  ];
-  const children = [
-    makeData({ type: list, length, nullCount: 0, child: values }),
-    ...kept.map((data) => takeRows(data, rows)),
-  ];
+  const list = listColumn('features', features, width);
+  const fields = [list.field, ...keep.map((name) => batch.schema.fields.find((field) => field.name === name)!)];
+  const children = [list.data, ...kept.map((data) => takeColumn(data, rows))];
   return new RecordBatch(new Schema(fields), makeData({ type: new Struct(fields), length, nullCount: 0, children }));
-}
-
-/** The given rows of a column, of the same type; a dictionary is shared, not copied. */
-function takeRows(data: Data, rows: readonly number[]): Data {
-  const { type } = data;
-  if (rows.length === 0) return makeData({ type, length: 0, dictionary: data.dictionary } as any);
-  if (data.nullCount === 0 && (DataType.isDictionary(type) || DataType.isInt(type) || DataType.isFloat(type))) {
-    const from = data.values;
-    const values = new (from.constructor as Float64ArrayConstructor)(rows.length);
-    for (const [k, row] of rows.entries()) values[k] = from[row];
-    return makeData({ type, length: rows.length, nullCount: 0, data: values, dictionary: data.dictionary } as any);
-  }
-  const vector = new Vector([data]);
-  return vectorFromArray(
-    rows.map((row) => vector.get(row)),
-    type,
-  ).data[0]!;
 }

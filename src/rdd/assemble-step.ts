@@ -1,19 +1,8 @@
-import {
-  type Data,
-  DataType,
-  type Decimal,
-  Field,
-  FixedSizeList,
-  Float32,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  type Vector,
-} from 'apache-arrow';
+import { type Data, DataType, type Decimal, makeData, RecordBatch, Schema, Struct, type Vector } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from './chunks.js';
+import { listColumn } from './list-column.js';
 import { userError } from './operator-failure.js';
 import { takeRows } from './take-rows.js';
 
@@ -127,12 +116,10 @@ function decimal(vector: Vector, row: number, { scale, bitWidth }: Decimal): num
 }
 
 function withFeatures(batch: RecordBatch, matrix: Float32Array, names: readonly string[], into: string): RecordBatch {
-  const type = new FixedSizeList(names.length, new Field('item', new Float32(), false));
-  const items = makeData({ type: new Float32(), length: matrix.length, nullCount: 0, data: matrix });
-  const list = makeData({ type, length: batch.numRows, nullCount: 0, child: items });
   const metadata = new Map([[FEATURE_NAMES, JSON.stringify(names)]]);
-  const fields = [...batch.schema.fields, new Field(into, type, false, metadata)];
-  const children = [...batch.data.children, list];
+  const list = listColumn(into, matrix, names.length, metadata);
+  const fields = [...batch.schema.fields, list.field];
+  const children = [...batch.data.children, list.data];
   const data = makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children });
   return new RecordBatch(new Schema(fields, batch.schema.metadata), data);
 }

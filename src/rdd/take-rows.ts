@@ -21,8 +21,11 @@ export function takeRows(batch: RecordBatch, rows: readonly number[]): RecordBat
   return new RecordBatch(schema, data);
 }
 
-function takeColumn(column: Data, rows: readonly number[]): Data {
+/** The given rows of one column. */
+export function takeColumn(column: Data, rows: readonly number[]): Data {
   const type = column.type as DataType;
+  // A column without rows may have no buffers to gather from.
+  if (rows.length === 0) return makeData({ type, length: 0, dictionary: column.dictionary } as never);
   const common = { type, length: rows.length, ...takeValidity(column, rows) };
   if (Types.isDictionary(type))
     return makeData({ ...common, data: gather(column, rows), dictionary: column.dictionary } as never);
