@@ -7,7 +7,7 @@ export type { ClassifierOptions } from './mlp/classifier-options.js';
 export { type EvaluateOptions, type Evaluation, MLPModel } from './mlp/model.js';
 export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
 export { DivergedError, type EpochReport } from './mlp/trainer.js';
-export { type WindowOptions, windowFeatures } from './mlp/window-features.js';
+export { featureNames, type WindowOptions, windowFeatures } from './mlp/window-features.js';
 export type { SheafEvent, TimedEvent } from './protocol/event.js';
 export { ArrowRDD, type Row } from './rdd/arrow-rdd.js';
 export { type ContextOptions, SheafContext } from './rdd/context.js';

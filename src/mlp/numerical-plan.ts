@@ -72,12 +72,7 @@ export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
   return { ...content, hash: createHash('sha256').update(canonicalJson(content)).digest('hex') };
 }
 
-/** The shard that holds a training row, by its global number. */
-export function shardOf(plan: NumericalPlan, globalRow: number): number {
-  return globalRow % plan.shards;
-}
-
-/** n_g: rows of a shard. */
+/** n_g: rows of a shard; row i of all lies in shard i mod G. */
 export function shardRows(plan: NumericalPlan, shard: number): number {
   return Math.floor((plan.rows - shard + plan.shards - 1) / plan.shards);
 }
@@ -86,13 +81,6 @@ export function shardRows(plan: NumericalPlan, shard: number): number {
 export function stepRowCount(plan: NumericalPlan, shard: number, step: number): number {
   const n = shardRows(plan, shard);
   return boundary(n, step + 1, plan) - boundary(n, step, plan);
-}
-
-/** Rows of all shards in a step: what the sum of gradients is divided by. */
-export function globalStepRows(plan: NumericalPlan, step: number): number {
-  let rows = 0;
-  for (let shard = 0; shard < plan.shards; shard++) rows += stepRowCount(plan, shard, step);
-  return rows;
 }
 
 /** The order in which a shard gives its rows (local numbers) in an epoch. */
