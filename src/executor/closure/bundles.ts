@@ -110,6 +110,7 @@ export class Bundle {
   #declare(): Map<string, Declaration> {
     const script = Script.of(this.scriptId);
     const found = new Map<string, Declaration>();
+    const packages = packageWrappers(script.statements);
     const add = (name: string, kind: Declaration['kind'], node: any): void => {
       const written = script.original(node.start)?.source;
       const foreign = kind === 'value' && (written === undefined || written.includes('/node_modules/'));
@@ -121,7 +122,8 @@ export class Bundle {
         for (const each of statement.declarations)
           for (const name of patternNames(each.id)) {
             const isCode = each.id.type === 'Identifier' && isCodeNode(each.init);
-            add(name, script.imports.has(name) ? 'import' : isCode ? 'code' : 'value', each.init ?? each);
+            const imported = script.imports.has(name) || packages.has(wrapperOf(each.init));
+            add(name, imported ? 'import' : isCode ? 'code' : 'value', each.init ?? each);
           }
     }
     for (const name of namespaces(script.statements)) {
@@ -137,6 +139,21 @@ function isCodeNode(node: any): boolean {
   if (!node) return false;
   if (node.type === 'CallExpression') return /^__(commonJS|esm)(Min)?$/.test(node.callee.name ?? '');
   return /^(ArrowFunction|Function|Class)Expression$/.test(node.type);
+}
+
+/** Names of esbuild's wrappers of bundled packages' CommonJS modules: `var require_x = __commonJS({ "node_modules/x/x.js"() { … } })`. */
+function packageWrappers(statements: any[]): ReadonlySet<string | undefined> {
+  const wrappers = statements
+    .flatMap((each) => (each.type === 'VariableDeclaration' ? each.declarations : []))
+    .filter(({ init }) => isCodeNode(init) && init.type === 'CallExpression')
+    .filter(({ init }) => String(init.arguments[0]?.properties?.[0]?.key?.value).includes('node_modules/'));
+  return new Set(wrappers.map(({ id }) => id.name));
+}
+
+/** The wrapper that `require_x()` or `__toESM(require_x())` calls. */
+function wrapperOf(init: any): string | undefined {
+  if (init?.type !== 'CallExpression') return undefined;
+  return init.callee.name === '__toESM' ? wrapperOf(init.arguments[0]) : init.callee.name;
 }
 
 /** esbuild's `__export(utils_exports, { … })`: objects that stand for a module of the user's. */
