@@ -7,7 +7,7 @@ import type { Committed, TrainingCluster } from './training-cluster.js';
 
 /**
  * Tree aggregation: every step is one small message a slot. The slots write the sums of their shards' gradients as
- * blocks; executors merge them along the canonical tree until few are left, and every slot adds those few itself when
+ * blocks; slots merge them along the canonical tree until few are left, and every slot adds those few itself when
  * it is told to go on. The driver sees block references and losses, never a vector.
  */
 export class TreeRounds implements Rounds {

@@ -1,6 +1,6 @@
 import type { TreeNode } from './tree.js';
 
-/** More sums than this are merged by executors of their own task before every replica reads them. */
+/** More sums than this are merged by tasks of their own, in slots, before every replica reads them. */
 export const MERGE_FAN_IN = 8;
 
 /**
