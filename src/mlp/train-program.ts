@@ -70,8 +70,7 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       return { name, description, fingerprint } satisfies RestoreAnswer;
     }
     case 'gradient': {
-      if (order.apply.length > 0) await applySums(order, replica, context);
-      else replica.expect(order.generation, order.step);
+      await catchUp(order, replica, context);
       const nodes = replica.gradients(order.shards);
       for (const { value } of nodes) context.metrics.rows += value.rows;
       const sums = await writeSums(nodes, `gradient:${replica.step}`, `${model}/g${order.generation}`, context);
@@ -85,8 +84,7 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       return sums as unknown as Json;
     }
     case 'commit': {
-      if (order.apply.length > 0) await applySums(order, replica, context);
-      else replica.expect(order.generation, order.step);
+      await catchUp(order, replica, context);
       if (!order.write) return null;
       const state = replica.network.state();
       const scope = `${model}/state-${replica.step}`;
@@ -106,9 +104,11 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
   }
 }
 
-async function applySums(order: At & { apply: readonly SumBlock[] }, replica: Replica, context: TaskContext) {
-  replica.expect(order.generation, order.step - 1);
-  replica.update(await readSums(order.apply, context));
+/** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */
+async function catchUp(order: At & { apply: readonly SumBlock[] }, replica: Replica, context: TaskContext) {
+  const pending = order.apply.length > 0;
+  replica.expect(order.generation, pending ? order.step - 1 : order.step);
+  if (pending) replica.update(await readSums(order.apply, context));
 }
 
 /**

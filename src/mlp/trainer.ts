@@ -197,9 +197,9 @@ function givenUp(error: Error, epoch: number): Error {
 
 /** A member, its slot, its executor or its server is gone: the round can be run again. */
 function isLoss(error: unknown): boolean {
-  if (error instanceof TaskSetError || error instanceof JobError)
-    return error.failure.kind === 'executor-lost' || error.failure.kind === 'fetch-failed';
-  return ['executor-lost', 'fetch-failed'].includes(toFailure(error).kind);
+  const carriesFailure = error instanceof TaskSetError || error instanceof JobError;
+  const { kind } = carriesFailure ? error.failure : toFailure(error);
+  return kind === 'executor-lost' || kind === 'fetch-failed';
 }
 
 const BEGINNING: Committed = { step: 0, block: null };

@@ -93,24 +93,24 @@ class StageTasks implements PreparedProgram {
     const { scope, terminalName } = this.stage;
     const { signal } = context.task;
     const chunks = () => compute(this.#top, input, context);
-    const into = (sink: NamedSink | undefined) => runInto(this.#top, input, sink!, context);
+    const loop = () => runInto(this.#top, input, this.#sink!, context);
     const payload = (value: unknown) =>
       packPayload(encodeValue(value), `result:${task.stage}:${task.partition}`, scope, context.task);
     switch (terminal.kind) {
       case 'count':
-        return (await into(this.#sink)).count;
+        return (await loop()).count;
       case 'collect':
         if (terminal.limit !== undefined) return payload(await firstRows(chunks(), terminal.limit));
-        return payload((await into(this.#sink)).out);
+        return payload((await loop()).out);
       case 'reduce': {
-        const { started, accumulated } = await into(this.#sink);
+        const { started, accumulated } = await loop();
         return started ? payload(accumulated) : null;
       }
       case 'aggregate':
-        return payload((await into(this.#sink)).accumulated);
+        return payload((await loop()).accumulated);
       case 'foreach':
         if (terminal.fn.async) await foreachAsync(chunks(), terminal.fn, terminalName, signal);
-        else await into(this.#sink);
+        else await loop();
         return null;
       case 'shuffle-write':
         return (await writeShuffle(

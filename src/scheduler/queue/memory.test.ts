@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { seeded } from '../../../test/support/seeded.js';
 import { RecordingDriver, RecordingExecutor, taskMessage, until } from './contract.js';
 import { type MemoryQueueOptions, memoryQueue } from './memory.js';
-
-/** A small generator (mulberry32): the same faults in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 async function run(options: MemoryQueueOptions, count = 100) {
   const warnings: string[] = [];
