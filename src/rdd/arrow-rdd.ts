@@ -82,7 +82,7 @@ export class ArrowRDD extends RDD<Row> {
   override union<U = Row>(...others: RDD<U>[]): RDD<Row | U>;
   override union(...others: RDD<any>[]): RDD<any> {
     if (others.some((other) => !(other instanceof ArrowRDD))) return super.union(...others);
-    return this.#with(this.unionNode(others));
+    return this.#with(this.context.newNode(operatorName('union'), { kind: 'union' }, this.withOthers('union', others)));
   }
 
   #table(step: Step, operator: string = step.kind): ArrowRDD {

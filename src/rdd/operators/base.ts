@@ -1,0 +1,61 @@
+import { DRIVER_ONLY } from '../../protocol/driver-only.js';
+import type { Json } from '../../protocol/json.js';
+import type { LineageNode, Step, Terminal } from '../../scheduler/lineage.js';
+import { shown } from '../arguments.js';
+import { operatorName } from '../call-site.js';
+import type { SheafContext } from '../context.js';
+import { isPromise, refusePromise } from '../operator-failure.js';
+import type { RDD } from '../rdd.js';
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** What all families of operators stand on: a lineage node, and how a new RDD and a job are made of it. */
+export abstract class RddBase<T> {
+  /** Closures that capture an RDD are refused before any task starts. */
+  readonly [DRIVER_ONLY] = 'an RDD';
+
+  constructor(
+    readonly context: SheafContext,
+    readonly node: LineageNode,
+  ) {}
+
+  /** The RDD of another node; families know the class by its type only, so that modules have no circle. */
+  protected abstract make<U>(node: LineageNode): RDD<U>;
+
+  /** One step more, named by the operator and the line of the user's call. */
+  protected derive<U>(step: Step, operator: string = step.kind): RDD<U> {
+    return this.named(step, operatorName(operator));
+  }
+
+  protected named<U>(step: Step, name: string): RDD<U> {
+    return this.make<U>(this.context.newNode(name, step, [this.node]));
+  }
+
+  /** Nodes of this and of other RDDs for an operator of several. @throws TypeError for what is no RDD of this context */
+  protected withOthers(operator: string, others: readonly RddBase<any>[]): LineageNode[] {
+    for (const other of others) {
+      if (!(other instanceof RddBase)) throw new TypeError(`${operator} needs RDDs, not ${shown(other)}`);
+      if (other.context !== this.context) throw new TypeError(`${operator} needs RDDs of one SheafContext`);
+    }
+    return [this.node, ...others.map(({ node }) => node)];
+  }
+
+  /** A job over the partitions (default: all); one decoded answer a partition, in order. */
+  protected answers<U>(terminal: Terminal, name: string, partitions?: readonly number[]): Promise<U[]> {
+    return this.context.runJob({ top: this.node, terminal, name, partitions }, (answer: Json) =>
+      this.context.readValue<U>(answer),
+    );
+  }
+
+  protected async rows(terminal: Terminal, name: string, partitions?: readonly number[]): Promise<T[]> {
+    return (await this.answers<T[]>(terminal, name, partitions)).flat(1) as T[];
+  }
+}
+
+/** Combines partitions' results in order, in the driver. */
+export function combine<U>(values: readonly U[], fn: (a: U, b: U) => U, name: string): U {
+  return values.reduce((a, b) => {
+    const combined = fn(a, b);
+    return isPromise(combined) ? refusePromise(name) : combined;
+  });
+}
