@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { addressed, type Factory, factoryOf, madeBy } from './factories.js';
 import type { AnyFunction } from './function-type.js';
 import type { Code } from './graph.js';
 
@@ -39,11 +39,13 @@ export function evaluate(
     list && `let ${list};`,
     `return [($) => { ${list && `[${list}] = $;`} }, ${code.form === 'expression' ? '(' : '({'}`,
   ].join(' ');
-  const text = `${head}${place(code)}${code.text}\n${code.form === 'expression' ? ')' : '})'}]; })\n${origin(code)}`;
-  if (code.map) process.setSourceMapsEnabled(true);
-  const make = (cell ? cell.run : evaluateGlobally)(text);
-  const [set, made] = make(...parameters.map((slot) => code.values[slot]));
-  return { fn: code.form === 'expression' ? made : member(made, code.form), set };
+  const { url, map } = code;
+  const text = `${head}${place(code)}${code.text}\n${code.form === 'expression' ? ')' : '})'}]; })`;
+  const factory: Factory = cell ? cell.run(addressed(text, url, map)) : factoryOf(text, url, map);
+  const [set, made] = factory(...parameters.map((slot) => code.values[slot]));
+  const fn = code.form === 'expression' ? made : member(made, code.form);
+  if (!cell) madeBy(factory, fn);
+  return { fn, set };
 }
 
 function member(object: object, form: Code['form']): AnyFunction {
@@ -59,12 +61,4 @@ function directive(strict: boolean): string {
 function place({ map, line, column }: Code): string {
   if (map) return '\n';
   return line === 0 ? '' : '\n'.repeat(line) + ' '.repeat(column);
-}
-
-/** Node keeps one map for each address, so a text with a map has an address of its own. */
-function origin({ url, map, text }: Code): string {
-  if (/\s/.test(url)) return '';
-  if (!map) return `//# sourceURL=${url}`;
-  const id = createHash('sha1').update(text).update(map).digest('hex').slice(0, 12);
-  return `//# sourceMappingURL=${map}\n//# sourceURL=${url}?${id}`;
 }

@@ -6,6 +6,7 @@ import type { AnyFunction } from './function-type.js';
 import { isPlainData } from './plain.js';
 
 export { ClosureError } from './error.js';
+export { codeOf } from './factories.js';
 export { provideModule } from './modules.js';
 
 /** A captured variable above this size should be a broadcast: it travels with every copy of the function. */

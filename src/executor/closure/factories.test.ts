@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { codeOf, restoreFunction, shipFunction } from './index.js';
+
+const scaled = (factor: number) => shipFunction((x: number) => x * factor);
+
+it('a function that comes again with other captured values is another closure of the same code', () => {
+  const double = restoreFunction(scaled(2));
+  const triple = restoreFunction(scaled(3));
+  expect([double(5), triple(5)]).toEqual([10, 15]);
+  expect(double).not.toBe(triple);
+  expect(codeOf(double)).toBe(codeOf(triple));
+});
+
+it('functions of different text, or of different places, have different code', () => {
+  const one = restoreFunction(shipFunction((x: number) => x + 1));
+  const other = restoreFunction(shipFunction((x: number) => x + 1));
+  expect(codeOf(one)).not.toBe(codeOf(other));
+  expect(codeOf(Math.abs)).toBe(codeOf(restoreFunction(shipFunction(Math.abs))));
+});
+
+it('captured state is a fresh copy each time', () => {
+  const seen: number[] = [];
+  let calls = 0;
+  const shipped = shipFunction((x: number) => {
+    seen.push(x);
+    calls++;
+    return [calls, seen.length];
+  });
+  const first = restoreFunction(shipped);
+  first(1);
+  expect(first(2)).toEqual([2, 2]);
+  expect(restoreFunction(shipped)(3)).toEqual([1, 1]);
+});
+
+it('a function that shares a variable with another keeps it to the two of them', () => {
+  const shipped = () => {
+    const pair = [restoreFunction(shipFunction(counter.next)), restoreFunction(shipFunction(counter.next))];
+    return pair.map((next) => [next(), next()]);
+  };
+  expect(shipped()).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
+});
+
+let total = 0;
+const add = () => ++total;
+const counter = { next: () => add() + 0 * total };
