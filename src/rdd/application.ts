@@ -9,6 +9,8 @@ import { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { Closers, openDriverBlocks, openEventLog, warnOfUnreachable } from './driver-home.js';
 import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { shipStage } from './ship-stage.js';
+import { storageSettings } from './storage/settings.js';
+import { openStorage, type Storage } from './storage/storage.js';
 
 export interface ContextOptions {
   /** `local[N]`, `local[*]` (default), `local-cluster[E,S]`, `redis://…`. */
@@ -33,6 +35,7 @@ export interface Application {
   readonly tasks: TaskScheduler;
   readonly dag: DagScheduler;
   readonly blocks: BlockFiles;
+  readonly storage: Storage;
   readonly closers: Closers;
 }
 
@@ -75,6 +78,7 @@ async function open(
   const shipping = {
     bundle: bundle && (await shipBundle(bundle, app, blocks)),
     files: await shipFiles(files, app, blocks),
+    storage: storageSettings(conf),
     cacheScope: (node: { id: number }) => cacheScope(app, node.id),
     warn: (message: string) => bus.emit({ event: 'warning', message }),
   };
@@ -86,7 +90,7 @@ async function open(
   await tasks.open();
   await cluster.ready(heard);
   await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));
-  return { app, conf, bus, tasks, dag, blocks, closers };
+  return { app, conf, bus, tasks, dag, blocks, storage: openStorage(shipping.storage), closers };
 }
 
 /** Owns the partitions that slots keep of a cached RDD. */

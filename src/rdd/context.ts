@@ -194,7 +194,7 @@ export class SheafContext {
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
     if (pinned !== undefined) requireWhole('the number of partitions', pinned, 1);
     const plan = async (node: LineageNode, top: LineageNode) => {
-      const units = await source.units();
+      const units = await source.units(this.application.storage);
       const question = { node, top, units, pinned: this.#pinned(pinned) };
       const { partitions, expectedMs } = await SheafContext.partitionChooser(question, this);
       const splits = packUnits(units, partitions) as unknown as Json[];

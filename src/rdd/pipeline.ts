@@ -9,6 +9,7 @@ import { asyncRows, mapBatches, mapPartition, where } from './partition-steps.js
 import { readShuffle } from './shuffle-io.js';
 import type { ReadContext, SourceReader } from './sources/source.js';
 import { loadSplit } from './sources/split-blocks.js';
+import type { Storage } from './storage/storage.js';
 
 /** A function restored from its shipped form. */
 export interface StepFunction {
@@ -33,6 +34,7 @@ export interface PartitionContext {
   readonly task: TaskContext;
   /** Map status block of each shuffle the stage reads. */
   readonly statuses: Readonly<Record<string, BlockRef>>;
+  readonly storage: Storage;
   report(counter: string, amount: number): void;
 }
 
@@ -205,13 +207,13 @@ async function* fusedRows(node: PipelineNode, input: PartitionInput, context: Pa
 async function* readSource(
   source: { module: string; options: Json },
   input: PartitionInput,
-  { report, task }: PartitionContext,
+  { report, task, storage }: PartitionContext,
 ): Chunks {
   const module: { readonly read: SourceReader<Chunk> } = await import(
     new URL(`../${source.module}.js`, import.meta.url).href
   );
   const { blocks, directory } = task;
-  const context: ReadContext = { report, blocks, directory };
+  const context: ReadContext = { report, blocks, storage, directory };
   yield* module.read(source.options, await loadSplit(input.split!, blocks), context);
 }
 

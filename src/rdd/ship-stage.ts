@@ -5,6 +5,7 @@ import type { LineageNode } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
 import type { ShippedFile } from './job-files.js';
 import type { ShippedNode, ShippedStage } from './stage-program.js';
+import type { StorageSettings } from './storage/storage.js';
 
 /** What every stage of an application travels with. */
 export interface Shipping {
@@ -12,6 +13,7 @@ export interface Shipping {
   readonly bundle?: { readonly block: BlockRef; readonly file: string };
   /** Of `sheaf.files`. */
   readonly files: readonly ShippedFile[];
+  readonly storage: StorageSettings;
   /** Owner of a cached node's partitions. */
   readonly cacheScope: (node: LineageNode) => string;
   readonly warn: (text: string) => void;
@@ -46,6 +48,7 @@ export async function shipStage(
     scope: owner,
     bundle: options.bundle,
     files: options.files,
+    storage: options.storage,
   };
   const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
   return { module: 'rdd/stage-program', parameters };

@@ -21,6 +21,7 @@ import {
   type StepFunction,
 } from './pipeline.js';
 import { writeShuffle } from './shuffle-io.js';
+import { openStorage, type StorageSettings } from './storage/storage.js';
 
 /** A stage as it travels: nodes leaves first, parents by id, functions shipped. */
 export interface ShippedStage {
@@ -33,6 +34,7 @@ export interface ShippedStage {
   readonly bundle?: { readonly block: BlockRef; readonly file: string };
   /** Of `sheaf.files`. */
   readonly files: readonly ShippedFile[];
+  readonly storage: StorageSettings;
 }
 
 export interface ShippedNode {
@@ -85,7 +87,8 @@ class StageTasks implements PreparedProgram {
       metrics.counters ??= {};
       metrics.counters[counter] = (metrics.counters[counter] ?? 0) + amount;
     };
-    return this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, report }, task);
+    const storage = openStorage(this.stage.storage);
+    return this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, storage, report }, task);
   }
 
   async #finish(input: PartitionInput, context: PartitionContext, task: Task): Promise<Json> {

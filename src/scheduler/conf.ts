@@ -50,6 +50,18 @@ export const SETTINGS = {
   },
   'sheaf.eventLog.enabled': { doc: 'write the event log', default: 'true', form: SWITCH },
   'sheaf.eventLog.dir': { doc: 'where event logs go; empty: the user state directory', default: '', form: TEXT },
+  'sheaf.s3.endpoint': {
+    doc: 'URL of an S3-compatible server; empty: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, else Amazon',
+    default: '',
+    form: [/^(https?:\/\/[^\s/@]+.*)?$/, 'an http(s) URL without credentials'],
+  },
+  'sheaf.s3.region': { doc: 'region of buckets; empty: AWS_REGION, else us-east-1', default: '', form: TEXT },
+  'sheaf.s3.pathStyle': {
+    doc: 'buckets are in the path, not the host name; auto: with an endpoint of its own',
+    default: 'auto',
+    form: [/^(auto|true|false)$/, 'auto, true or false'],
+  },
+  'sheaf.s3.anonymous': { doc: 'read public buckets without credentials', default: 'false', form: SWITCH },
   'sheaf.files': { doc: 'files that tasks may read by name, comma separated', default: '', form: TEXT },
 } as const satisfies Record<string, Setting>;
 

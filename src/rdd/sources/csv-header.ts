@@ -1,5 +1,5 @@
 import { missingColumn } from './csv-errors.js';
-import { type CsvRecord, csvRecords } from './csv-scan.js';
+import { type CsvRecord, CsvScanner, csvRecords } from './csv-scan.js';
 import { SourceError } from './source.js';
 
 /**
@@ -9,7 +9,17 @@ import { SourceError } from './source.js';
 export function columnNames(path: string, delimiter: string, header: boolean): string[] | undefined {
   const record = csvRecords(path, delimiter).next().value as CsvRecord | undefined;
   if (record && isBlank(record) && [...csvRecords(path, delimiter)].every(isBlank)) return undefined;
-  return record?.fields.map((name, k) => (header && name !== '' ? name : `column${k}`));
+  return record && named(record, header);
+}
+
+/** The same from the bytes of a file's first record, which is not blank. */
+export function namesIn(bytes: Uint8Array, delimiter: string, header: boolean): string[] {
+  const scanner = new CsvScanner(delimiter);
+  return named([...scanner.push(bytes), ...scanner.end()][0]!, header);
+}
+
+function named({ fields }: CsvRecord, header: boolean): string[] {
+  return fields.map((name, k) => (header && name !== '' ? name : `column${k}`));
 }
 
 const isBlank = ({ fields }: CsvRecord) => fields.length === 1 && fields[0] === '';

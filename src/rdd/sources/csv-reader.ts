@@ -1,13 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
+import { appendFile, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { RecordBatch } from 'apache-arrow';
+import type { LocalCopy, Storage } from '../storage/storage.js';
 import { BatchBuilder } from './csv-batches.js';
 import { firstBadCell } from './csv-errors.js';
-import { columnNames, positions } from './csv-header.js';
+import { columnNames, namesIn, positions } from './csv-header.js';
 import type { PathColumns } from './csv-path.js';
 import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js';
-import { appendRange, linesBefore } from './csv-split.js';
+import { newlines } from './csv-split.js';
 import type { ColumnType } from './csv-types.js';
 import { connect } from './duckdb.js';
 import { type ReadContext, SourceError, type SourceReader, type SourceSplit, type SourceUnit } from './source.js';
@@ -27,7 +29,10 @@ export interface CsvReaderOptions {
 const FILES_PER_QUERY = 64;
 
 interface CsvFile {
+  /** As the user knows it. */
   readonly path: string;
+  /** Absent from a piece, which is cut out when its turn comes. */
+  readonly copy?: LocalCopy;
   readonly piece?: Piece;
   /** Undefined for an empty file. */
   readonly layout?: Layout;
@@ -50,31 +55,53 @@ export const read: SourceReader<RecordBatch, SourceSplit, CsvReaderOptions> = as
   split,
   context,
 ) {
-  const files = split.units.map((unit) => inspect(unit, options));
+  const files: CsvFile[] = [];
+  using _ = disposing(files);
+  for (const unit of split.units) files.push(await inspect(unit, options, context));
   const batches = new BatchBuilder(
     options,
     files.map(({ path }) => path),
   );
   const connection = await connect();
   try {
-    for (const group of groupFiles(files)) yield* readGroup(connection, group, options, batches, context);
+    for (const group of groupFiles(files)) {
+      using _ = disposing(group);
+      yield* readGroup(connection, group, options, batches, context);
+    }
   } finally {
     connection.closeSync();
   }
 };
 
-function inspect(unit: SourceUnit, { delimiter, header, columns }: CsvReaderOptions): CsvFile {
+async function inspect(unit: SourceUnit, options: CsvReaderOptions, context: ReadContext): Promise<CsvFile> {
   const path = unit.path as string;
-  const piece = unit.start === undefined ? undefined : (unit as unknown as Piece);
-  try {
-    const present = columnNames(path, delimiter, header);
-    if (!present) return { path };
+  const { delimiter, header, columns } = options;
+  const layout = (present: string[]): Layout => {
     const wanted = columns.map(({ name }) => name);
-    return { path, piece, layout: { width: present.length, positions: positions(path, wanted, present, header) } };
+    return { width: present.length, positions: positions(path, wanted, present, header) };
+  };
+  if (unit.start !== undefined) {
+    const piece = unit as unknown as Piece;
+    const head = await context.storage.readRange(path, 0, piece.second);
+    return { path, piece, layout: layout(namesIn(head, delimiter, header)) };
+  }
+  const copy = await context.storage.localCopy(path, context.directory);
+  try {
+    const present = columnNames(copy.path, delimiter, header);
+    return { path, copy, layout: present && layout(present) };
   } catch (error) {
+    copy[Symbol.dispose]();
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new SourceError(`${path}: no such file here; every executor must see the files under the same path`);
   }
+}
+
+function disposing(files: readonly CsvFile[]): Disposable {
+  return {
+    [Symbol.dispose]() {
+      for (const { copy } of files) copy?.[Symbol.dispose]();
+    },
+  };
 }
 
 /** Runs of files that one query can read: of equal layout; empty files fit anywhere; a piece stands alone. */
@@ -105,19 +132,20 @@ async function* readGroup(
   const layout = group.find((file) => file.layout)?.layout;
   let current = 0;
   if (layout) {
-    using scratch = group[0]!.piece && cutOut(group[0]!, context);
+    using scratch = group[0]!.piece && (await cutOut(group[0]!, context));
     const header = options.header || scratch?.headed === true;
-    const paths = scratch ? [scratch.path] : group.map(({ path }) => path);
-    const explain = (error: Error) => explainFailure(error, group, paths, { ...options, header }, layout);
+    const paths = scratch ? [scratch.path] : group.map(({ copy }) => copy!.path);
+    const explain = (error: Error) =>
+      explainFailure(error, group, paths, { ...options, header }, layout, context.storage);
     const chunks = fetchChunks(connection, csvQuery(paths, header, layout, options));
     for (;;) {
       // The consumer's own errors must not pass for the file's: only the fetch is guarded.
-      const { value: chunk } = await chunks.next().catch((error: Error) => {
-        throw explain(error);
+      const { value: chunk } = await chunks.next().catch(async (error: Error) => {
+        throw await explain(error);
       });
       if (!chunk) break;
       const bad = batches.badRows(chunk);
-      if (bad && options.badRows === 'error') throw explain(new Error('unreadable cell'));
+      if (bad && options.badRows === 'error') throw await explain(new Error('unreadable cell'));
       if (bad) context.report('badRows', count(bad));
       const fileNumbers = chunk.getColumnVector(options.columns.length) as unknown as { items: BigUint64Array };
       for (const { file, from, to } of runs(fileNumbers.items, bad)) {
@@ -142,49 +170,49 @@ function* runs(files: BigUint64Array, bad: Uint8Array | undefined) {
   }
 }
 
-function explainFailure(
+async function explainFailure(
   error: Error,
   group: readonly CsvFile[],
   paths: readonly string[],
   options: CsvReaderOptions,
   layout: Layout,
-): Error {
+  storage: Storage,
+): Promise<Error> {
   const columns = options.columns.map((column, k) => ({ ...column, position: layout.positions[k]! }));
   for (const [k, { path, piece }] of group.entries()) {
-    const where = {
-      path,
-      linesBefore: piece?.start ? linesBefore(path, piece.start) - linesBefore(path, piece.second) : 0,
-    };
+    // A later piece is headed by the first record, whose lines it counts itself.
+    const linesBefore = piece?.start ? await newlines(storage.openStream(path, piece.second, piece.start)) : 0;
+    const where = { path, linesBefore };
     const found = firstBadCell(paths[k]!, { ...options, width: layout.width, columns }, where);
     if (found) return found;
   }
   if (error.message.includes('state machine reached an invalid state'))
     return new SourceError(
-      `${fileIn(error, group)}: the file mixes kinds of line ends (LF, CRLF, CR), or is no CSV; convert them to one kind (dos2unix)`,
+      `${fileIn(error, group, paths)}: the file mixes kinds of line ends (LF, CRLF, CR), or is no CSV; convert them to one kind (dos2unix)`,
       { cause: error },
     );
   const [first, second] = error.message.split('\n');
-  return new SourceError(`${fileIn(error, group)}: ${first} ${second ?? ''}`.trim(), { cause: error });
+  return new SourceError(`${fileIn(error, group, paths)}: ${first} ${second ?? ''}`.trim(), { cause: error });
 }
 
 /** The file that DuckDB complains about. */
-function fileIn(error: Error, group: readonly CsvFile[]): string {
+function fileIn(error: Error, group: readonly CsvFile[], paths: readonly string[]): string {
   const named = /file = (.*)/.exec(error.message)?.[1];
-  return group.find(({ path }) => path === named)?.path ?? group[0]!.path;
+  return group[paths.indexOf(named ?? '')]?.path ?? group[0]!.path;
 }
 
 /**
  * A piece as a file of its own, because DuckDB reads whole files; removed when it has been read. A later piece is headed
  * by the file's first record, header or not, so that its kind of newline is recognised from the same one.
  */
-function cutOut({ path, piece }: CsvFile, { directory }: ReadContext) {
+async function cutOut({ path, piece }: CsvFile, { directory, storage }: ReadContext) {
   const { start, end, second } = piece!;
-  const folder = mkdtempSync(join(directory, 'csv-'));
+  const folder = await mkdtemp(join(directory, 'csv-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const copy = join(folder, 'piece.csv');
   try {
-    if (start > 0) appendRange(path, 0, second, copy);
-    appendRange(path, start, end, copy);
+    if (start > 0) await appendFile(copy, await storage.readRange(path, 0, second));
+    for await (const bytes of storage.openStream(path, start, end)) await appendFile(copy, bytes);
   } catch (error) {
     remove();
     throw error;

@@ -1,19 +1,16 @@
-import { closeSync, createReadStream, openSync, readSync, writeSync } from 'node:fs';
-
 const NEWLINE = 10;
 const QUOTE = 34;
-const CHUNK = 4 * 2 ** 20;
 
 /**
  * Byte offsets at which records begin: the second record, then one for about every `size` bytes. They lie behind
  * newlines with an even number of quotes before them, which in RFC 4180 are the newlines outside quoted cells. The file
  * is read once, not parsed.
  */
-export async function recordStarts(path: string, size: number): Promise<number[]> {
+export async function recordStarts(file: AsyncIterable<Buffer>, size: number): Promise<number[]> {
   const starts: number[] = [];
   let position = 0;
   let quoted = false;
-  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {
+  for await (const chunk of file) {
     let at = 0;
     for (;;) {
       // No record that begins before the wanted place can be a cut: up to there only quotes count.
@@ -40,35 +37,10 @@ function hasOddQuotes(bytes: Buffer): boolean {
   return odd === 1;
 }
 
-/** Appends bytes `start` to `end` of a file to another. */
-export function appendRange(from: string, start: number, end: number, to: string): void {
-  const target = openSync(to, 'a');
-  try {
-    for (const bytes of ranges(from, start, end)) writeSync(target, bytes);
-  } finally {
-    closeSync(target);
-  }
-}
-
-/** Lines that end before the offset. */
-export function linesBefore(path: string, offset: number): number {
+/** Newlines in these bytes. */
+export async function newlines(file: AsyncIterable<Buffer>): Promise<number> {
   let lines = 0;
-  for (const bytes of ranges(path, 0, offset))
+  for await (const bytes of file)
     for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines++;
   return lines;
-}
-
-function* ranges(from: string, start: number, end: number): Generator<Buffer> {
-  const source = openSync(from, 'r');
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - start));
-  try {
-    for (let at = start; at < end; ) {
-      const read = readSync(source, buffer, 0, Math.min(buffer.length, end - at), at);
-      if (read === 0) throw new Error(`${from} became shorter while it was read`);
-      yield buffer.subarray(0, read);
-      at += read;
-    }
-  } finally {
-    closeSync(source);
-  }
 }

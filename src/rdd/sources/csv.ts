@@ -1,11 +1,13 @@
+import { tmpdir } from 'node:os';
 import type { Json } from '../../protocol/json.js';
+import { isGzip } from '../storage/names.js';
+import { type FileEntry, openStorage, type Storage } from '../storage/storage.js';
 import { columnNames } from './csv-header.js';
 import { groupNames, type PathColumnType, pathValues } from './csv-path.js';
 import type { CsvReaderOptions } from './csv-reader.js';
 import { recordStarts } from './csv-split.js';
 import { COLUMN_TYPES, type ColumnType, detectedType } from './csv-types.js';
 import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
-import { type FileEntry, listFiles } from './files.js';
 import { type Source, SourceError, type SourceUnit } from './source.js';
 
 export interface CsvOptions {
@@ -35,7 +37,7 @@ export interface CsvOptions {
 const IN_DIRECTORY = /\.(csv|tsv)(\.gz)?$/i;
 
 /**
- * Local CSV files (RFC 4180, UTF-8, also gzipped): a path, several, a directory (its `.csv` and `.tsv` files, searched
+ * CSV files (RFC 4180, UTF-8, also gzipped): a path or URL, several, a directory (its `.csv` and `.tsv` files, searched
  * recursively) or a glob pattern. Large files are split between records: `units()` reads each of them once to find where,
  * because a quoted cell may hold newlines. `.gz` files, and all with `batch: 'file'`, are read in one piece.
  * @throws SourceError by `units()` for missing files, and for a path that does not fit `pathColumns`
@@ -66,21 +68,22 @@ class CsvSource implements Source {
     return this.#options as unknown as Json;
   }
 
-  async units(): Promise<SourceUnit[]> {
-    const files = await listFiles(this.#paths, IN_DIRECTORY);
+  async units(storage = openStorage()): Promise<SourceUnit[]> {
+    const files = await storage.list(this.#paths, IN_DIRECTORY);
     const { pathColumns } = this.#options;
     if (pathColumns) for (const { path } of files) pathValues(pathColumns, path);
     if (this.#detect) {
-      this.#options = withColumns(this.#options, await detectColumns(files, this.#options));
+      this.#options = withColumns(this.#options, await detectColumns(files, this.#options, storage));
       this.#detect = false;
     }
-    const units = await Promise.all(files.map((file) => this.#pieces(file)));
+    const units = await Promise.all(files.map((file) => this.#pieces(file, storage)));
     return units.flat();
   }
 
-  async #pieces({ path, bytes }: FileEntry): Promise<SourceUnit[]> {
-    if (bytes <= this.#unitBytes || this.#options.batch === 'file' || path.endsWith('.gz')) return [{ path, bytes }];
-    const [second, ...starts] = await recordStarts(path, this.#unitBytes);
+  async #pieces({ path, bytes, seekable }: FileEntry, storage: Storage): Promise<SourceUnit[]> {
+    if (bytes <= this.#unitBytes || this.#options.batch === 'file' || isGzip(path) || !seekable)
+      return [{ path, bytes }];
+    const [second, ...starts] = await recordStarts(storage.openStream(path), this.#unitBytes);
     const cuts = [0, ...starts, bytes];
     return cuts
       .slice(1)
@@ -145,22 +148,28 @@ function withColumns(options: CsvReaderOptions, columns: CsvReaderOptions['colum
 async function detectColumns(
   files: readonly FileEntry[],
   options: CsvReaderOptions,
+  storage: Storage,
 ): Promise<CsvReaderOptions['columns']> {
   for (const { path } of files) {
-    const names = columnNames(path, options.delimiter, options.header);
+    using file = await storage.localCopy(path, tmpdir());
+    const names = columnNames(file.path, options.delimiter, options.header);
     if (!names) continue;
-    const types = await detectTypes(path, options);
+    const types = await detectTypes(file.path, path, options);
     return names.map((name, k) => ({ name, type: types[k] ?? 'utf8' }));
   }
   return [];
 }
 
 /** Types as DuckDB's sniffer finds them; broken rows do not keep it from it. */
-async function detectTypes(path: string, { delimiter, header, nullValues }: CsvReaderOptions): Promise<ColumnType[]> {
+async function detectTypes(
+  file: string,
+  path: string,
+  { delimiter, header, nullValues }: CsvReaderOptions,
+): Promise<ColumnType[]> {
   const connection = await connect();
   try {
     const result = await connection.runAndReadAll(
-      `DESCRIBE SELECT * FROM read_csv(${sqlText(sqlPath(path))}, header = ${header}, delim = ${sqlText(delimiter)}, quote = '"', ` +
+      `DESCRIBE SELECT * FROM read_csv(${sqlText(sqlPath(file))}, header = ${header}, delim = ${sqlText(delimiter)}, quote = '"', ` +
         `escape = '"', nullstr = ${sqlList(nullValues)}, null_padding = true, ignore_errors = true, strict_mode = false)`,
     );
     return result.getRowObjects().map((row) => detectedType(String(row.column_type)));

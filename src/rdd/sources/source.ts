@@ -1,5 +1,6 @@
 import type { Blocks } from '../../protocol/block.js';
 import type { Json } from '../../protocol/json.js';
+import type { Storage } from '../storage/storage.js';
 
 /**
  * Driver side of a source. A plan is data: splits are JSON and travel in tasks; the `read` of the named module runs in
@@ -16,9 +17,10 @@ export interface Source {
   readonly batches: boolean;
   /**
    * The indivisible pieces, in canonical order: the same files give the same list on every machine.
+   * @param storage by which files are listed and read. Default: with nothing but the environment's settings
    * @throws SourceError naming the path, when a file or directory is missing or a pattern matches nothing
    */
-  units(): Promise<SourceUnit[]>;
+  units(storage?: Storage): Promise<SourceUnit[]>;
 }
 
 export type SourceUnit = { readonly bytes: number } & { readonly [key: string]: Json };
@@ -43,6 +45,8 @@ export interface ReadContext {
   /** Adds to a counter that the driver shows and returns with the job, such as `badRows`. */
   report(counter: string, amount: number): void;
   readonly blocks: Blocks;
+  /** By which files are read, wherever they lie. */
+  readonly storage: Storage;
   /** For scratch files; removed with the slot. */
   readonly directory: string;
 }

@@ -1,27 +1,28 @@
-import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { SourceError, type SourceReader, type SourceSplit } from './source.js';
+import { isGzip } from '../storage/names.js';
+import type { Storage } from '../storage/storage.js';
+import type { SourceReader, SourceSplit } from './source.js';
 
 const NEWLINE = 10;
 const CHUNK = 2 ** 20;
 
+/** A part of a file, or the whole of it. */
+interface Piece {
+  readonly path: string;
+  readonly start: number;
+  readonly end?: number;
+}
+
 /** Reads the lines of a split's pieces, in order, in arrays of about a megabyte of text. */
-export const read: SourceReader<string[], SourceSplit> = async function* (_options, split) {
-  for (const unit of split.units) {
-    const { path, start, end } = unit as unknown as { path: string; start: number; end: number };
-    try {
-      yield* readPiece(path, start, end);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      throw new SourceError(`${path}: no such file here; every executor must see the files under the same path`);
-    }
-  }
+export const read: SourceReader<string[], SourceSplit> = async function* (_options, split, { storage }) {
+  for (const unit of split.units) yield* readPiece(unit as unknown as Piece, storage);
 };
 
-async function* readPiece(path: string, start: number, end: number): AsyncGenerator<string[]> {
+async function* readPiece(piece: Piece, storage: Storage): AsyncGenerator<string[]> {
   let rest: Buffer[] = [];
-  let first = start === 0;
-  for await (const { bytes, last } of pieceBytes(path, start, end)) {
+  let first = piece.start === 0;
+  for await (const { bytes, last } of pieceBytes(piece, storage)) {
     const cut = last ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
     if (cut === 0 && !last) {
       rest.push(bytes);
@@ -38,36 +39,41 @@ async function* readPiece(path: string, start: number, end: number): AsyncGenera
 }
 
 /** The bytes of all lines that begin in a piece, the last chunk marked. */
-async function* pieceBytes(path: string, start: number, end: number): AsyncGenerator<{ bytes: Buffer; last: boolean }> {
-  const zipped = path.endsWith('.gz');
+async function* pieceBytes(
+  { path, start, end = Number.POSITIVE_INFINITY }: Piece,
+  storage: Storage,
+): AsyncGenerator<{ bytes: Buffer; last: boolean }> {
   // The byte before the piece tells whether a line begins with it.
   let position = Math.max(0, start - 1);
-  const file = createReadStream(path, { start: zipped ? 0 : position, highWaterMark: CHUNK });
-  const stream = zipped
-    ? file.on('error', (error) => stream.destroy(error)).pipe(createGunzip({ chunkSize: CHUNK }))
-    : file;
   let skipping = start > 0;
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      let bytes = chunk;
-      const at = position;
-      position += chunk.length;
-      if (skipping) {
-        const from = bytes.indexOf(NEWLINE) + 1;
-        if (from === 0) continue;
-        if (at + from >= end) return;
-        bytes = bytes.subarray(from);
-        skipping = false;
-      }
-      const stop = zipped || position < end ? -1 : chunk.indexOf(NEWLINE, Math.max(0, end - 1 - at));
-      if (stop >= 0) {
-        yield { bytes: chunk.subarray(chunk.length - bytes.length, stop + 1), last: true };
-        return;
-      }
-      yield { bytes, last: false };
+  for await (const chunk of isGzip(path) ? unpacked(storage.openStream(path)) : storage.openStream(path, position)) {
+    let bytes = chunk;
+    const at = position;
+    position += chunk.length;
+    if (skipping) {
+      const from = bytes.indexOf(NEWLINE) + 1;
+      if (from === 0) continue;
+      if (at + from >= end) return;
+      bytes = bytes.subarray(from);
+      skipping = false;
     }
-    yield { bytes: Buffer.alloc(0), last: true };
+    const stop = position < end ? -1 : chunk.indexOf(NEWLINE, Math.max(0, end - 1 - at));
+    if (stop >= 0) {
+      yield { bytes: chunk.subarray(chunk.length - bytes.length, stop + 1), last: true };
+      return;
+    }
+    yield { bytes, last: false };
+  }
+  yield { bytes: Buffer.alloc(0), last: true };
+}
+
+async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const source = Readable.from(packed);
+  const gunzip = createGunzip({ chunkSize: CHUNK });
+  source.once('error', (error) => gunzip.destroy(error));
+  try {
+    yield* source.pipe(gunzip) as AsyncIterable<Buffer>;
   } finally {
-    file.destroy();
+    source.destroy();
   }
 }

@@ -87,7 +87,7 @@ describe('text', () => {
     expect(await lines(join(directory, '*.txt'))).toEqual(['1', '2']);
     expect(await lines(join(directory, '{b,a}.txt'))).toEqual(['1', '2']);
     await expect(lines(join(directory, 'c.txt'))).rejects.toThrow('c.txt: no such file');
-    await expect(lines('s3://bucket/key')).rejects.toThrow('only local files');
+    await expect(lines('ftp://host/key')).rejects.toThrow('"ftp" is no storage');
   });
 
   it('names symbolic links that lead nowhere or round in circles, and follows others', async () => {

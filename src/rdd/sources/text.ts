@@ -1,4 +1,5 @@
-import { listFiles } from './files.js';
+import { isGzip } from '../storage/names.js';
+import { type FileEntry, openStorage } from '../storage/storage.js';
 import { type Source, SourceError, type SourceUnit } from './source.js';
 
 export interface TextOptions {
@@ -7,7 +8,7 @@ export interface TextOptions {
 }
 
 /**
- * Lines of local UTF-8 text files, without their line ends (LF or CRLF): a path, several, a directory (all its files,
+ * Lines of UTF-8 text files, without their line ends (LF or CRLF): a path or URL, several, a directory (all its files,
  * searched recursively) or a glob pattern. Files are split at line ends; `.gz` files are read, but not split.
  * @throws SourceError by `units()` for missing files
  * @example textSource('logs/*.txt')
@@ -21,16 +22,17 @@ export function textSource(paths: string | readonly string[], { unitBytes = 32 *
     options: {},
     name: `text ${list.join(' ')}`,
     batches: false,
-    async units() {
-      const files = await listFiles(list, /./);
-      return files.flatMap(({ path, bytes }) => pieces(path, bytes, path.endsWith('.gz') ? bytes : unitBytes));
+    async units(storage = openStorage()) {
+      const files = await storage.list(list, /./);
+      return files.flatMap((file) => pieces(file, isGzip(file.path) || !file.seekable ? undefined : unitBytes));
     },
   };
 }
 
-/** Equal pieces of at most `size` bytes. A line belongs to the piece in which it begins. */
-function pieces(path: string, bytes: number, size: number): SourceUnit[] {
-  const count = Math.max(1, Math.ceil(bytes / Math.max(size, 1)));
+/** Equal pieces of at most `size` bytes, or the whole file. A line belongs to the piece in which it begins. */
+function pieces({ path, bytes }: FileEntry, size: number | undefined): SourceUnit[] {
+  if (size === undefined) return [{ path, start: 0, bytes }];
+  const count = Math.max(1, Math.ceil(bytes / size));
   const cut = (k: number) => Math.floor((bytes * k) / count);
   return Array.from({ length: count }, (_, k) => ({
     path,

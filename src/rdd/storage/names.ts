@@ -1,0 +1,20 @@
+/** What names mean, the same in every kind of storage. */
+
+export const byCodeUnit = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Whether a file or folder of this name is no data (`_SUCCESS`, `_temporary`, `.crc`). */
+export const isHidden = (name: string) => /^[._]/.test(name);
+
+/** Whether a path is a glob pattern, unless there is a file of that very name. */
+export const isPattern = (path: string) => /[*?[\]{}!()]/.test(path);
+
+/** Whether a file is packed, by its name. */
+export const isGzip = (path: string) => /\.gz([?#].*)?$/is.test(path);
+
+/** A path as messages show it: URLs without password and query, which may hold a signature. */
+export function shownPath(path: string): string {
+  const match = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*@)?([^?#]*)(\?[^#]*)?/i.exec(path);
+  if (!match || !/^https?:/i.test(path)) return path;
+  const [, scheme, , rest, query] = match;
+  return `${scheme}${rest}${query ? '?…' : ''}`;
+}
