@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { keyedRandom, shuffledIndices } from '../rdd/random.js';
 import { ExactSums, scaledToNumber } from './exact-sum.js';
-import { keyedRandom, shuffledIndices } from './random.js';
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 

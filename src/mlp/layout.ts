@@ -1,5 +1,5 @@
+import { keyedRandom } from '../rdd/random.js';
 import type { Network } from './network.js';
-import { keyedRandom } from './random.js';
 
 /** Where one parameter array lies in the flat `theta`: `theta[offset … offset + size)`, row-major. */
 export interface Parameter {

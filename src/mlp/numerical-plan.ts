@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { keyedRandom, shuffledIndices } from '../rdd/random.js';
 import type { Initializer } from './layout.js';
 import type { Network } from './network.js';
 import type { OptimizerSpec } from './optimizers.js';
-import { keyedRandom, shuffledIndices } from './random.js';
 
 /**
  * Everything that determines the numbers of a training run, and nothing else: a pure function of data size,

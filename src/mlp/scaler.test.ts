@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keyedRandom } from './random.js';
+import { keyedRandom } from '../rdd/random.js';
 import { ColumnMoments, StandardScalerModel } from './scaler.js';
 
 function matrixOf(rows: number, columns: number): Float32Array {

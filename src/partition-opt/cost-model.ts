@@ -1,4 +1,4 @@
-import { keyedRandom } from '../mlp/random.js';
+import { keyedRandom } from '../rdd/random.js';
 import { packUnits, type SourceUnit } from '../rdd/sources/source.js';
 import { mean, median } from './statistics.js';
 

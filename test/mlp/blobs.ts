@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArrowRDD, SheafContext } from 'sheaf';
-import { keyedRandom } from '../../src/mlp/random.js';
+import { keyedRandom } from '../../src/rdd/random.js';
 
 export interface Blobs {
   /** Rows of features. */

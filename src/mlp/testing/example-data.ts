@@ -1,5 +1,5 @@
+import { keyedRandom } from '../../rdd/random.js';
 import type { Network } from '../network.js';
-import { keyedRandom } from '../random.js';
 
 /** Features uniform in ±1, and labels: classes in turn, or values uniform in ±1. Equal arguments give equal data. */
 export function exampleData(
