@@ -8,7 +8,7 @@ const NEWLINE = 10;
 const CHUNK = 2 ** 20;
 
 /** A part of a file, or the whole of it. */
-interface Piece {
+export interface Piece {
   readonly path: string;
   readonly start: number;
   readonly end?: number;
@@ -19,7 +19,8 @@ export const read: SourceReader<string[], SourceSplit> = async function* (_optio
   for (const unit of split.units) yield* readPiece(unit as unknown as Piece, storage);
 };
 
-async function* readPiece(piece: Piece, storage: Storage): AsyncGenerator<string[]> {
+/** The lines that begin in a piece, in arrays of about a megabyte of text. */
+export async function* readPiece(piece: Piece, storage: Storage): AsyncGenerator<string[]> {
   let rest: Buffer[] = [];
   let first = piece.start === 0;
   for await (const { bytes, last } of pieceBytes(piece, storage)) {
@@ -67,7 +68,8 @@ async function* pieceBytes(
   yield { bytes: Buffer.alloc(0), last: true };
 }
 
-async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** What gzip packed. */
+export async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const source = Readable.from(packed);
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.once('error', (error) => gunzip.destroy(error));

@@ -30,7 +30,7 @@ export function textSource(paths: string | readonly string[], { unitBytes = 32 *
 }
 
 /** Equal pieces of at most `size` bytes, or the whole file. A line belongs to the piece in which it begins. */
-function pieces({ path, bytes }: FileEntry, size: number | undefined): SourceUnit[] {
+export function pieces({ path, bytes }: FileEntry, size: number | undefined): SourceUnit[] {
   if (size === undefined) return [{ path, start: 0, bytes }];
   const count = Math.max(1, Math.ceil(bytes / size));
   const cut = (k: number) => Math.floor((bytes * k) / count);
