@@ -46,7 +46,8 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   if (!url || !isRedisUrl(url)) throw new Error('an executor needs --master redis://HOST:PORT (or $SHEAF_MASTER)');
   const secret = process.env.SHEAF_SECRET;
   if (!secret) throw new Error("set SHEAF_SECRET to the cluster's secret, the same for driver and executors");
-  const leaseMs = new Conf(settingsFromEnvironment(process.env)).number('sheaf.executor.leaseMs');
+  const conf = new Conf(settingsFromEnvironment(process.env));
+  const leaseMs = conf.number('sheaf.executor.leaseMs');
   const slots = flags.slots ?? String(availableParallelism());
   if (!/^[1-9]\d*$/.test(slots)) throw new Error(`--slots must be a whole number of at least 1, not "${slots}"`);
   const id = flags.id ?? `${hostname()}-${process.pid}`;
@@ -63,6 +64,7 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
     channel: queue.executor(),
     fingerprint: environment.machineFingerprint(),
     heartbeatMs: leaseMs / 3,
+    slotMemory: conf.bytes('sheaf.slot.memory'),
     preload: ['rdd/stage-program'],
     onStop: stop,
   });

@@ -10,6 +10,7 @@ import { ProgramRunner } from './program-runner.js';
 import { ResidentMap } from './residents.js';
 import { ServiceProcesses } from './services.js';
 import { failed, Slot } from './slot.js';
+import { defaultSlotMemory, memoryEnvironment } from './slot-memory.js';
 
 export interface ExecutorOptions {
   readonly id: string;
@@ -23,6 +24,8 @@ export interface ExecutorOptions {
   readonly heartbeatMs: number;
   /** Environment of a slot's process, beside this process's own. */
   readonly slotEnvironment: (slot: SlotInfo) => NodeJS.ProcessEnv;
+  /** Bytes that a slot's kept partitions and running operators may hold. Default: `defaultSlotMemory`. */
+  readonly slotMemory?: number | undefined;
   /** Modules of the engine that slots load before there is work. Default: none. */
   readonly preload?: readonly string[];
   /** Called when the cluster told the executor to stop. */
@@ -63,11 +66,12 @@ export class Executor {
     readonly host: ProgramRunner,
     readonly scratch: Scratch,
   ) {
+    const memory = memoryEnvironment(options.slotMemory ?? defaultSlotMemory(options.slots.length));
     this.#slots = options.slots.map(
       (slot) =>
         new Slot(
           ...([slot.index, info.id, blocks.home, blocks.home.diskDirectory] as const),
-          ...([options.slotEnvironment(slot), options.preload] as const),
+          ...([{ ...options.slotEnvironment(slot), ...memory }, options.preload] as const),
         ),
     );
   }

@@ -7,6 +7,7 @@ import type { BlockHome } from './block-files.js';
 import { childEnvironment } from './child-environment.js';
 import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
 import type { FromSlot, SlotInit, ToSlot } from './slot-main.js';
+import { heapFlags } from './slot-memory.js';
 
 /** Code that ignores its abort signal loses its slot after this long. */
 const CANCEL_GRACE_MS = 1_000;
@@ -102,12 +103,16 @@ export class Slot {
     mkdirSync(directory, { recursive: true });
     const { preload } = this;
     const init: SlotInit = { executor: this.executor, slot: this.index, home: this.home, directory, preload };
-    const child = spawnGuarded(process.execPath, [entryPoint('executor/slot-main.js')], {
-      name: `slot-${this.index}`,
-      directory,
-      ipc: 'json',
-      env: { ...childEnvironment(), ...this.environment, SHEAF_SLOT: JSON.stringify(init), SHEAF_SCRATCH: directory },
-    });
+    const child = spawnGuarded(
+      process.execPath,
+      [...heapFlags(this.environment), entryPoint('executor/slot-main.js')],
+      {
+        name: `slot-${this.index}`,
+        directory,
+        ipc: 'json',
+        env: { ...childEnvironment(), ...this.environment, SHEAF_SLOT: JSON.stringify(init), SHEAF_SCRATCH: directory },
+      },
+    );
     this.#child = child;
     child.process.on('message', (answer: FromSlot) => {
       if (answer.kind === 'done' && this.#running?.message.id === answer.id) this.#settle([...answer.outcomes]);

@@ -84,6 +84,7 @@ async function startLocal(conf: Conf, driver: string, slots: number, preload: re
       executor = await Executor.start({
         ...{ id: `${driver}-local`, secret, slotEnvironment, preload },
         slots: slotInfos(slots),
+        slotMemory: conf.bytes('sheaf.slot.memory'),
         channel: queue.executor(),
         fingerprint: machineFingerprint(),
         heartbeatMs: conf.number('sheaf.executor.leaseMs') / 3,
@@ -95,10 +96,12 @@ async function startLocal(conf: Conf, driver: string, slots: number, preload: re
 }
 
 async function startLocalCluster(conf: Conf, driver: string, executors: number, slots: number): Promise<Cluster> {
-  const [{ startPrivateRedis }, { redisQueue }] = await Promise.all([
+  const [{ startPrivateRedis }, { redisQueue }, { defaultSlotMemory }] = await Promise.all([
     import('./redis-server.js'),
     import('./queue/bullmq.js'),
+    import('../executor/slot-memory.js'),
   ]);
+  const slotMemory = conf.bytes('sheaf.slot.memory') ?? defaultSlotMemory(executors * slots);
   const redis = await startPrivateRedis();
   const secret = randomBytes(32).toString('hex');
   const leaseMs = conf.number('sheaf.executor.leaseMs');
@@ -129,7 +132,11 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
         name: id,
         ipc: 'json',
         // In the environment, because a command line can be read by every user of the machine.
-        env: { ...process.env, SHEAF_MASTER: redis.url, SHEAF_SECRET: secret, SHEAF_EXECUTOR_LEASEMS: String(leaseMs) },
+        env: {
+          ...process.env,
+          ...{ SHEAF_MASTER: redis.url, SHEAF_SECRET: secret },
+          ...{ SHEAF_EXECUTOR_LEASEMS: String(leaseMs), SHEAF_SLOT_MEMORY: String(slotMemory) },
+        },
       },
     );
     children.add(child);

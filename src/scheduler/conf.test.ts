@@ -21,6 +21,18 @@ describe('settings', () => {
     expect(() => new Conf({ toString: 'x' })).toThrow(/no setting "toString"/);
   });
 
+  it('may be amounts of memory', () => {
+    const bytes = (value: string) => new Conf({ 'sheaf.slot.memory': value }).bytes('sheaf.slot.memory');
+    expect([bytes('auto'), bytes('1000'), bytes('2k'), bytes('512m'), bytes('3G')]).toEqual([
+      undefined,
+      1000,
+      2048,
+      512 * 2 ** 20,
+      3 * 2 ** 30,
+    ]);
+    expect(() => bytes('much')).toThrow('sheaf.slot.memory must be auto or an amount of memory such as 512m or 2g');
+  });
+
   it('come from the environment by their names', () => {
     const environment = { SHEAF_TASK_MAXFAILURES: '7', SHEAF_SECRET: 'x', HOME: '/' };
     expect(settingsFromEnvironment(environment)).toEqual({ 'sheaf.task.maxFailures': '7' });

@@ -10,6 +10,7 @@ interface Setting {
 
 const WHOLE: Setting['form'] = [/^\d+$/, 'a whole number'];
 const COUNT: Setting['form'] = [/^[1-9]\d*$/, 'a whole number of at least 1'];
+const UNITS: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 const TEXT: Setting['form'] = [/^.*$/s, 'text'];
 const SWITCH: Setting['form'] = [/^(true|false)$/, 'true or false'];
 
@@ -25,6 +26,11 @@ export const SETTINGS = {
     doc: 'how partitions are chosen: auto (by earlier runs, else by a short probe), always (probe, also when partitions are pinned), off (two partitions a slot)',
     default: 'auto',
     form: [/^(auto|always|off)$/, 'auto, always or off'],
+  },
+  'sheaf.slot.memory': {
+    doc: 'what kept partitions and running operators of a slot may hold, such as 512m or 2g; what is more is spilled or made anew; auto: an equal share of 30 % of the memory of the machine or container',
+    default: 'auto',
+    form: [/^(auto|[1-9]\d*[kmg]?)$/i, 'auto or an amount of memory such as 512m or 2g'],
   },
   'sheaf.task.maxFailures': { doc: 'attempts of a task before its job fails', default: '4', form: COUNT },
   'sheaf.locality.waitMs': {
@@ -87,6 +93,12 @@ export class Conf {
 
   number(key: SettingName): number {
     return Number(this.get(key));
+  }
+
+  /** Of a setting in bytes (`512m`, `2g`); undefined for `auto`. */
+  bytes(key: SettingName): number | undefined {
+    const value = this.get(key).toLowerCase();
+    return value === 'auto' ? undefined : Number.parseInt(value, 10) * (UNITS[value.at(-1)!] ?? 1);
   }
 
   isSet(key: SettingName): boolean {

@@ -57,7 +57,10 @@ export class Footprint {
 
   /** Without the guardians, whose command ends with the child's. */
   #running(module: string): MarkedProcess[] {
-    return this.processes().filter(({ command }) => command[1]?.endsWith(module));
+    return this.processes().filter(
+      ({ command }) =>
+        !command.some((word) => word.startsWith('sheaf-guardian:')) && command.some((word) => word.endsWith(module)),
+    );
   }
 
   /** Files below the run's directories, each by its path there. */
