@@ -7,6 +7,7 @@ import { type Evaluator, evaluate, openCell } from './evaluate.js';
 import type { AnyFunction } from './function-type.js';
 import { fromGlobalPath } from './globals.js';
 import { type Code, GRAPH_MARK, type Graph, type Special } from './graph.js';
+import { reviveHandle } from './handles.js';
 import { remember, withIdentity } from './identity.js';
 import { loadModule, requireFrom, resolveFrom } from './modules.js';
 
@@ -97,6 +98,8 @@ class Decoder {
         return (specifier: string) => importFrom(String(specifier), special.base);
       case 'meta':
         return importMeta(special.base);
+      case 'handle':
+        return reviveHandle(special.to);
       case 'prototype': {
         const owner: any = this.#make(special.of);
         return owner === MAKING ? undefined : owner.prototype;

@@ -5,6 +5,7 @@ import { ClosureError, type Refusal } from './error.js';
 import type { AnyFunction } from './function-type.js';
 import { globalPath } from './globals.js';
 import { GRAPH_MARK, type Graph, type Special } from './graph.js';
+import { HANDLE, type Handle, isHandle } from './handles.js';
 import { identityOf } from './identity.js';
 import { findBuiltinModule } from './modules.js';
 import { isStandardPrototype, PlainValues } from './plain.js';
@@ -29,6 +30,8 @@ export class Encoder {
   readonly #functions: FunctionEncoder;
   /** How the value at hand was reached: variables and properties, outermost first. */
   readonly trail: string[] = [];
+  /** Met on the way. */
+  readonly handles: Handle[] = [];
 
   /** @param subject how messages name what is being encoded: `map: the function`; its place is added when it is known. */
   constructor(
@@ -100,6 +103,7 @@ export class Encoder {
     const known = this.#indices.get(value);
     if (known !== undefined || this.#copies.has(value)) return known;
     if (types.isModuleNamespaceObject(value)) return undefined;
+    if (isHandle(value)) return this.#handle(value);
     const path = globalPath(value);
     if (path) return this.add({ kind: 'global', path: encodePath(path) }, value);
     if (value instanceof URL) return this.add({ kind: 'url', href: value.href }, value);
@@ -111,6 +115,13 @@ export class Encoder {
     if (!isStandardPrototype(value) || this.#plain.has(value)) return undefined;
     const builtin = looksLikeModule(value) ? findBuiltinModule(value) : undefined;
     return builtin && this.add(builtin, value);
+  }
+
+  #handle(value: Handle): number {
+    const to = value[HANDLE]();
+    if ('noun' in to) this.refuse(to);
+    this.handles.push(value);
+    return this.add({ kind: 'handle', to }, value);
   }
 
   #function(value: AnyFunction): number {

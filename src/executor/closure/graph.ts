@@ -1,3 +1,4 @@
+import type { HandleReference } from './handles.js';
 import type { Form } from './literal.js';
 import type { ModuleReference } from './modules.js';
 
@@ -39,6 +40,7 @@ export type Special =
   | { readonly kind: 'url'; readonly href: string }
   /** `require`, `import()` and `import.meta` of the script at `base`. */
   | { readonly kind: 'require' | 'import' | 'meta'; readonly base: string }
+  | { readonly kind: 'handle'; readonly to: HandleReference }
   | Code;
 
 export interface Code {

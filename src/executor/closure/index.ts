@@ -3,10 +3,12 @@ import { serialize } from 'node:v8';
 import { decode } from './decode.js';
 import { Encoder } from './encode.js';
 import type { AnyFunction } from './function-type.js';
+import type { Handle } from './handles.js';
 import { isPlainData } from './plain.js';
 
 export { ClosureError } from './error.js';
 export { codeOf } from './factories.js';
+export { HANDLE, type Handle, type HandleReference, provideHandles } from './handles.js';
 export { provideModule } from './modules.js';
 
 /** A captured variable above this size should be a broadcast: it travels with every copy of the function. */
@@ -36,9 +38,13 @@ export interface ShippedFunction {
  * ```
  * @throws ClosureError naming the variable, the function and its place, and what to do, for what cannot be sent.
  */
-export function shipFunction(fn: AnyFunction, options: { operator?: string } = {}): ShippedFunction {
+export function shipFunction(
+  fn: AnyFunction,
+  options: { operator?: string; onHandle?: (handle: Handle) => void } = {},
+): ShippedFunction {
   const encoder = new Encoder(options.operator ? `${options.operator}: the function` : 'the function', 'captures');
   const bytes = encoder.encode(fn);
+  if (options.onHandle) encoder.handles.forEach(options.onHandle);
   const where = encoder.where?.replace(/:\d+$/, '');
   const large = bytes.length > LARGE_BYTES ? largeCaptures(encoder) : undefined;
   return {
@@ -64,13 +70,16 @@ export function restoreFunction(shipped: ShippedFunction): AnyFunction {
  * functions, symbols and class instances inside it.
  * @throws ClosureError as `shipFunction` does.
  */
-export function encodeValue(value: unknown): Buffer {
+export function encodeValue(value: unknown, onHandle?: (handle: Handle) => void): Buffer {
   try {
     if (isPlainData(value)) return serialize(value);
   } catch {
     // A proxy, or nested beyond the stack: the encoder says what and where.
   }
-  return new Encoder('the value', 'holds').encode(value);
+  const encoder = new Encoder('the value', 'holds');
+  const bytes = encoder.encode(value);
+  if (onHandle) encoder.handles.forEach(onHandle);
+  return bytes;
 }
 
 /** The inverse of `encodeValue`. Views in the result may share memory with `bytes`. */
