@@ -69,6 +69,20 @@ describe('a task set', () => {
     expect(a.ran.length - before).toBeGreaterThan(10);
   });
 
+  it('learns what tasks take: few messages for many tiny ones, the second time hardly any', async () => {
+    const { scheduler, join, finish } = await cluster();
+    const a = await join('a', 2, { takes: ({ tasks }) => 0.02 * tasks.length, answer: answers });
+    const messagesFor = async (stage: number, tasks: number, name: string) => {
+      const before = a.ran.length;
+      expect(values(await finish(scheduler.run(taskSet(stage, tasks, { name }))))).toEqual(complete(tasks));
+      return a.ran.length - before;
+    };
+    expect(await messagesFor(0, 256, 'map at job.ts:1')).toBeLessThanOrEqual(8);
+    expect(await messagesFor(1, 256, 'map at job.ts:1')).toBeLessThanOrEqual(6);
+    expect(await messagesFor(2, 8, 'map at job.ts:2')).toBeLessThanOrEqual(6);
+    expect(await messagesFor(3, 8, 'map at job.ts:2')).toBe(2);
+  });
+
   it('waits for a first executor, and says when none comes', async () => {
     const { scheduler, join, finish, clock } = await cluster();
     const running = scheduler.run(taskSet(0, 3));

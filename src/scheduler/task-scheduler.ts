@@ -1,6 +1,7 @@
 import type { DriverChannel, ExecutorInfo, Heartbeat } from '../protocol/channel.js';
 import { every } from '../protocol/clock.js';
 import type { Failure } from '../protocol/failure.js';
+import { Lru } from '../protocol/lru.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
 import { ExecutorRoster, type Seat } from './executor-roster.js';
@@ -16,6 +17,7 @@ export interface SchedulerOptions extends TaskSetLimits {
 }
 
 const CHECK_MS = 2_000;
+const STAGES_REMEMBERED = 256;
 const APPLICATION_ENDED = 'the application ended';
 
 /**
@@ -28,6 +30,8 @@ const APPLICATION_ENDED = 'the application ended';
 export class TaskScheduler {
   readonly #roster: ExecutorRoster;
   readonly #open = new OpenMessages();
+  /** Milliseconds a task took, by kind of stage. */
+  readonly #costs = new Lru<string, number>(STAGES_REMEMBERED);
   readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
   readonly #lossListeners = new Set<(executor: string) => void>();
   readonly #stopChecks: () => void;
@@ -68,7 +72,10 @@ export class TaskScheduler {
     let ok = false;
     try {
       const results = await new Promise<TaskResult[]>((resolve, reject) => {
-        this.#active.set(new TaskSetState(set, begun, this.options), { resolve, reject });
+        this.#active.set(new TaskSetState(set, begun, this.options, this.#costs.get(similar(set))), {
+          resolve,
+          reject,
+        });
         this.#dispatch();
       });
       ok = true;
@@ -172,8 +179,10 @@ export class TaskScheduler {
     const waiter = this.#active.get(state);
     if (!waiter || (!error && !state.complete)) return;
     this.#active.delete(state);
-    if (!error) waiter.resolve([...state.results.values()]);
-    else {
+    if (!error) {
+      if (state.expectedMs !== undefined) this.#costs.set(similar(state.set), state.expectedMs);
+      waiter.resolve([...state.results.values()]);
+    } else {
       this.#abandon(state);
       waiter.reject(error);
     }
@@ -216,7 +225,7 @@ export class TaskScheduler {
         for (const state of this.#active.keys()) {
           if ((slot.index === HOST_SEAT) !== (state.set.host ?? false)) continue;
           if (depth > 0 && state.waiting < slots.length && !state.set.gang) continue;
-          const tasks = state.next(slot.key, alive, now);
+          const tasks = state.next(slot.key, alive, slots.length, now);
           if (tasks.length === 0) continue;
           const message = this.#message(slot.executor.id, slot.index, state, tasks);
           this.#open.add(message, state);
@@ -291,4 +300,9 @@ export class TaskScheduler {
     const key = { job: state.set.job, stage, stageAttempt, partition, attempt, executor, slot };
     this.bus.emit({ event: 'task-end', ...key, ...failed, metrics });
   }
+}
+
+/** Stages that look the same from here probably take as long: one line of a job, run again on as many partitions. */
+function similar({ name, tasks }: TaskSet): string {
+  return `${tasks.length} × ${name}`;
 }

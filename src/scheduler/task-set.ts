@@ -1,6 +1,6 @@
 import type { Failure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
-import { HOST_SEAT, type ProgramRef, type Task, type TaskOutcome } from '../protocol/task.js';
+import { HOST_SEAT, type ProgramRef, type Task, type TaskMetrics, type TaskOutcome } from '../protocol/task.js';
 import { RECOVERY } from './recovery.js';
 
 /** `<executor>#<slot>` */
@@ -61,8 +61,12 @@ export class TaskSetError extends Error {
   }
 }
 
-/** A message shorter than this costs more to send than to carry out. */
+/** Nothing is gained by messages longer than this. */
 const MESSAGE_TARGET_MS = 20;
+/** A message shorter than this costs as much to send as to carry out: so much idleness at a stage's end is taken for fewer of them. */
+const MESSAGE_LEAST_MS = 4;
+/** Weight of a finished task in what the next ones are expected to take: the first, before V8 has optimised, are the slowest. */
+const NEWEST = 0.25;
 /** Characters of the inputs of one message's tasks: no more are packed together, for queues bound a message's size. */
 const MESSAGE_TARGET_CHARS = 128 * 1024;
 
@@ -91,14 +95,18 @@ export class TaskSetState {
   #waiting: Waiting[];
   readonly #running = new Map<number, { attempt: number; at: SlotKey }>();
   readonly #failures = new Map<number, number>();
-  #finishedMs = 0;
-  #finishedCount = 0;
+  #expectedMs: number | undefined;
+  /** Slots that have finished a task, and so have the program ready. */
+  readonly #ready = new Set<SlotKey>();
 
+  /** @param knownMs what the same tasks took the last time; a plan's expectation comes first */
   constructor(
     readonly set: TaskSet,
     readonly since: number,
     readonly limits: TaskSetLimits,
+    knownMs?: number,
   ) {
+    this.#expectedMs = set.expectedMs || knownMs;
     this.#waiting = set.tasks.map((spec) => ({ spec, attempt: 0, alone: false }));
   }
 
@@ -110,8 +118,8 @@ export class TaskSetState {
     return this.results.size === this.set.tasks.length;
   }
 
-  /** Takes the next tasks for a slot; empty when there are none it should run now. */
-  next(slot: SlotKey, alive: ReadonlySet<SlotKey>, now: number): Task[] {
+  /** Takes the next tasks for a slot, one of `slots`; empty when there are none it should run now. */
+  next(slot: SlotKey, alive: ReadonlySet<SlotKey>, slots: number, now: number): Task[] {
     const patient = now - this.since < this.limits.localityWaitMs;
     const waiting = this.#waiting.filter(
       ({ avoid }) => avoid?.slot !== slot || now >= avoid.until || alone(slot, alive),
@@ -124,9 +132,7 @@ export class TaskSetState {
     const eligible = [mine, anyones, others].find((list) => list.length > 0) ?? [];
     const first = eligible[0];
     if (!first) return [];
-    const taken = first.alone
-      ? [first]
-      : fitting(eligible.slice(0, this.#pack(alive.size)).filter((each) => !each.alone));
+    const taken = first.alone ? [first] : fitting(eligible.slice(0, this.#pack(slots)).filter((each) => !each.alone));
     const gone = new Set(taken);
     this.#waiting = this.#waiting.filter((each) => !gone.has(each));
     return taken.map(({ spec, attempt }) => {
@@ -139,8 +145,13 @@ export class TaskSetState {
   /** When a waiting task may go where it may not go now, though nothing else happens; undefined when that is never. */
   nextChance(now: number): number | undefined {
     if (this.set.gang || this.#waiting.length === 0) return undefined;
-    const times = this.#waiting.map(({ avoid }) => avoid?.until ?? 0);
-    return [this.since + this.limits.localityWaitMs, ...times].filter((time) => time > now).sort((a, b) => a - b)[0];
+    let soonest = Number.POSITIVE_INFINITY;
+    const consider = (time: number): void => {
+      if (time > now && time < soonest) soonest = time;
+    };
+    consider(this.since + this.limits.localityWaitMs);
+    for (const { avoid } of this.#waiting) if (avoid) consider(avoid.until);
+    return soonest === Number.POSITIVE_INFINITY ? undefined : soonest;
   }
 
   /** @returns the failure that ends the set, if this outcome does */
@@ -149,10 +160,10 @@ export class TaskSetState {
     if (this.results.has(partition)) return undefined;
     if (outcome.ok) {
       this.results.set(partition, { partition, value: outcome.value, at, counters: outcome.metrics.counters });
-      this.#running.delete(partition);
-      this.#waiting = this.#waiting.filter(({ spec }) => spec.partition !== partition);
-      this.#finishedMs += outcome.metrics.computeMs + outcome.metrics.fetchMs;
-      this.#finishedCount++;
+      // Late news of an attempt that was given up: the next one need not run.
+      if (!this.#running.delete(partition))
+        this.#waiting = this.#waiting.filter(({ spec }) => spec.partition !== partition);
+      this.#learn(outcome.metrics, at);
       return undefined;
     }
     return this.fail(partition, outcome.attempt, outcome.failure, now);
@@ -186,14 +197,27 @@ export class TaskSetState {
     return new TaskSetError(failure, this.set, partition, [...this.results.values()]);
   }
 
+  /** Milliseconds that a task takes, as far as is known. */
+  get expectedMs(): number | undefined {
+    return this.#expectedMs;
+  }
+
+  #learn({ computeMs, fetchMs }: TaskMetrics, at: SlotKey): void {
+    // What a slot fetches for its first task is mostly the program.
+    const ms = this.#ready.has(at) ? computeMs + fetchMs : computeMs;
+    const known = this.#ready.size === 0 ? undefined : this.#expectedMs;
+    this.#expectedMs = known === undefined ? ms : known + NEWEST * (ms - known);
+    this.#ready.add(at);
+  }
+
   /** How many tasks one message should carry: enough to be worth a message, few enough to keep slots equally busy. */
   #pack(slots: number): number {
     if (this.set.gang) return this.set.tasks.length;
-    const expectedMs = this.#finishedCount > 0 ? this.#finishedMs / this.#finishedCount : (this.set.expectedMs ?? 0);
-    if (this.#finishedCount === 0 && !this.set.expectedMs) return 1;
-    const worthwhile = Math.ceil(MESSAGE_TARGET_MS / Math.max(expectedMs, 0.01));
-    const fair = Math.ceil(this.#waiting.length / (2 * Math.max(1, slots)));
-    return Math.max(1, Math.min(worthwhile, fair));
+    if (this.#expectedMs === undefined) return 1;
+    const tasksIn = (ms: number) => Math.ceil(ms / Math.max(this.#expectedMs!, 0.01));
+    const share = (tasks: number, messages: number) => Math.ceil(tasks / (messages * Math.max(1, slots)));
+    const wanted = Math.max(share(this.#waiting.length, 2), tasksIn(MESSAGE_LEAST_MS));
+    return Math.max(1, Math.min(wanted, tasksIn(MESSAGE_TARGET_MS), share(this.set.tasks.length, 1)));
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Lru } from '../../protocol/lru.js';
 import type { AnyFunction } from './function-type.js';
-import { Lru } from './lru.js';
 
 /** Evaluates to a function of captured values that makes, each time it is called, a new closure of one text. */
 export type Factory = (...captured: readonly unknown[]) => [set: (values: readonly unknown[]) => void, made: any];
