@@ -1,5 +1,6 @@
 import { type Failure, toFailure } from '../protocol/failure.js';
-import type { PreparedProgram, SlotContext, SlotProgram } from '../protocol/program.js';
+import type { Json } from '../protocol/json.js';
+import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Task, TaskMessage, TaskMetrics, TaskOutcome } from '../protocol/task.js';
 import { currentTask } from './task-output.js';
 
@@ -20,8 +21,10 @@ export class ProgramRunner {
       const key = { partition, stage, stageAttempt, attempt, metrics };
       try {
         if (signal.aborted) throw signal.reason;
-        const value = await currentTask.run(task, () => this.#runOne(message, task, metrics, signal));
-        outcomes.push({ ...key, ok: true, value });
+        const accumulated: Record<string, Json> = {};
+        const context = { ...this.slot, signal, metrics, accumulated };
+        const value = await currentTask.run(task, () => this.#runOne(message, task, context));
+        outcomes.push({ ...key, ok: true, value, ...(Object.keys(accumulated).length > 0 ? { accumulated } : {}) });
       } catch (thrown) {
         outcomes.push({ ...key, ok: false, failure: resourceAware(toFailure(thrown)) });
       }
@@ -29,13 +32,14 @@ export class ProgramRunner {
     return outcomes;
   }
 
-  async #runOne(message: TaskMessage, task: Task, metrics: TaskMetrics, signal: AbortSignal) {
+  async #runOne(message: TaskMessage, task: Task, context: TaskContext): Promise<Json> {
+    const { metrics } = context;
     const start = performance.now();
     const program = await this.#prepared(message);
     metrics.fetchMs += performance.now() - start;
     const begun = performance.now();
     const moved = metrics.fetchMs + metrics.writeMs;
-    const value = await program.run(task, { ...this.slot, signal, metrics });
+    const value = await program.run(task, context);
     // What the program spent on reading and writing it has added there itself; readings may overlap.
     const moving = metrics.fetchMs + metrics.writeMs - moved;
     metrics.computeMs += Math.max(0, performance.now() - begun - moving);

@@ -28,6 +28,7 @@ function slotWith(kept: Map<string, Uint8Array>): TaskContext {
     ...{ executor: 'e0', slot: 0, blocks, residents: new ResidentMap(), directory: '/nowhere' },
     signal: new AbortController().signal,
     metrics: { queueMs: 0, fetchMs: 0, computeMs: 0, writeMs: 0, rows: 0, bytesIn: 0, bytesOut: 0 },
+    accumulated: {},
   };
 }
 

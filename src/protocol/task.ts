@@ -54,7 +54,10 @@ export type TaskOutcome = {
   readonly stageAttempt: number;
   readonly attempt: number;
   readonly metrics: TaskMetrics;
-} & ({ readonly ok: true; readonly value: Json } | { readonly ok: false; readonly failure: Failure });
+} & (
+  | { readonly ok: true; readonly value: Json; readonly accumulated?: Readonly<Record<string, Json>> }
+  | { readonly ok: false; readonly failure: Failure }
+);
 
 /** The answer to one TaskMessage. */
 export interface ResultMessage {

@@ -46,6 +46,8 @@ export interface TaskResult {
   readonly value: Json;
   readonly at: SlotKey;
   readonly counters?: Readonly<Record<string, number>>;
+  /** What the task left for accumulators, by id. */
+  readonly accumulated?: Readonly<Record<string, Json>>;
 }
 
 /** Why a task set did not succeed; `done` holds what had been finished. */
@@ -159,7 +161,8 @@ export class TaskSetState {
     const { partition } = outcome;
     if (this.results.has(partition)) return undefined;
     if (outcome.ok) {
-      this.results.set(partition, { partition, value: outcome.value, at, counters: outcome.metrics.counters });
+      const { value, accumulated, metrics } = outcome;
+      this.results.set(partition, { partition, value, at, counters: metrics.counters, accumulated });
       // Late news of an attempt that was given up: the next one need not run.
       if (!this.#running.delete(partition))
         this.#waiting = this.#waiting.filter(({ spec }) => spec.partition !== partition);
