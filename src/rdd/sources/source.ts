@@ -1,3 +1,4 @@
+import type { Schema } from 'apache-arrow';
 import type { Blocks } from '../../protocol/block.js';
 import type { Json } from '../../protocol/json.js';
 import type { Storage } from '../storage/storage.js';
@@ -21,6 +22,8 @@ export interface Source {
    * @throws SourceError naming the path, when a file or directory is missing or a pattern matches nothing
    */
   units(storage?: Storage): Promise<SourceUnit[]>;
+  /** Of the record batches, where it is known or can be found out without a job. @throws SourceError as `units` */
+  schema?(storage?: Storage): Promise<Schema>;
 }
 
 export type SourceUnit = { readonly bytes: number } & { readonly [key: string]: Json };
@@ -90,4 +93,21 @@ export function packUnits(units: readonly SourceUnit[], partitions: number): Sou
     from = to;
   }
   return splits;
+}
+
+/** Options that several sources share. @throws SourceError for what is none of their values */
+export function requireBadRows(value: 'error' | 'drop' = 'error'): 'error' | 'drop' {
+  if (value === 'error' || value === 'drop') return value;
+  throw new SourceError(`badRows must be 'error' or 'drop', not ${JSON.stringify(value)}`);
+}
+
+export function requireInfer(value: 'sample' | 'all' = 'sample'): 'sample' | 'all' {
+  if (value === 'sample' || value === 'all') return value;
+  throw new SourceError(`infer must be 'sample' or 'all', not ${JSON.stringify(value)}`);
+}
+
+export function checkedUnitBytes(value: number | undefined, standard: number): number {
+  if (value === undefined) return standard;
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new SourceError(`unitBytes must be a whole number of bytes, not ${value}`);
 }
