@@ -77,6 +77,22 @@ export type SheafEvent =
       readonly predictedMs?: number;
       readonly measuredMs: number;
     }
+  /** The named accumulators that a stage's tasks added to, as they are at its end. */
+  | {
+      readonly event: 'accumulators';
+      readonly job: string;
+      readonly stage: number;
+      readonly values: Readonly<Record<string, Json>>;
+    }
+  /** A broadcast was copied, from one holder to another. */
+  | {
+      readonly event: 'broadcast-copied';
+      readonly broadcast: string;
+      readonly from: string;
+      readonly to: string;
+      readonly bytes: number;
+      readonly ms: number;
+    }
   | { readonly event: 'dropped'; readonly what: string; readonly count: number }
   | {
       readonly event: 'round';

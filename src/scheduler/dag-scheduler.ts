@@ -15,8 +15,9 @@ import {
 import { type MapOutput, MapOutputs } from './map-outputs.js';
 import { RECOVERY } from './recovery.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
+import { TaskCounts } from './task-counts.js';
 import type { TaskScheduler } from './task-scheduler.js';
-import { executorOf, type SlotKey, type TaskResult, TaskSetError, type TaskSpec } from './task-set.js';
+import { executorOf, type SlotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSpec } from './task-set.js';
 
 export interface JobRequest {
   readonly top: LineageNode;
@@ -50,6 +51,7 @@ export class DagScheduler {
   readonly #outputs = new MapOutputs();
   readonly #cachedAt = new Map<string, SlotKey>();
   readonly #planning = new Map<LineageNode, Promise<SourcePlan>>();
+  readonly counts: TaskCounts;
   #jobs = 0;
   #stages = 0;
 
@@ -58,6 +60,7 @@ export class DagScheduler {
     readonly blocks: Blocks,
     readonly compile: ProgramCompiler,
   ) {
+    this.counts = new TaskCounts(tasks.bus);
     tasks.onExecutorLost((executor) => {
       this.#outputs.lost(executor);
       for (const [key, slot] of this.#cachedAt) if (slot.startsWith(`${executor}#`)) this.#cachedAt.delete(key);
@@ -106,6 +109,7 @@ export class DagScheduler {
   /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
   release(scope: string): void {
     this.#outputs.drop(scope);
+    this.counts.drop(scope);
     this.tasks.release(scope);
     this.onRelease(scope);
   }
@@ -139,6 +143,8 @@ export class DagScheduler {
   async #runStage(stage: Stage, request: JobRequest, job: string, scope: string): Promise<TaskResult[]> {
     const id = this.#stages++;
     const done = new Map<number, TaskResult>();
+    const count = (set: TaskSet) =>
+      request.uncounted ? undefined : this.counts.take(this.#countsAs(stage, job, scope), set, done);
     const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
     let program: ProgramRef | undefined;
     for (let attempt = 0; ; attempt++) {
@@ -157,12 +163,14 @@ export class DagScheduler {
         };
         for (const result of await this.tasks.run(set)) done.set(result.partition, result);
         this.#rememberCached(stage, done.values());
-        if (!request.uncounted) this.#reportCounters(done.values());
+        await count(set);
         return partitions.map((partition) => done.get(partition)!);
       } catch (error) {
         if (!(error instanceof TaskSetError)) throw error;
         for (const result of error.done) done.set(result.partition, result);
-        if (!this.#forgetUnreadable(error.failure) || attempt + 1 >= MAX_STAGE_ATTEMPTS) throw error;
+        if (this.#forgetUnreadable(error.failure) && attempt + 1 < MAX_STAGE_ATTEMPTS) continue;
+        await count(error.set)?.catch(() => {}); // the stage's own failure says more
+        throw error;
       }
     }
   }
@@ -212,11 +220,10 @@ export class DagScheduler {
     return { partition, inputs: inputs as unknown as Json, prefer };
   }
 
-  #reportCounters(results: Iterable<TaskResult>): void {
-    const totals = new Map<string, number>();
-    for (const { counters = {} } of results)
-      for (const [name, amount] of Object.entries(counters)) totals.set(name, (totals.get(name) ?? 0) + amount);
-    for (const [what, count] of totals) this.tasks.bus.emit({ event: 'dropped', what, count });
+  /** One shuffle's map tasks count once, in whatever job and stage; a job's result once. */
+  #countsAs({ terminal }: Stage, job: string, scope: string): string {
+    if (terminal.kind !== 'shuffle-write') return `${this.tasks.options.driver}/${job}:result`;
+    return `${terminal.shuffle.scope ?? scope}:${terminal.shuffle.id}`;
   }
 
   #rememberCached(stage: Stage, results: Iterable<TaskResult>): void {
