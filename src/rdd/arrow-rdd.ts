@@ -1,9 +1,10 @@
-import type { RecordBatch } from 'apache-arrow';
+import { type RecordBatch, Schema } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { LineageNode, Step } from '../scheduler/lineage.js';
 import { requireFunction, requireSyncFunction, requireWhole, shown } from './arguments.js';
 import { operatorName } from './call-site.js';
 import { RDD } from './rdd.js';
+import { decodeSchema } from './sources/schema.js';
 
 export type Row = Record<string, unknown>;
 
@@ -20,6 +21,25 @@ export class ArrowRDD extends RDD<Row> {
   mapBatches(fn: (batch: RecordBatch) => RecordBatch | RecordBatch[] | Promise<RecordBatch | RecordBatch[]>): ArrowRDD {
     requireFunction('mapBatches', fn);
     return this.#table({ kind: 'mapBatches', fn });
+  }
+
+  /**
+   * Names and types of the columns: without a job where the source knows them and no step since has changed them, else of the
+   * first partition that has a record batch; no columns when none has.
+   * @example (await sc.csv('runs').schema()).fields.map((field) => `${field.name}: ${field.type}`)
+   */
+  async schema(): Promise<Schema> {
+    const known = await this.context.tableSchema(this.node);
+    if (known) return known;
+    const name = operatorName('schema');
+    const terminal = { kind: 'module', module: 'rdd/sources/schema', parameters: null } as const;
+    const partitions = await this.getNumPartitions();
+    for (let p = 0; p < partitions; p++) {
+      const request = { top: this.node, terminal, name, partitions: [p] };
+      const [encoded] = await this.context.runJob(request, async (answer) => answer as string | null);
+      if (encoded) return decodeSchema(encoded);
+    }
+    return new Schema([]);
   }
 
   /** Rows whose value in `column` satisfies `fn`. @example features.where('subject', (subject) => subject <= 18) */

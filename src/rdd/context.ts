@@ -1,3 +1,4 @@
+import type { Schema } from 'apache-arrow';
 import type { BlockFiles } from '../executor/block-files.js';
 import { decodeValue } from '../executor/closure/index.js';
 import { DRIVER_ONLY } from '../protocol/driver-only.js';
@@ -14,17 +15,17 @@ import {
 } from '../scheduler/lineage.js';
 import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { type Application, type ContextOptions, cacheScope, openApplication } from './application.js';
-import { requireNumber, requirePaths, requireWhole, shown } from './arguments.js';
+import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
+import { ContextSources } from './context-sources.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { RDD } from './rdd.js';
 import { collectionSplits } from './sources/collection.js';
-import { type CsvOptions, csvSource } from './sources/csv.js';
 import { rangeSplits } from './sources/range.js';
+import { schemaBelow } from './sources/schema.js';
 import { packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { storeSplits } from './sources/split-blocks.js';
-import { textSource } from './sources/text.js';
 
 export type { ContextOptions } from './application.js';
 
@@ -57,7 +58,7 @@ export type PartitionChooser = (question: PartitionQuestion, context: SheafConte
  * await sc.stop();
  * ```
  */
-export class SheafContext {
+export class SheafContext extends ContextSources {
   readonly [DRIVER_ONLY] = 'the SheafContext';
   /** Two partitions a slot, until measurement says better. */
   static partitionChooser: PartitionChooser = async ({ pinned }, context) => ({
@@ -67,6 +68,7 @@ export class SheafContext {
   #nodes = 0;
   #shuffles = 0;
   #stopped: Promise<void> | undefined;
+  readonly #sources = new WeakMap<LineageNode, Source>();
 
   readonly app: string;
   readonly conf: Conf;
@@ -76,6 +78,7 @@ export class SheafContext {
   readonly blocks: BlockFiles;
 
   private constructor(readonly application: Application) {
+    super();
     ({ app: this.app, conf: this.conf, bus: this.bus } = application);
     ({ tasks: this.tasks, dag: this.dag, blocks: this.blocks } = application);
   }
@@ -104,7 +107,7 @@ export class SheafContext {
     const kept = rows.slice();
     const id = `collection-${this.#nodes}`;
     const plan = () => collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks);
-    return this.#rows<T>('parallelize', 'rdd/sources/collection-reader', plan);
+    return this.#made<T>('parallelize', 'rdd/sources/collection-reader', plan);
   }
 
   /**
@@ -117,25 +120,7 @@ export class SheafContext {
     requireNumber('the step of range', step);
     if (step === 0) throw new RangeError('the step of range must not be 0');
     requireWhole('the number of partitions', partitions, 1);
-    return this.#rows('range', 'rdd/sources/range-reader', async () => rangeSplits(from, to, step, partitions));
-  }
-
-  /**
-   * Lines of text files. @param path a file, directory or glob, or several
-   * @param partitions default: chosen by measurement
-   */
-  textFile(path: string | readonly string[], partitions?: number): RDD<string> {
-    requirePaths('textFile', path);
-    return new RDD<string>(this, this.#sourceNode('textFile', textSource(path), partitions));
-  }
-
-  /**
-   * CSV files as Arrow record batches. @param partitions default: chosen by measurement
-   * @example sc.csv('runs/*.csv', { columns: { x: 'float32' } })
-   */
-  csv(path: string | readonly string[], options: CsvOptions = {}, partitions?: number): ArrowRDD {
-    requirePaths('csv', path);
-    return new ArrowRDD(this, this.#sourceNode('csv', csvSource(path, options), partitions));
+    return this.#made('range', 'rdd/sources/range-reader', async () => rangeSplits(from, to, step, partitions));
   }
 
   /** As `first.union(...others)`. */
@@ -185,8 +170,21 @@ export class SheafContext {
     this.dag.release(cacheScope(this.app, node.id));
   }
 
+  /** Of the record batches that come out of a node, where the sources below know it. */
+  tableSchema(node: LineageNode): Promise<Schema | undefined> {
+    return schemaBelow(node, (leaf) => this.#sources.get(leaf)?.schema?.(this.application.storage));
+  }
+
+  protected table(operator: string, source: Source, partitions: number | undefined): ArrowRDD {
+    return new ArrowRDD(this, this.#sourceNode(operator, source, partitions));
+  }
+
+  protected rows<T>(operator: string, source: Source, partitions: number | undefined): RDD<T> {
+    return new RDD<T>(this, this.#sourceNode(operator, source, partitions));
+  }
+
   /** Rows whose partitions the driver makes itself. */
-  #rows<T>(operator: string, module: string, plan: () => Promise<Json[]>): RDD<T> {
+  #made<T>(operator: string, module: string, plan: () => Promise<Json[]>): RDD<T> {
     const planner = { plan: async () => ({ splits: await plan() }) };
     return new RDD<T>(this, this.#leaf(operator, { module, options: null, batches: false }, planner));
   }
@@ -200,7 +198,9 @@ export class SheafContext {
       const splits = packUnits(units, partitions) as unknown as Json[];
       return { splits: await storeSplits(splits, `${this.app}/splits-${node.id}`, this.blocks), expectedMs };
     };
-    return this.#leaf(operator, source, { plan });
+    const node = this.#leaf(operator, source, { plan });
+    this.#sources.set(node, source);
+    return node;
   }
 
   #pinned(partitions: number | undefined): PartitionQuestion['pinned'] {

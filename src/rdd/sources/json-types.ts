@@ -92,15 +92,12 @@ export function requireJsonType(column: string, type: unknown): void {
   if (Array.isArray(type)) {
     if (type.length !== 1)
       throw new SourceError(`column "${column}": an array's type is [type], with one type for all its items`);
-    return requireJsonType(`${column}[]`, type[0]);
-  }
-  if (isObject(type)) {
+    requireJsonType(`${column}[]`, type[0]);
+  } else if (isObject(type)) {
     if (Object.keys(type).length === 0)
       throw new SourceError(`column "${column}": an object's type needs at least one field; 'json' keeps it as text`);
     for (const [name, field] of Object.entries(type)) requireJsonType(`${column}.${name}`, field);
-    return;
-  }
-  if (type !== 'json' && !(typeof type === 'string' && Object.hasOwn(COLUMN_TYPES, type)))
+  } else if (type !== 'json' && !(typeof type === 'string' && Object.hasOwn(COLUMN_TYPES, type)))
     throw new SourceError(
       `column "${column}" has no type ${JSON.stringify(type)}; the types are ${Object.keys(COLUMN_TYPES).join(', ')}, json, [type] and { field: type }`,
     );
