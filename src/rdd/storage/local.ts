@@ -3,7 +3,7 @@ import { dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { glob } from 'tinyglobby';
 import { SourceError } from '../sources/source.js';
-import { byCodeUnit, isHidden, isPattern } from './names.js';
+import { byCodeUnit, isHidden, isHiddenFrom, isPattern, literalFolder } from './names.js';
 import type { FileEntry } from './storage.js';
 
 const CHUNK = 2 ** 20;
@@ -65,14 +65,14 @@ async function expand(path: string, given: string, inDirectory: RegExp): Promise
   }
   if (!isPattern(path)) throw new SourceError(`${given}: no such file or directory (looked for ${absolute})`);
   const found = (await glob(slashes(path), { absolute: true, expandDirectories: false })).map(slashes);
-  const visible = found.filter((file) => !isHidden(file.slice(file.lastIndexOf('/') + 1)));
+  const visible = found.filter((file) => !isHiddenFrom(slashes(absolute), file));
   if (visible.length === 0) throw new SourceError(`${given}: ${await whyNothing(path)}`);
   return visible.sort(byCodeUnit);
 }
 
 /** Of a pattern without a match. */
 async function whyNothing(pattern: string): Promise<string> {
-  const folder = resolve(/^[^*?[\]{}!()]*\//.exec(slashes(pattern))?.[0] ?? '.');
+  const folder = resolve(literalFolder(slashes(pattern)) || '.');
   const there = await fs.stat(folder).catch(() => undefined);
   return there?.isDirectory() ? `the pattern matches no file in ${folder}` : `there is no directory ${folder}`;
 }

@@ -82,6 +82,7 @@ const opened = new Map<string, Storage>();
 
 class Stores implements Storage {
   readonly #local = new LocalStore();
+  readonly #stores = new Map<string, Promise<Store>>();
 
   constructor(readonly settings: StorageSettings) {}
 
@@ -116,11 +117,21 @@ class Stores implements Storage {
   async #store(path: string): Promise<Store> {
     const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1]?.toLowerCase();
     if (scheme === undefined || scheme === 'file') return this.#local;
-    throw new SourceError(
-      `${path}: "${scheme}" is no storage that can be read; give a local path, an http(s):// or s3:// URL`,
-    );
+    const open = Object.hasOwn(REMOTE, scheme) ? REMOTE[scheme]! : undefined;
+    if (!open)
+      throw new SourceError(
+        `${path}: "${scheme}" is no storage that can be read; give a local path, an http(s):// or s3:// URL`,
+      );
+    const store = this.#stores.get(scheme) ?? open(this.settings);
+    this.#stores.set(scheme, store);
+    return store;
   }
 }
+
+/** Loaded by the first path that needs them. */
+const http = async () => new (await import('./http.js')).HttpStore();
+const s3 = async (settings: StorageSettings) => new (await import('./s3.js')).S3Store(settings.s3);
+const REMOTE: Record<string, (settings: StorageSettings) => Promise<Store>> = { http, https: http, s3, s3a: s3 };
 
 /** `.csv.gz` of `https://host/a.csv.gz?token=…`. */
 function ending(path: string): string {
