@@ -1,0 +1,78 @@
+import { type Case, sameCheck } from './cases.js';
+import { watchMemory } from './memory.js';
+import type { PeerProcess } from './peer-process.js';
+import type { Peer } from './peers.js';
+
+/** What one peer did in one case. */
+export interface Cell {
+  /** Milliseconds a job, by round. */
+  readonly ms: number[];
+  peakBytes?: number;
+  spilledBytes?: number;
+  /** Why it was left out from then on. */
+  failure?: string;
+}
+
+export interface Running {
+  readonly peer: Peer;
+  readonly process: PeerProcess;
+}
+
+/** Cells by case and peer; a case that a peer does not take part in has none. */
+export type Table = Map<Case, Map<Peer, Cell>>;
+
+/**
+ * Warm-ups, timed rounds, and one round more that is watched for memory and not timed. In a round each case is run by one
+ * peer after the other, beginning with another peer each time. A case that fails, or gives another result than the peer
+ * that answered first, is left out for its peer from then on.
+ */
+export async function measure(
+  cases: readonly Case[],
+  running: readonly Running[],
+  { warmups, rounds, tell }: { warmups: number; rounds: number; tell: (what: string) => void },
+): Promise<Table> {
+  const table: Table = new Map();
+  for (const each of cases) {
+    const taking = running.filter(({ peer }) => peer.fits?.includes(each.fields[0]!) ?? true);
+    table.set(each, new Map(taking.map(({ peer }) => [peer, { ms: [] }])));
+  }
+  const checks = new Map<Case, readonly number[]>();
+  for (let round = -warmups; round <= rounds; round++) {
+    const kind = round < 0 ? 'warm-up' : round < rounds ? 'timed' : 'memory';
+    for (const [each, cells] of table) {
+      for (let turn = 0; turn < running.length; turn++) {
+        const { peer, process } = running[(turn + round + warmups) % running.length]!;
+        const cell = cells.get(peer);
+        if (!cell || cell.failure !== undefined) continue;
+        tell(`${kind} ${round < 0 ? round + warmups + 1 : round + 1}: ${each.id}, ${peer.id}`);
+        try {
+          await runOnce(each, process, cell, kind, checks);
+        } catch (error) {
+          cell.failure = (error as Error).message;
+          tell(`${each.id}, ${peer.id} failed: ${cell.failure}\n`);
+        }
+      }
+    }
+  }
+  return table;
+}
+
+async function runOnce(
+  each: Case,
+  process: PeerProcess,
+  cell: Cell,
+  kind: 'warm-up' | 'timed' | 'memory',
+  checks: Map<Case, readonly number[]>,
+): Promise<void> {
+  const peak = kind === 'memory' ? watchMemory(process.pid) : undefined;
+  try {
+    const { ms, check, spilledBytes } = await process.run(each.fields);
+    const expected = checks.get(each) ?? check;
+    checks.set(each, expected);
+    if (!sameCheck(check, expected)) throw new Error(`the result is ${check}, that of the first peer ${expected}`);
+    if (kind === 'timed') cell.ms.push(ms / each.jobs);
+    if (spilledBytes !== undefined) cell.spilledBytes = Math.max(cell.spilledBytes ?? 0, spilledBytes);
+  } finally {
+    if (peak) cell.peakBytes = peak();
+  }
+}

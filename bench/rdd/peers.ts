@@ -1,0 +1,100 @@
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Launch } from './peer-process.js';
+import { packageFolder, pythonWith } from './python.js';
+
+export interface Peer {
+  readonly id: string;
+  readonly title: string;
+  /** Cases it takes part in, by the first field of each; default: all. */
+  readonly fits?: readonly string[];
+  /** The Sheaf that it is compared with. */
+  readonly beside?: 'sheaf-local' | 'sheaf-cluster';
+  /** Only when it is named by `--peers`. */
+  readonly optional?: true;
+  /** @param home a temporary directory of its own */
+  launch(home: string): Launch;
+}
+
+const TABLES = ['map-filter-sum', 'reduceByKey', 'sortBy', 'join', 'csv'];
+
+export const PEERS: readonly Peer[] = [
+  { id: 'sheaf-local', title: 'Sheaf local[2]', launch: () => script('sheaf.ts', 'local[2]') },
+  { id: 'sheaf-cluster', title: 'Sheaf local-cluster[2,1]', launch: () => script('sheaf.ts', 'local-cluster[2,1]') },
+  {
+    id: 'spark-local',
+    title: 'Spark local[2]',
+    beside: 'sheaf-local',
+    launch: (home) => spark(home, 'local[2]', { 'spark.driver.memory': '4g' }),
+  },
+  {
+    id: 'spark-cluster',
+    title: 'Spark local-cluster[2,1]',
+    beside: 'sheaf-cluster',
+    launch: (home) =>
+      spark(home, 'local-cluster[2,1,2048]', { 'spark.driver.memory': '2g', 'spark.executor.memory': '2g' }),
+  },
+  {
+    id: 'plain',
+    title: 'plain JS, 1 thread',
+    fits: [...TABLES, 'treeAggregate'],
+    beside: 'sheaf-local',
+    launch: () => script('plain.ts'),
+  },
+  { id: 'duckdb', title: 'DuckDB', fits: TABLES, beside: 'sheaf-local', launch: () => script('duckdb.ts') },
+  {
+    id: 'polars',
+    title: 'Polars',
+    fits: TABLES,
+    beside: 'sheaf-local',
+    launch: () => ({
+      command: pythonWith(['polars']),
+      args: [path('polars_peer.py')],
+      env: { POLARS_MAX_THREADS: '2' },
+    }),
+  },
+  {
+    id: 'ray',
+    title: 'Ray Data',
+    fits: TABLES,
+    beside: 'sheaf-local',
+    optional: true,
+    launch: (home) => ({
+      command: pythonWith(['ray', 'numpy', 'pandas', 'pyarrow']),
+      args: [path('ray_peer.py')],
+      env: { RAY_TMPDIR: home },
+    }),
+  },
+];
+
+const path = (file: string) => fileURLToPath(new URL(`peers/${file}`, import.meta.url));
+
+function script(file: string, ...args: string[]): Launch {
+  return { command: process.execPath, args: ['--import', import.meta.resolve('tsx'), path(file), ...args] };
+}
+
+/**
+ * Spark's own shell. Its folder is one of links, because a local cluster writes below it. Beyond the settings here
+ * everything is Spark's default; memory is ample for the cases, so that nothing spills or waits for the collector.
+ */
+function spark(home: string, master: string, settings: Readonly<Record<string, string>>): Launch {
+  const installed = packageFolder(pythonWith(['pyspark']), 'pyspark');
+  for (const part of ['bin', 'jars']) symlinkSync(join(installed, part), join(home, part));
+  const local = join(home, 'local');
+  mkdirSync(local);
+  const conf = {
+    ...settings,
+    'spark.ui.enabled': 'false',
+    'spark.ui.showConsoleProgress': 'false',
+    'spark.sql.warehouse.dir': join(home, 'warehouse'),
+    'spark.local.dir': local,
+  };
+  return {
+    command: join(home, 'bin', 'spark-shell'),
+    args: ['--master', master, ...Object.entries(conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`])].concat(
+      ['-I', path('spark.scala')],
+    ),
+    env: { SPARK_HOME: home, SPARK_LOCAL_IP: '127.0.0.1', SPARK_LOCAL_DIRS: local, TERM: 'dumb' },
+  };
+}
