@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockFiles } from '../executor/block-files.js';
+import { prepareShipping } from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { startCluster } from '../scheduler/cluster.js';
 import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.js';
 import { DagScheduler } from '../scheduler/dag-scheduler.js';
 import { EventBus } from '../scheduler/event-bus.js';
 import { TaskScheduler } from '../scheduler/task-scheduler.js';
+import { accumulate } from './accumulator.js';
 import { Closers, openDriverBlocks, openEventLog, warnOfUnreachable } from './driver-home.js';
 import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { shipStage } from './ship-stage.js';
@@ -84,9 +86,11 @@ async function open(
   };
   const dag = new DagScheduler(tasks, blocks, (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping));
   dag.onRelease = (scope) => blocks.release(scope);
+  dag.counts.accumulate = (accumulated) => accumulate(accumulated, blocks);
   const master = conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master');
   bus.emit({ event: 'app-start', app, name: conf.get('sheaf.app.name'), master, conf: conf.toJSON() });
   const heard = new Promise<void>((resolve) => bus.listen(({ event }) => event === 'executor-joined' && resolve()));
+  closers.add(prepareShipping(shipping.bundle?.block.sha256));
   await tasks.open();
   await cluster.ready(heard);
   await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));

@@ -10,6 +10,7 @@ export { ClosureError } from './error.js';
 export { codeOf } from './factories.js';
 export { HANDLE, type Handle, type HandleReference, provideHandles } from './handles.js';
 export { provideModule } from './modules.js';
+export { prepareShipping } from './prepare.js';
 
 /** A captured variable above this size should be a broadcast: it travels with every copy of the function. */
 const LARGE_BYTES = 1 << 20;

@@ -148,6 +148,12 @@ export function scriptUrl(scriptId: string): string {
   return known(scriptId).url;
 }
 
+/** The id of a script that has been listed. */
+export function scriptWithUrl(url: string): string | undefined {
+  for (const [id, script] of scripts) if (script.url === url) return id;
+  return undefined;
+}
+
 function known(scriptId: string): Listed {
   if (!scripts.has(scriptId))
     withDebugger(() => {
