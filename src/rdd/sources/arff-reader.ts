@@ -121,7 +121,7 @@ function takeRow(
   for (let k = 0; k < columns.length; k++) {
     const { name, kind } = columns[k]!;
     const cell = cells[positions[k]!];
-    const value = cell ? valueOf(cell, kind, codes[k]) : unsaidValue(kind, codes[k], unsaid[k]!);
+    const value = cell ? cellValue(cell, kind, codes[k]) : unsaidValue(kind, codes[k], unsaid[k]!);
     if (value === undefined)
       return `, attribute "${name}": "${cell!.text.slice(0, 80)}" is ${kind === 'nominal' ? 'none of its declared values' : 'not a number'}`;
     values[k]![at] = value;
@@ -129,7 +129,7 @@ function takeRow(
   return undefined;
 }
 
-function valueOf(
+function cellValue(
   { text, quoted }: ArffCell,
   kind: ArffAttribute['kind'],
   codes?: Map<string, number>,
