@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundleJob, loadBundle } from './bundle.js';
+import { bundleJob, loadBundle, unloadBundle } from './bundle.js';
+import { restoreFunction, shipFunction } from './closure/index.js';
 
 let folder: string;
 
@@ -105,6 +106,20 @@ describe('loadBundle', () => {
     const first = loadBundle(bundle.code, bundle.sha256, bundle.file);
     expect(loadBundle(bundle.code, bundle.sha256, bundle.file)).toBe(first);
     expect(first.exports.n).toBe(1);
+  });
+
+  test('is forgotten when all who loaded it have let go of it', async () => {
+    const source = 'let loads = 0; export const load = () => ++loads; export const double = (x: number) => 2 * x;';
+    const { code, sha256, file } = await bundleJob(write('forgotten.ts', source));
+    const job = () => loadBundle(code, sha256, file).exports;
+    const shipped = shipFunction(job().double);
+    expect(job().load()).toBe(1);
+    unloadBundle(sha256);
+    const restored = restoreFunction(shipped);
+    unloadBundle(sha256);
+    expect(restored(4)).toBe(8);
+    expect(() => restoreFunction(shipped)).toThrow(/which is not loaded in this process/);
+    expect(job().load()).toBe(1);
   });
 
   test('errors name the lines that were written', async () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from 'esbuild';
-import { registerBundle } from './closure/bundles.js';
+import { forgetBundle, registerBundle } from './closure/bundles.js';
 import { requireFrom, resolveFrom } from './closure/modules.js';
 
 /** A job file and all its own files and pure JavaScript packages, as one script. */
@@ -52,19 +52,22 @@ export async function bundleJob(file: string): Promise<JobBundle> {
   return { code, sha256: createHash('sha256').update(code).digest('hex'), file: path };
 }
 
-const loaded = new Map<string, { exports: any }>();
+const loaded = new Map<string, { readonly exports: any; users: number }>();
 
 /**
  * Evaluates a bundle in this process, once, and returns the job's exports. Top-level code runs. From now on functions of the
  * bundle can be shipped and restored here, and stack traces name the job's own files and lines.
  * @param file the job's file: packages are resolved from where it lies, which need not exist on this host.
  */
-export function loadBundle(code: string, sha256: string, file: string): { exports: any } {
+export function loadBundle(code: string, sha256: string, file: string): { readonly exports: any } {
   const known = loaded.get(sha256);
-  if (known) return known;
+  if (known) {
+    known.users++;
+    return known;
+  }
   process.setSourceMapsEnabled(true);
   const url = pathToFileURL(file).href;
-  const module = { exports: {} as any };
+  const module = { exports: {} as any, users: 1 };
   const load = Object.assign((specifier: string) => requireFrom(specifier, url), {
     resolve: (specifier: string) => resolveFrom(specifier, url),
     cache: {},
@@ -81,6 +84,14 @@ export function loadBundle(code: string, sha256: string, file: string): { export
   loaded.set(sha256, module);
   registerBundle({ sha256, file, exports: module.exports, text, url: address, scope });
   return module;
+}
+
+/** The inverse of one `loadBundle`: what nobody has loaded any more is forgotten, with its module-level state. */
+export function unloadBundle(sha256: string): void {
+  const module = loaded.get(sha256);
+  if (!module || --module.users > 0) return;
+  loaded.delete(sha256);
+  forgetBundle(sha256);
 }
 
 // Called under another name, `eval` is indirect: the text sees globals alone.

@@ -32,6 +32,11 @@ export function registerBundle(bundle: LoadedBundle): void {
   loaded.set(bundle.sha256, new Bundle(bundle));
 }
 
+/** Functions restored from it go on working; no further ones can be. */
+export function forgetBundle(sha256: string): void {
+  loaded.delete(sha256);
+}
+
 export function bundleByHash(sha256: string): Bundle | undefined {
   return loaded.get(sha256);
 }
