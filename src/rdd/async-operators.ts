@@ -1,6 +1,6 @@
 /** Operators that take async functions; everywhere else a function must answer at once. */
 export const ASYNC_OPERATORS = [
-  ...['map', 'filter', 'flatMap', 'foreach'],
+  ...['map', 'filter', 'flatMap', 'foreach', 'foreachPartition'],
   ...['mapPartitions', 'mapPartitionsWithIndex', 'mapBatches'],
 ] as const;
 

@@ -1,5 +1,5 @@
 import type { LineageNode } from '../scheduler/lineage.js';
-import { Actions } from './operators/actions.js';
+import { NumericActions } from './operators/numeric.js';
 
 /**
  * A resilient distributed dataset: an immutable, lazily computed collection of rows in partitions. Transformations build
@@ -16,7 +16,7 @@ import { Actions } from './operators/actions.js';
  * console.log(await words.filter((word) => word === 'error').count());
  * ```
  */
-export class RDD<T> extends Actions<T> {
+export class RDD<T> extends NumericActions<T> {
   /**
    * Keeps computed partitions in the slots that computed them, from the first action on; lost ones are computed again. To
    * be called before the action that should fill the cache.

@@ -1,5 +1,4 @@
 import { decodeValue, encodeValue } from '../../executor/closure/index.js';
-import type { Terminal } from '../../scheduler/lineage.js';
 import { requireFunction, requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
@@ -33,6 +32,11 @@ export abstract class Actions<T> extends RowOperators<T> {
     return this.#take(count, operatorName('take'));
   }
 
+  /** Whether there is no row; reads no more partitions than it needs. */
+  async isEmpty(): Promise<boolean> {
+    return (await this.#take(1, operatorName('isEmpty'))).length === 0;
+  }
+
   /** @throws Error when there is no row */
   async first(): Promise<T> {
     const rows = await this.#take(1, operatorName('first'));
@@ -48,11 +52,7 @@ export abstract class Actions<T> extends RowOperators<T> {
   async reduce(fn: (a: T, b: T) => T): Promise<T> {
     requireSyncFunction('reduce', fn);
     const name = operatorName('reduce');
-    const request = { top: this.node, terminal: { kind: 'reduce', fn }, name } as const;
-    const parts = await this.context.runJob(request, async (answer) =>
-      answer === null ? [] : [await this.context.readValue<T>(answer)],
-    );
-    const values = parts.flat(1) as T[];
+    const values = await this.reducePartitions(fn, name);
     if (values.length === 0) throw new Error('reduce: the RDD is empty; aggregate has a value for that');
     return combine(values, fn, name);
   }
@@ -65,13 +65,7 @@ export abstract class Actions<T> extends RowOperators<T> {
   async aggregate<U>(zero: U, seqOp: (accumulated: U, row: T) => U, combOp: (a: U, b: U) => U): Promise<U> {
     requireSyncFunction('aggregate', seqOp, 'a function seqOp');
     requireSyncFunction('aggregate', combOp, 'a function combOp');
-    const name = operatorName('aggregate');
-    const encoded = encodeValue(zero);
-    const terminal: Terminal = { kind: 'aggregate', zero: encoded, fn: seqOp };
-    const parts = await this.context.runJob({ top: this.node, terminal, name }, (answer) =>
-      this.context.readValue<U>(answer),
-    );
-    return parts.length === 0 ? (decodeValue(encoded) as U) : combine(parts, combOp, name);
+    return this.#aggregate(zero, seqOp, combOp, operatorName('aggregate'));
   }
 
   /**
@@ -91,15 +85,29 @@ export abstract class Actions<T> extends RowOperators<T> {
     requireWhole('the depth of treeAggregate', depth, 1);
     const name = operatorName('treeAggregate');
     const encoded = encodeValue(zero);
-    const partitions = await this.getNumPartitions();
-    const scale = Math.max(2, Math.ceil(partitions ** (1 / depth)));
-    let partial = this.named<U>({ kind: 'foldPartition', fn: seqOp, zero: encoded }, name);
-    for (let left = partitions; left > scale + Math.ceil(left / scale); ) {
-      left = Math.floor(left / scale);
-      partial = partial.#mergeNeighbours(left, name).named({ kind: 'foldPartition', fn: combOp }, name);
-    }
-    const parts = await partial.rows({ kind: 'collect' }, name);
+    const partial = this.named<U>({ kind: 'foldPartition', fn: seqOp, zero: encoded }, name);
+    const parts = await partial.#combineInTree(combOp, depth, name);
     return parts.length === 0 ? (decodeValue(encoded) as U) : combine(parts, combOp, name);
+  }
+
+  /**
+   * As `reduce`, but executors combine the partitions' results in a tree, as `treeAggregate` does.
+   * @throws Error when there is no row
+   */
+  async treeReduce(fn: (a: T, b: T) => T, depth = 2): Promise<T> {
+    requireSyncFunction('treeReduce', fn);
+    requireWhole('the depth of treeReduce', depth, 1);
+    const name = operatorName('treeReduce');
+    const partial = this.named<T>({ kind: 'foldPartition', fn }, name);
+    const parts = await partial.#combineInTree(fn, depth, name);
+    if (parts.length === 0) throw new Error('treeReduce: the RDD is empty; treeAggregate has a value for that');
+    return combine(parts, fn, name);
+  }
+
+  /** `aggregate` with one function for rows and for partitions' results. @example await numbers.fold(0, (a, b) => a + b) */
+  async fold(zero: T, fn: (a: T, b: T) => T): Promise<T> {
+    requireSyncFunction('fold', fn);
+    return this.#aggregate(zero, fn, fn, operatorName('fold'));
   }
 
   /** Calls `fn` with every row, on the executors, for what it does there. */
@@ -107,6 +115,37 @@ export abstract class Actions<T> extends RowOperators<T> {
     requireFunction('foreach', fn);
     const name = operatorName('foreach');
     await this.context.runJob({ top: this.node, terminal: { kind: 'foreach', fn }, name }, async () => undefined);
+  }
+
+  async #aggregate<U>(zero: U, seqOp: (accumulated: U, row: T) => U, combOp: (a: U, b: U) => U, name: string) {
+    const parts = await this.foldPartitions(zero, seqOp, name);
+    return parts.length === 0 ? (decodeValue(encodeValue(zero)) as U) : combine(parts, combOp, name);
+  }
+
+  /** Each partition's left fold from a copy of `zero`, in order. */
+  protected foldPartitions<U>(zero: U, fn: (accumulated: U, row: T) => U, name: string): Promise<U[]> {
+    return this.answers<U>({ kind: 'aggregate', zero: encodeValue(zero), fn }, name);
+  }
+
+  /** Each partition's rows reduced, in order; empty partitions have no value. */
+  protected async reducePartitions(fn: (a: T, b: T) => T, name: string): Promise<T[]> {
+    const request = { top: this.node, terminal: { kind: 'reduce', fn }, name } as const;
+    const parts = await this.context.runJob(request, async (answer) =>
+      answer === null ? [] : [await this.context.readValue<T>(answer)],
+    );
+    return parts.flat(1) as T[];
+  }
+
+  /** Combines partitions of at most one row on executors, level by level; what is left is for the driver. */
+  async #combineInTree(fn: (a: T, b: T) => T, depth: number, name: string): Promise<T[]> {
+    const partitions = await this.getNumPartitions();
+    const scale = Math.max(2, Math.ceil(partitions ** (1 / depth)));
+    let partial: Actions<T> = this;
+    for (let left = partitions; left > scale + Math.ceil(left / scale); ) {
+      left = Math.floor(left / scale);
+      partial = partial.#mergeNeighbours(left, name).named<T>({ kind: 'foldPartition', fn }, name);
+    }
+    return partial.rows({ kind: 'collect' }, name);
   }
 
   /** Moves whole partitions: the result's partition p holds a run of neighbours, in order. */

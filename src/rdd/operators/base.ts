@@ -4,6 +4,7 @@ import type { LineageNode, Step, Terminal } from '../../scheduler/lineage.js';
 import { shown } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { SheafContext } from '../context.js';
+import { debugString, giveName, nameOf } from '../debug-string.js';
 import { isPromise, refusePromise } from '../operator-failure.js';
 import type { RDD } from '../rdd.js';
 
@@ -18,6 +19,27 @@ export abstract class RddBase<T> {
     readonly context: SheafContext,
     readonly node: LineageNode,
   ) {}
+
+  /** Number of this RDD, as in errors, events and `toDebugString`. */
+  get id(): number {
+    return this.node.id;
+  }
+
+  /** What `setName` gave. */
+  get name(): string | undefined {
+    return nameOf(this.node);
+  }
+
+  /** A name for people, in `toDebugString`. */
+  setName(name: string): this {
+    giveName(this.node, name);
+    return this;
+  }
+
+  /** The lineage, this RDD first: operators, where they were called, numbers of partitions as far as they are planned. */
+  toDebugString(): string {
+    return debugString(this.node);
+  }
 
   /** The RDD of another node; families know the class by its type only, so that modules have no circle. */
   protected abstract make<U>(node: LineageNode): RDD<U>;
