@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { BlockLocation, BlockRef, BlockSegment, Blocks } from '../protocol/block.js';
+import type { BlockLocation, BlockRef, BlockSegment, Blocks, CopiedBlock } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
+import { transfer } from './transfer.js';
 
 /** Where one holder (an executor with its slots, or the driver) keeps its blocks and how others reach them. */
 export interface BlockHome {
@@ -79,16 +80,55 @@ export class BlockFiles implements Blocks {
   }
 
   async get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer> {
+    return this.#fromHolders(ref, async (location) => {
+      const bytes =
+        location.host === this.home.host && existsSync(location.path)
+          ? readPart(location.path, segment?.offset ?? 0, segment?.bytes ?? ref.bytes)
+          : await fetchPart(location, ref, this.home.token, segment);
+      if (ref.sha256 && !segment) checkCode(ref, bytes);
+      return bytes;
+    });
+  }
+
+  async copy(ref: BlockRef, needed: 'home' | 'host'): Promise<CopiedBlock> {
+    const { holder, host, url } = this.home;
+    if (needed === 'host') {
+      const near = ref.at.find((each) => each.host === host && existsSync(each.path));
+      if (near) return { ...ref, at: [near], from: near.holder };
+      const path = this.find(ref.scope, ref.id); // taken by another slot
+      if (path) return { ...ref, at: [{ holder, host, path, url }], from: holder };
+    }
+    return this.#fromHolders(ref, async (location) => {
+      const path = await this.#receive(this.#directoryFor(ref.bytes), ref, location);
+      return { ...ref, at: [{ holder, host, path, url }], from: location.holder };
+    });
+  }
+
+  async #receive(root: string, ref: BlockRef, location: BlockLocation): Promise<string> {
+    const path = join(root, ref.scope, fileName(ref.id));
+    const partial = `${path}.partial-${process.pid}`;
+    try {
+      makeBelow(root, ref.scope);
+      await transfer(location, ref, this.home, partial);
+      renameSync(partial, path);
+      return path;
+    } catch (error) {
+      rmSync(partial, { force: true });
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      if (root !== this.home.diskDirectory) return this.#receive(this.home.diskDirectory, ref, location);
+      const message = `block ${ref.id} (${ref.bytes} bytes) could not be written: ${(error as Error).message}`;
+      throw new FailureError({ kind: 'resource', message });
+    }
+  }
+
+  /** Asks one holder after another. @throws FailureError `fetch-failed` when none gives the block */
+  async #fromHolders<T>(ref: BlockRef, read: (location: BlockLocation) => Promise<T>): Promise<T> {
     const problems: string[] = [];
     for (const location of nearestFirst(ref.at, this.home)) {
       try {
-        const bytes =
-          location.host === this.home.host && existsSync(location.path)
-            ? readPart(location.path, segment?.offset ?? 0, segment?.bytes ?? ref.bytes)
-            : await fetchPart(location, ref, this.home.token, segment);
-        if (ref.sha256 && !segment) checkCode(ref, bytes);
-        return bytes;
+        return await read(location);
       } catch (error) {
+        if (error instanceof FailureError) throw error;
         problems.push(`${location.holder}: ${(error as Error).message}`);
       }
     }

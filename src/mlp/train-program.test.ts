@@ -17,6 +17,7 @@ function slotWith(kept: Map<string, Uint8Array>): TaskContext {
       kept.set(`${scope} ${id}`, bytes.slice());
       return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
     },
+    copy: async (ref) => ({ ...ref, from: 'here' }),
     async get({ scope, id }) {
       const bytes = kept.get(`${scope} ${id}`);
       if (!bytes) throw new Error(`no block ${id}`);

@@ -32,11 +32,23 @@ export interface BlockSegment {
   readonly crc32: number;
 }
 
+/** A block with the one location of a copy. */
+export interface CopiedBlock extends BlockRef {
+  /** The holder it was read from. */
+  readonly from: string;
+}
+
 /** Reads and writes blocks from wherever the code runs: driver, executor or slot. */
 export interface Blocks {
   put(id: string, scope: string, bytes: Uint8Array, options?: { code?: boolean }): Promise<BlockRef>;
   /** The block's bytes (or one segment's), 8-byte aligned. @throws FailureError `fetch-failed` naming the block and its holders. */
   get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer>;
+  /**
+   * Copies a block into this home, in pieces; of its holders the near ones are asked first, then in the order of `ref.at`.
+   * @param needed `host`: a copy that another home of this host has will do
+   * @throws FailureError as `get` does; `resource` when it cannot be written
+   */
+  copy(ref: BlockRef, needed: 'home' | 'host'): Promise<CopiedBlock>;
   /** Deletes this home's copy before its scope ends; for whoever knows that nobody will read it again. */
   drop(ref: BlockRef): void;
 }

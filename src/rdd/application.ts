@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockFiles } from '../executor/block-files.js';
-import { prepareShipping } from '../executor/closure/index.js';
+import { type Handle, prepareShipping } from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { startCluster } from '../scheduler/cluster.js';
 import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.js';
@@ -8,6 +8,7 @@ import { DagScheduler } from '../scheduler/dag-scheduler.js';
 import { EventBus } from '../scheduler/event-bus.js';
 import { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { accumulate } from './accumulator.js';
+import { Broadcasts } from './broadcasts.js';
 import { Closers, openDriverBlocks, openEventLog, warnOfUnreachable } from './driver-home.js';
 import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
 import { shipStage } from './ship-stage.js';
@@ -37,6 +38,7 @@ export interface Application {
   readonly tasks: TaskScheduler;
   readonly dag: DagScheduler;
   readonly blocks: BlockFiles;
+  readonly broadcasts: Broadcasts;
   readonly storage: Storage;
   readonly closers: Closers;
 }
@@ -77,12 +79,14 @@ async function open(
   cluster.onExecutorExit = (executor, reason) => tasks.executorGone(executor, reason);
   provideFiles(files);
   closers.add(() => provideFiles(undefined));
+  const broadcasts = new Broadcasts(app, tasks, blocks, (scope) => dag.release(scope));
   const shipping = {
     bundle: bundle && (await shipBundle(bundle, app, blocks)),
     files: await shipFiles(files, app, blocks),
     storage: storageSettings(conf),
     cacheScope: (node: { id: number }) => cacheScope(app, node.id),
     warn: (message: string) => bus.emit({ event: 'warning', message }),
+    distribute: (handles: Iterable<Handle>) => broadcasts.distribute(handles),
   };
   const dag = new DagScheduler(tasks, blocks, (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping));
   dag.onRelease = (scope) => blocks.release(scope);
@@ -94,7 +98,7 @@ async function open(
   await tasks.open();
   await cluster.ready(heard);
   await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));
-  return { app, conf, bus, tasks, dag, blocks, storage: openStorage(shipping.storage), closers };
+  return { app, conf, bus, tasks, dag, blocks, broadcasts, storage: openStorage(shipping.storage), closers };
 }
 
 /** Owns the partitions that slots keep of a cached RDD. */

@@ -18,9 +18,9 @@ import { type Application, type ContextOptions, cacheScope, openApplication } fr
 import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
-import { ContextSources } from './context-sources.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { RDD } from './rdd.js';
+import { SharedVariables } from './shared-variables.js';
 import { collectionSplits } from './sources/collection.js';
 import { rangeSplits } from './sources/range.js';
 import { schemaBelow } from './sources/schema.js';
@@ -58,7 +58,7 @@ export type PartitionChooser = (question: PartitionQuestion, context: SheafConte
  * await sc.stop();
  * ```
  */
-export class SheafContext extends ContextSources {
+export class SheafContext extends SharedVariables {
   readonly [DRIVER_ONLY] = 'the SheafContext';
   /** Two partitions a slot, until measurement says better. */
   static partitionChooser: PartitionChooser = async ({ pinned }, context) => ({

@@ -1,8 +1,9 @@
-import { encodeValue, type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import { encodeValue, type Handle, type ShippedFunction, shipFunction } from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { ProgramRef } from '../protocol/task.js';
-import type { LineageNode } from '../scheduler/lineage.js';
+import type { AnyFunction, LineageNode } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
+import type { ShippedBroadcast } from './broadcast-task.js';
 import type { ShippedFile } from './job-files.js';
 import type { ShippedNode, ShippedStage } from './stage-program.js';
 import type { StorageSettings } from './storage/storage.js';
@@ -17,6 +18,8 @@ export interface Shipping {
   /** Owner of a cached node's partitions. */
   readonly cacheScope: (node: LineageNode) => string;
   readonly warn: (text: string) => void;
+  /** Brings the broadcasts that a stage's functions captured to all hosts. */
+  readonly distribute: (handles: Iterable<Handle>) => Promise<readonly ShippedBroadcast[]>;
 }
 
 /** Driver side of `stage-program`: ships a stage's functions and puts the stage into a block. */
@@ -27,12 +30,21 @@ export async function shipStage(
   blocks: Blocks,
   options: Shipping,
 ): Promise<ProgramRef> {
+  const handles = new Set<Handle>();
+  const ship: Ship = (fn, operator) => {
+    const result = shipFunction(fn, { operator, onHandle: (handle) => handles.add(handle) });
+    for (const { name, bytes } of result.large ?? [])
+      options.warn(
+        `${operator} captures "${name}" of ${(bytes / 2 ** 20).toFixed(1)} MiB: it travels with every stage that uses it`,
+      );
+    return result;
+  };
   const nodes = stageNodes(stage).map((node): ShippedNode => {
     const { id, step, cached, shuffle } = node;
     return {
       id,
       name: node.name,
-      step: shipped(step, node.name, options.warn),
+      step: shipped(step, node.name, ship),
       parents: step.kind === 'shuffle-read' ? [] : node.parents.map((parent) => parent.id),
       ...(shuffle ? { shuffleId: shuffle.id } : {}),
       ...(cached ? { cacheScope: options.cacheScope(node) } : {}),
@@ -40,7 +52,7 @@ export async function shipStage(
   });
   // Blocks that a stage leaves outlive the stage: its scope is the one above the program's.
   const owner = scope.slice(0, scope.lastIndexOf('/'));
-  const terminal = shipped(stage.terminal, name, options.warn);
+  const terminal = shipped(stage.terminal, name, ship);
   const travelling: ShippedStage = {
     nodes,
     terminal,
@@ -49,20 +61,18 @@ export async function shipStage(
     bundle: options.bundle,
     files: options.files,
     storage: options.storage,
+    broadcasts: await options.distribute(handles),
   };
   const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
   return { module: 'rdd/stage-program', parameters };
 }
 
-function shipped<T extends object>(step: T, name: string, warn: (text: string) => void): any {
+type Ship = (fn: AnyFunction, operator: string) => ShippedFunction;
+
+function shipped<T extends object>(step: T, name: string, ship: Ship): any {
   const entries = Object.entries(step).map(([key, value]) => {
-    if (typeof value !== 'function') return [key, key === 'source' ? readable(value) : value];
-    const result: ShippedFunction = shipFunction(value, { operator: name });
-    for (const large of result.large ?? [])
-      warn(
-        `${name} captures "${large.name}" of ${(large.bytes / 2 ** 20).toFixed(1)} MiB: it travels with every stage that uses it`,
-      );
-    return [key, result];
+    if (typeof value === 'function') return [key, ship(value, name)];
+    return [key, key === 'source' ? readable(value) : value];
   });
   return Object.fromEntries(entries);
 }

@@ -8,6 +8,7 @@ import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../
 import type { Task } from '../protocol/task.js';
 import type { PartitionInput, Step, Terminal } from '../scheduler/lineage.js';
 import { type Chunks, rowsOf } from './chunks.js';
+import type { ShippedBroadcast } from './broadcast-task.js';
 import type { RowSink } from './fuse.js';
 import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
 import { foreachAsync } from './partition-steps.js';
@@ -23,6 +24,7 @@ import {
 import { writeShuffle } from './shuffle-io.js';
 import { openStorage, type StorageSettings } from './storage/storage.js';
 
+import { withSharedVariables } from './shared-variables-task.js';
 /** A stage as it travels: nodes leaves first, parents by id, functions shipped. */
 export interface ShippedStage {
   readonly nodes: readonly ShippedNode[];
@@ -35,6 +37,8 @@ export interface ShippedStage {
   /** Of `sheaf.files`. */
   readonly files: readonly ShippedFile[];
   readonly storage: StorageSettings;
+  /** What the functions use of `sc.broadcast`. */
+  readonly broadcasts: readonly ShippedBroadcast[];
 }
 
 export interface ShippedNode {
@@ -52,7 +56,7 @@ const stageProgram: SlotProgram = {
     const files = await receiveFiles(stage.files, slot);
     provideFiles(files); // the bundle's top-level code may read them
     if (stage.bundle) await loadSharedBundle(stage.bundle, slot);
-    return new StageTasks(stage, files);
+    return withSharedVariables(stage, slot, () => new StageTasks(stage, files));
   },
 };
 export default stageProgram;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { METRICS, SimulatedExecutor } from '../../test/support/simulated-executor.js';
 import { VirtualClock } from '../../test/support/virtual-clock.js';
-import type { BlockRef, Blocks } from '../protocol/block.js';
+import type { BlockRef, Blocks, CopiedBlock } from '../protocol/block.js';
 import type { TimedEvent } from '../protocol/event.js';
 import type { Json } from '../protocol/json.js';
 import type { Task, TaskMessage, TaskOutcome } from '../protocol/task.js';
@@ -37,6 +37,10 @@ class DriverBlocks implements Blocks {
 
   async get({ id }: BlockRef): Promise<Buffer> {
     return this.kept.get(id)!;
+  }
+
+  async copy(ref: BlockRef): Promise<CopiedBlock> {
+    return { ...ref, from: 'driver' };
   }
 
   drop(): void {}

@@ -8,6 +8,6 @@ export function readContext(parts: Partial<ReadContext> = {}): ReadContext {
   const none = () => {
     throw new Error('there are no blocks here');
   };
-  const blocks: Blocks = { put: none, get: none, drop: none };
+  const blocks: Blocks = { put: none, get: none, copy: none, drop: none };
   return { report() {}, blocks, storage: openStorage(), directory: tmpdir(), ...parts };
 }

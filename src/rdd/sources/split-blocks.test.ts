@@ -12,6 +12,7 @@ it('puts long splits into blocks, sends short ones as they are, and gives both b
         return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
       },
       get: async ({ scope, id }: BlockRef) => Buffer.from(kept.get(`${scope} ${id}`)!),
+      copy: async (ref) => ({ ...ref, from: 'here' }),
       drop() {},
     },
   });
