@@ -4,8 +4,12 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnGuarded } from './guardian.js';
 
-/** Two processes with equal identities run on one machine since the same boot. */
+/**
+ * Two processes with equal identities run on one machine since the same boot. For tests `SHEAF_TEST_HOSTS=process` lets each
+ * process that keeps blocks (driver, executors) be a host of its own.
+ */
 export function hostIdentity(): string {
+  if (process.env.SHEAF_TEST_HOSTS === 'process') return `process-${process.pid}`;
   const bootId = '/proc/sys/kernel/random/boot_id';
   return existsSync(bootId) ? readFileSync(bootId, 'utf8').trim() : hostname();
 }
