@@ -9,7 +9,7 @@ import {
   rmSync,
   statfsSync,
   statSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -44,37 +44,37 @@ export class BlockFiles implements Blocks {
     readonly freeBytes: (directory: string) => number = freeBytesAt,
   ) {}
 
-  async put(id: string, scope: string, bytes: Uint8Array, options: { code?: boolean } = {}): Promise<BlockRef> {
-    let path: string;
+  async put(
+    id: string,
+    scope: string,
+    content: Uint8Array | Iterable<Uint8Array>,
+    options: { code?: boolean; bytes?: number } = {},
+  ): Promise<BlockRef> {
+    const parts = content instanceof Uint8Array ? [content] : content;
+    const expected = content instanceof Uint8Array ? content.length : (options.bytes ?? 0);
     try {
-      path = this.#write(this.#directoryFor(bytes.length), scope, id, bytes);
+      const { path, ...written } = this.#write(this.#directoryFor(expected), scope, id, parts, options.code);
+      const { holder, host, url } = this.home;
+      return { id, scope, ...written, at: [{ holder, host, path, url }] };
     } catch (error) {
-      const message = `block ${id} (${bytes.length} bytes) could not be written: ${(error as Error).message}`;
+      if (error instanceof FailureError) throw error;
+      const message = `block ${id} (${expected} bytes) could not be written: ${(error as Error).message}`;
       throw new FailureError({ kind: 'resource', message });
     }
-    const { holder, host, url } = this.home;
-    return {
-      id,
-      scope,
-      bytes: bytes.length,
-      crc32: crc32(bytes),
-      ...(options.code ? { sha256: createHash('sha256').update(bytes).digest('hex') } : {}),
-      at: [{ holder, host, path, url }],
-    };
   }
 
-  #write(root: string, scope: string, id: string, bytes: Uint8Array): string {
+  #write(root: string, scope: string, id: string, parts: Iterable<Uint8Array>, code = false): WrittenFile {
     const path = join(root, scope, fileName(id));
     const partial = `${path}.partial-${process.pid}`;
     try {
       makeBelow(root, scope);
-      writeFileSync(partial, bytes);
+      const written = writeParts(partial, parts, code);
       renameSync(partial, path);
-      return path;
+      return { path, ...written };
     } catch (error) {
       rmSync(partial, { force: true });
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'; // others filled it between asking and writing
-      if (full && root !== this.home.diskDirectory) return this.#write(this.home.diskDirectory, scope, id, bytes);
+      if (full && root !== this.home.diskDirectory) return this.#write(this.home.diskDirectory, scope, id, parts, code);
       throw error;
     }
   }
@@ -173,6 +173,28 @@ function makeBelow(root: string, scope: string): void {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
+}
+
+interface WrittenFile extends Pick<BlockRef, 'bytes' | 'crc32' | 'sha256'> {
+  readonly path: string;
+}
+
+function writeParts(path: string, parts: Iterable<Uint8Array>, code: boolean): Omit<WrittenFile, 'path'> {
+  const file = openSync(path, 'w');
+  const sha256 = code ? createHash('sha256') : undefined;
+  let bytes = 0;
+  let crc = 0;
+  try {
+    for (const part of parts) {
+      for (let done = 0; done < part.length; ) done += writeSync(file, part, done);
+      crc = crc32(part, crc);
+      sha256?.update(part);
+      bytes += part.length;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return { bytes, crc32: crc, ...(sha256 ? { sha256: sha256.digest('hex') } : {}) };
 }
 
 function freeBytesAt(directory: string): number {

@@ -13,8 +13,9 @@ import type { TrainingSpec } from './training-spec.js';
 /** A slot whose blocks are a map, by scope and id. */
 function slotWith(kept: Map<string, Uint8Array>): TaskContext {
   const blocks: Blocks = {
-    async put(id, scope, bytes) {
-      kept.set(`${scope} ${id}`, bytes.slice());
+    async put(id, scope, content) {
+      const bytes = Buffer.from(content as Uint8Array);
+      kept.set(`${scope} ${id}`, bytes);
       return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
     },
     copy: async (ref) => ({ ...ref, from: 'here' }),

@@ -44,6 +44,8 @@ export interface TaskMetrics {
   rows: number;
   bytesIn: number;
   bytesOut: number;
+  /** To the slot's own disk, because memory had no room. */
+  bytesSpilled?: number;
   /** What the task counted (bad rows dropped, …), by name. */
   counters?: Record<string, number>;
 }

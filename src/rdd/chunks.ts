@@ -1,7 +1,12 @@
 import { RecordBatch, Vector } from 'apache-arrow';
+import { ColumnBuilder, Pairs } from './columns.js';
+import { refuseRow } from './operator-failure.js';
 
-/** What flows through a partition's pipeline: an array of rows, an Arrow record batch, or numbers not made yet. */
-export type Chunk = readonly unknown[] | RecordBatch | NumberRange;
+/**
+ * What flows through a partition's pipeline: an array of rows, numbers side by side, pairs in two columns, an Arrow record
+ * batch, or numbers not made yet.
+ */
+export type Chunk = readonly unknown[] | Float64Array | Pairs | RecordBatch | NumberRange;
 export type Chunks = AsyncIterable<Chunk>;
 
 /** Rows that operators make and hand on together: arrays of this length stay in V8's young generation. */
@@ -25,6 +30,10 @@ export class NumberRange {
     return [from, step, from + first * step, from + (first + length) * step].every(Number.isSafeInteger);
   }
 
+  slice(from: number, to: number): NumberRange {
+    return new NumberRange(this.from, this.step, this.first + from, to - from);
+  }
+
   toArray(): number[] {
     return Array.from({ length: this.length }, (_, i) => this.from + (this.first + i) * this.step);
   }
@@ -41,7 +50,31 @@ export function chunkLength(chunk: Chunk): number {
 /** A chunk as plain values. */
 export function rowsOf(chunk: Chunk): readonly unknown[] {
   if (isBatch(chunk)) return batchRows(chunk);
-  return chunk instanceof NumberRange ? chunk.toArray() : chunk;
+  if (chunk instanceof NumberRange || chunk instanceof Pairs) return chunk.toArray();
+  return chunk instanceof Float64Array ? Array.from(chunk) : chunk;
+}
+
+/** A chunk in parts of at most `size` rows, in order; ranges and typed columns stay what they are. */
+export function* piecesOf(chunk: Chunk, size: number): Generator<Exclude<Chunk, RecordBatch>> {
+  const rows = isBatch(chunk) ? batchRows(chunk) : chunk;
+  if (rows.length <= size) return yield rows;
+  for (let from = 0; from < rows.length; from += size) {
+    const to = Math.min(from + size, rows.length);
+    yield rows instanceof Float64Array ? rows.subarray(from, to) : rows.slice(from, to);
+  }
+}
+
+/** A chunk of rows `[key, value]` as two columns. @param name of the operator, for the error that other rows are */
+export function pairsOf(chunk: Chunk, name: string): Pairs {
+  if (chunk instanceof Pairs) return chunk;
+  const keys = new ColumnBuilder();
+  const values = new ColumnBuilder();
+  for (const row of rowsOf(chunk)) {
+    if (!Array.isArray(row) || row.length !== 2) refuseRow(name, row);
+    keys.push(row[0]);
+    values.push(row[1]);
+  }
+  return new Pairs(keys.finish(), values.finish());
 }
 
 /** A batch as plain objects, column by column: no row proxies. Dictionaries are decoded, lists become arrays. */
@@ -55,10 +88,4 @@ export function batchRows(batch: RecordBatch): Record<string, unknown>[] {
     }
   }
   return rows;
-}
-
-/** Parts of at most `size` rows, in order. */
-export function* slices(rows: readonly unknown[], size: number): Generator<readonly unknown[]> {
-  if (rows.length <= size) return yield rows;
-  for (let from = 0; from < rows.length; from += size) yield rows.slice(from, from + size);
 }

@@ -8,8 +8,9 @@ import type { DagScheduler, JobRequest } from '../scheduler/dag-scheduler.js';
 import type { EventBus } from '../scheduler/event-bus.js';
 import {
   type LineageNode,
+  type NodePlan,
+  type NodePlanner,
   type Partitioner,
-  type PartitionPlanner,
   partitionCount,
   type Step,
 } from '../scheduler/lineage.js';
@@ -21,6 +22,7 @@ import { operatorName } from './call-site.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { RDD } from './rdd.js';
 import { SharedVariables } from './shared-variables.js';
+import type { Spread } from './shuffle/spread.js';
 import { collectionSplits } from './sources/collection.js';
 import { rangeSplits } from './sources/range.js';
 import { schemaBelow } from './sources/schema.js';
@@ -67,6 +69,8 @@ export class SheafContext extends SharedVariables {
 
   #nodes = 0;
   #shuffles = 0;
+  /** Scopes of what nobody can ask for any more. */
+  readonly #unreachable = new FinalizationRegistry<string>((scope) => this.#stopped || this.dag.release(scope));
   #stopped: Promise<void> | undefined;
   readonly #sources = new WeakMap<LineageNode, Source>();
 
@@ -147,7 +151,7 @@ export class SheafContext extends SharedVariables {
 
   async numPartitions(node: LineageNode): Promise<number> {
     this.#requireAlive();
-    await this.dag.planSources(node);
+    await this.dag.plan(node);
     return partitionCount(node);
   }
 
@@ -164,6 +168,26 @@ export class SheafContext extends SharedVariables {
   ): LineageNode {
     const shuffle = { id: this.#shuffles++, partitions, partitioner: partitioner(partitionCount(parent)) };
     return { id: this.#nodes++, name, step: { kind: 'shuffle-read' }, parents: [parent], shuffle, cached: false };
+  }
+
+  /**
+   * A node that reads the parent's rows spread anew; `plan` says how, when the first job needs it. Its map outputs stay until nobody
+   * holds the node any more, so that later jobs need not run its map stage again.
+   */
+  shuffled(parent: LineageNode, name: string, plan: () => Promise<Spread>): LineageNode {
+    const id = this.#shuffles++;
+    const scope = `${this.app}/shuffle-${id}`;
+    const planner = {
+      plan: async (): Promise<NodePlan> => {
+        const spread = await plan();
+        if (spread === 'in place') return { step: { kind: 'union' } };
+        const { functions, ...how } = spread;
+        return { shuffle: { id, scope, ...how }, shuffleFunctions: functions };
+      },
+    };
+    const node = { ...this.newNode(name, { kind: 'shuffle-read' }, [parent]), planner };
+    this.#unreachable.register(node, scope);
+    return node;
   }
 
   dropCache(node: LineageNode): void {
@@ -212,7 +236,7 @@ export class SheafContext extends SharedVariables {
   #leaf(
     operator: string,
     source: { module: string; options: Json; batches: boolean },
-    planner: PartitionPlanner,
+    planner: NodePlanner,
   ): LineageNode {
     return {
       id: this.#nodes++,

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NumberRange } from './chunks.js';
-import { emptyState, fuse, loopSource, type RowOperator, SEGMENT_OPERATORS } from './fuse.js';
+import { emptyState, fuse, type RowOperator, SEGMENT_OPERATORS } from './fuse.js';
+import { loopSource } from './loop-source.js';
 
 const operators: Record<string, RowOperator> = {
   add: { kind: 'map', fn: (x: number) => x + 1, name: 'map at a:1' },
@@ -21,9 +22,9 @@ const operators: Record<string, RowOperator> = {
 function reference(chain: readonly RowOperator[], rows: readonly any[]): any[] {
   let current = [...rows];
   for (const { kind, fn } of chain) {
-    if (kind === 'map') current = current.map((row) => fn(row));
-    if (kind === 'filter') current = current.filter((row) => fn(row));
-    if (kind === 'flatMap') current = current.flatMap((row) => [...fn(row)]);
+    if (kind === 'map') current = current.map((row) => fn!(row));
+    if (kind === 'filter') current = current.filter((row) => fn!(row));
+    if (kind === 'flatMap') current = current.flatMap((row) => [...fn!(row)]);
   }
   return current;
 }

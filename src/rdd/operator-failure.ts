@@ -32,6 +32,12 @@ export function refuseScalar(operator: string, result: unknown): never {
   );
 }
 
+/** Key-value operators take pairs. @throws FailureError always */
+export function refuseRow(operator: string, row: unknown): never {
+  const found = inspect(row, { depth: 1, breakLength: 80 });
+  throw userError(`${operator} needs rows of the form [key, value], and got ${found}; keyBy makes such rows`);
+}
+
 /** The engine's own complaint about a user's function: it needs no stack, the message says where. */
 export function userError(message: string): FailureError {
   return new FailureError({ kind: 'user-error', name: 'TypeError', message });

@@ -1,6 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, rowsOf, slices } from './chunks.js';
-import type { RowOperator } from './fuse.js';
+import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, piecesOf, rowsOf } from './chunks.js';
 import { mapOrdered } from './map-ordered.js';
 import { isPromise, operatorFailure, refusePromise, refuseScalar, userError } from './operator-failure.js';
 import type { StepFunction } from './pipeline.js';
@@ -14,13 +13,14 @@ const ASYNC_ROWS = 8 * ASYNC_WIDTH;
 /** Row operators whose function is async: bounded concurrency, order kept. */
 export async function* asyncRows(
   chunks: Chunks,
-  kind: RowOperator['kind'],
+  kind: 'map' | 'filter' | 'flatMap',
   fn: StepFunction,
   name: string,
   signal: AbortSignal,
 ): Chunks {
   for await (const chunk of chunks)
-    for (const rows of slices(rowsOf(chunk), ASYNC_ROWS)) {
+    for (const piece of piecesOf(chunk, ASYNC_ROWS)) {
+      const rows = rowsOf(piece);
       const results = await eachAsync(rows, fn, name, signal, kind === 'flatMap' ? gathered : undefined);
       if (kind === 'map') yield results;
       else if (kind === 'filter') yield rows.filter((_, index) => results[index]);
@@ -31,7 +31,7 @@ export async function* asyncRows(
 /** `foreach` with an async function. */
 export async function foreachAsync(chunks: Chunks, fn: StepFunction, name: string, signal: AbortSignal): Promise<void> {
   for await (const chunk of chunks)
-    for (const rows of slices(rowsOf(chunk), ASYNC_ROWS)) await eachAsync(rows, fn, name, signal);
+    for (const piece of piecesOf(chunk, ASYNC_ROWS)) await eachAsync(rowsOf(piece), fn, name, signal);
 }
 
 function eachAsync(
@@ -63,8 +63,13 @@ async function gathered(result: Iterable<unknown> | AsyncIterable<unknown>, name
 export async function* mapPartition(chunks: Chunks, fn: StepFunction, before: unknown[], name: string): Chunks {
   const rows: unknown[] = [];
   for await (const chunk of chunks) for (const row of rowsOf(chunk)) rows.push(row);
+  yield* callPartition(fn, [...before, rows[Symbol.iterator]()], name);
+}
+
+/** What a function of whole partitions returns or yields, in chunks. */
+export async function* callPartition(fn: StepFunction, parameters: readonly unknown[], name: string): Chunks {
   try {
-    const returned = fn.call(...before, rows[Symbol.iterator]());
+    const returned = fn.call(...parameters);
     const result = isPromise(returned) ? await (fn.async ? returned : refusePromise(name)) : returned;
     if (Array.isArray(result)) yield result;
     else if (isIterable(result)) yield* regrouped(result);

@@ -2,11 +2,16 @@ import { decodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
-import type { PartitionInput, Step } from '../scheduler/lineage.js';
-import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, NumberRange, rowsOf, slices } from './chunks.js';
+import type { CombineStart, PartitionInput, Step } from '../scheduler/lineage.js';
+import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
+import { Pairs } from './columns.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
-import { asyncRows, mapBatches, mapPartition, where } from './partition-steps.js';
-import { readShuffle } from './shuffle-io.js';
+import { asyncRows, callPartition, mapBatches, mapPartition, where } from './partition-steps.js';
+import { Combiner } from './shuffle/combine.js';
+import { cogroup, join } from './shuffle/join.js';
+import { readShuffle } from './shuffle/read.js';
+import { sortPartition } from './shuffle/sort.js';
+import type { PairsConsumer } from './shuffle/write.js';
 import type { ReadContext, SourceReader } from './sources/source.js';
 import { loadSplit } from './sources/split-blocks.js';
 import type { Storage } from './storage/storage.js';
@@ -44,6 +49,9 @@ export interface NamedSink {
   readonly name: string;
   readonly zero?: Uint8Array;
 }
+
+/** Rows that a loop is given at once where somebody watches the memory that it fills. */
+const PIECE_ROWS = 1 << 15;
 
 /** The chunks of one partition of `node`: what is cached is taken from the slot, chains of row operators run fused. */
 export async function* compute(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
@@ -88,26 +96,30 @@ async function* unstacked(chunks: Chunks): Chunks {
   }
 }
 
-/** Feeds a partition's rows into a sink through generated loops. */
+/** Feeds a partition's rows into a sink through generated loops. @param consumer of the sinks `pairs` and `combine` */
 export async function runInto(
   node: PipelineNode,
   input: PartitionInput,
   sink: NamedSink,
   context: PartitionContext,
+  consumer?: PairsConsumer,
 ): Promise<LoopState> {
-  return feed(
-    chainOf(sink, () => fusedChain(node, sink)),
-    input,
-    context,
-  );
+  const chain = chainOf(sink, () => fusedChain(node, sink));
+  return feed(chain, compute(chain.below, input, context), consumer);
 }
 
-async function feed({ loop, below, operators, into }: FusedChain, input: PartitionInput, context: PartitionContext) {
+async function feed({ loop, operators, into }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
   const state = emptyState(into.zero && { value: decodeValue(into.zero) });
   const counting = into.sink.kind === 'count' && operators.length === 0;
-  for await (const chunk of compute(below, input, context)) {
+  for await (const chunk of chunks) {
     if (counting) state.count += chunkLength(chunk);
-    else loop(chunk instanceof NumberRange ? chunk : rowsOf(chunk), state);
+    else if (!consumer) loop(isBatch(chunk) ? (rowsOf(chunk) as readonly unknown[]) : chunk, state);
+    else
+      for (const piece of piecesOf(chunk, PIECE_ROWS)) {
+        state.into = consumer.into;
+        loop(piece, state);
+        consumer.afterPiece();
+      }
   }
   return state;
 }
@@ -133,17 +145,31 @@ function chainOf(owner: object, make: () => FusedChain): FusedChain {
 function fusedChain(node: PipelineNode, into: NamedSink, fresh = false): FusedChain {
   const operators: RowOperator[] = [];
   let below = node;
-  while (isRowStep(below.step) && !below.step.fn.async) {
+  while (isRowStep(below.step) && !isAsync(below.step)) {
     if (below.cacheScope !== undefined && !(fresh && below === node)) break;
-    operators.push({ kind: below.step.kind, fn: below.step.fn.call, name: below.name });
+    operators.push({
+      kind: below.step.kind,
+      fn: 'fn' in below.step ? below.step.fn.call : undefined,
+      name: below.name,
+    });
     below = below.parents[0]!;
   }
   operators.reverse();
   return { loop: fuse(operators, into.sink, into.name), operators, below, into };
 }
 
-function isRowStep(step: Step<StepFunction>): step is { kind: RowOperator['kind']; fn: StepFunction } {
-  return step.kind === 'map' || step.kind === 'filter' || step.kind === 'flatMap';
+type RowStep = Extract<Step<StepFunction>, { kind: RowOperator['kind'] }>;
+
+const ROW_STEPS: ReadonlySet<string> = new Set<RowOperator['kind']>([
+  ...(['map', 'filter', 'flatMap', 'mapValues', 'flatMapValues', 'keyBy', 'keys', 'values'] as const),
+]);
+
+function isRowStep(step: Step<StepFunction>): step is RowStep {
+  return ROW_STEPS.has(step.kind);
+}
+
+function isAsync(step: RowStep): boolean {
+  return 'fn' in step && step.fn.async;
 }
 
 async function* computeFresh(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
@@ -151,6 +177,9 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
   const { signal } = context.task;
   // Called where it is used: a source has no parents.
   const chunks = () => compute(node.parents[0]!, input, context);
+  /** Of a node that reads several partitions; of coalesce all are the one parent's. */
+  const part = (k: number) => compute(node.parents[k] ?? node.parents[0]!, input.parts![k]!, context);
+  const parts = () => input.parts!.map((_, k) => part(k));
   switch (step.kind) {
     case 'union':
       return yield* compute(node.parents[input.choice!]!, input.of!, context);
@@ -161,8 +190,29 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'map':
     case 'filter':
     case 'flatMap':
-      if (!step.fn.async) return yield* fusedRows(node, input, context);
-      return yield* asyncRows(chunks(), step.kind, step.fn, name, signal);
+      if (step.fn.async) return yield* asyncRows(chunks(), step.kind, step.fn, name, signal);
+      return yield* fusedRows(node, input, context);
+    case 'mapValues':
+    case 'flatMapValues':
+    case 'keyBy':
+    case 'keys':
+    case 'values':
+      return yield* fusedRows(node, input, context);
+    case 'coalesce':
+      for (const each of input.parts!) yield* compute(node.parents[0]!, each, context);
+      return;
+    case 'cartesian':
+      return yield* cartesian(part(0), part(1));
+    case 'zipPartitions':
+      return yield* callPartition(step.fn, await iterators(parts()), name);
+    case 'combine':
+      return yield* combine(node, step, input, context);
+    case 'join':
+      return yield* join([part(0), part(1)], step.keep, name, context.task);
+    case 'cogroup':
+      return yield* cogroup(parts(), name, context.task);
+    case 'sort':
+      return yield* sortPartition(chunks(), step.descending, name, context.task);
     case 'foldPartition':
       return yield* foldPartition(node, step, input, context);
     case 'where':
@@ -188,15 +238,68 @@ async function* foldPartition(
 ): Chunks {
   const sink: NamedSink = { sink: { kind: 'fold', fn: step.fn.call }, name: node.name, zero: step.zero };
   const chain = chainOf(node, () => fusedChain(node.parents[0]!, sink));
-  const { started, accumulated } = await feed(chain, input, context);
+  const { started, accumulated } = await feed(chain, compute(chain.below, input, context));
   if (started) yield [accumulated];
+}
+
+/** Values by key; what was spilled is combined again, bucket by bucket, and there the rows are combined values already. */
+async function* combine(
+  node: PipelineNode,
+  step: Extract<PipelineNode['step'], { kind: 'combine' }>,
+  input: PartitionInput,
+  context: PartitionContext,
+): Chunks {
+  const { name } = node;
+  const parent = node.parents[0]!;
+  const ofValues: RowSink = { kind: 'combine', create: startOf(step, step.merge), merge: step.merge.call };
+  const ofCombined: RowSink = { kind: 'combine', merge: step.mergeCombined.call };
+  const sink = step.early && parent.step.kind === 'shuffle-read' ? ofCombined : ofValues;
+  const chain = chainOf(node, () => fusedChain(parent, { sink, name }));
+  const again = chainOf(step, () => {
+    const into: NamedSink = { sink: ofCombined, name };
+    return { loop: fuse([], into.sink, name), operators: [], below: node, into };
+  });
+  const run = async function* (chunks: Chunks, level: number): Chunks {
+    using combiner = new Combiner(level, context.task);
+    await feed(level === 0 ? chain : again, chunks, combiner);
+    yield* combiner.finish(run);
+  };
+  yield* run(compute(chain.below, input, context), 0);
+}
+
+/** What makes a key's first combined value of its first value; undefined where that is the value itself. */
+export function startOf(
+  { create, zero }: CombineStart<StepFunction>,
+  { call: merge }: StepFunction,
+): ((value: unknown) => unknown) | undefined {
+  if (zero === undefined) return create?.call;
+  const start = decodeValue(zero);
+  if (start === null || typeof start !== 'object') return (value) => merge(start, value);
+  return (value) => merge(decodeValue(zero), value);
+}
+
+async function* cartesian(left: Chunks, right: Chunks): Chunks {
+  const others: unknown[] = [];
+  for await (const chunk of right) for (const row of rowsOf(chunk)) others.push(row);
+  for await (const chunk of left)
+    for (const row of rowsOf(chunk)) yield new Pairs(new Array(others.length).fill(row), others);
+}
+
+async function iterators(inputs: readonly Chunks[]): Promise<Iterator<unknown>[]> {
+  const all: Iterator<unknown>[] = [];
+  for (const input of inputs) {
+    const rows: unknown[] = [];
+    for await (const chunk of input) for (const row of rowsOf(chunk)) rows.push(row);
+    all.push(rows[Symbol.iterator]());
+  }
+  return all;
 }
 
 async function* fusedRows(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
   const { loop, below } = chainOf(node, () => fusedChain(node, { sink: { kind: 'array' }, name: node.name }, true));
   for await (const chunk of compute(below, input, context)) {
     // Small pieces, so that `take` computes little more than it returns.
-    for (const rows of chunk instanceof NumberRange ? [chunk] : slices(rowsOf(chunk), CHUNK_ROWS)) {
+    for (const rows of piecesOf(chunk, CHUNK_ROWS)) {
       const state = emptyState();
       loop(rows, state);
       if (state.out.length > 0) yield state.out;

@@ -6,11 +6,13 @@ import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Task } from '../protocol/task.js';
-import type { PartitionInput, Step, Terminal } from '../scheduler/lineage.js';
-import { type Chunks, rowsOf } from './chunks.js';
+import type { PartitionInput, ShuffleSpec, Step, Terminal } from '../scheduler/lineage.js';
+import type { MapOutput } from '../scheduler/map-outputs.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
+import { type Chunks, rowsOf } from './chunks.js';
 import type { RowSink } from './fuse.js';
 import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
+import { slotMemory } from './memory/slot-memory.js';
 import { foreachAsync } from './partition-steps.js';
 import { packPayload } from './payload.js';
 import {
@@ -20,11 +22,15 @@ import {
   type PipelineNode,
   runInto,
   type StepFunction,
+  startOf,
 } from './pipeline.js';
-import { writeShuffle } from './shuffle-io.js';
+import { withSharedVariables } from './shared-variables-task.js';
+import { KeySample } from './shuffle/key-sample.js';
+import { type Place, placeOf } from './shuffle/place.js';
+import { closeSpills } from './shuffle/spill-file.js';
+import { CombineWriter, type MapTask, ScatterWriter, writeChunks } from './shuffle/write.js';
 import { openStorage, type StorageSettings } from './storage/storage.js';
 
-import { withSharedVariables } from './shared-variables-task.js';
 /** A stage as it travels: nodes leaves first, parents by id, functions shipped. */
 export interface ShippedStage {
   readonly nodes: readonly ShippedNode[];
@@ -65,6 +71,8 @@ class StageTasks implements PreparedProgram {
   readonly #top: PipelineNode;
   readonly #terminal: Terminal<StepFunction>;
   readonly #sink: NamedSink | undefined;
+  /** Where a map task's pairs go. */
+  readonly #place: Place | undefined;
 
   constructor(
     readonly stage: ShippedStage,
@@ -80,7 +88,9 @@ class StageTasks implements PreparedProgram {
     this.#terminal = restored(stage.terminal);
     const sink = sinkOf(this.#terminal);
     const zero = this.#terminal.kind === 'aggregate' ? this.#terminal.zero : undefined;
-    this.#sink = sink && { sink, name: stage.terminalName, zero };
+    const name = this.#terminal.kind === 'shuffle-write' ? this.#terminal.name : stage.terminalName;
+    this.#sink = sink && { sink, name, zero };
+    this.#place = placeOfTerminal(this.#terminal, name);
   }
 
   async run(task: Task, context: TaskContext): Promise<Json> {
@@ -92,7 +102,12 @@ class StageTasks implements PreparedProgram {
       metrics.counters[counter] = (metrics.counters[counter] ?? 0) + amount;
     };
     const storage = openStorage(this.stage.storage);
-    return this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, storage, report }, task);
+    try {
+      return await this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, storage, report }, task);
+    } finally {
+      closeSpills();
+      slotMemory().releaseExecution();
+    }
   }
 
   async #finish(input: PartitionInput, context: PartitionContext, task: Task): Promise<Json> {
@@ -120,19 +135,36 @@ class StageTasks implements PreparedProgram {
         else await loop();
         return null;
       case 'shuffle-write':
-        return (await writeShuffle(
-          chunks(),
-          terminal.shuffle,
-          input.partition,
-          scope,
-          context.task,
-        )) as unknown as Json;
+        return (await this.#writeShuffle(terminal.shuffle, input, context)) as unknown as Json;
+      case 'sample-keys': {
+        const sample = new KeySample(terminal.size, input.partition);
+        await runInto(this.#top, input, this.#sink!, context, sample);
+        return payload([sample.keys, sample.rows]);
+      }
       case 'module': {
         const module = await import(new URL(`../${terminal.module}.js`, import.meta.url).href);
         return module.consume(chunks(), terminal.parameters, context.task, input.partition);
       }
     }
   }
+
+  async #writeShuffle(shuffle: ShuffleSpec, input: PartitionInput, context: PartitionContext): Promise<MapOutput> {
+    const task: MapTask = { shuffle, map: input.partition, scope: this.stage.scope, context: context.task };
+    if (!this.#place) return writeChunks(compute(this.#top, input, context), task);
+    const { kind } = this.#sink!.sink;
+    using writer = kind === 'combine' ? new CombineWriter(task, this.#place) : new ScatterWriter(task, this.#place);
+    await runInto(this.#top, input, this.#sink!, context, writer);
+    return writer.finish();
+  }
+}
+
+/** Partitioners that look at keys. */
+const KEYED: ReadonlySet<string> = new Set(['hash', 'range', 'function']);
+
+function placeOfTerminal(terminal: Terminal<StepFunction>, name: string): Place | undefined {
+  if (terminal.kind !== 'shuffle-write') return undefined;
+  const { partitioner, partitions } = terminal.shuffle;
+  return placeOf(partitioner, partitions, name, terminal.place?.call);
 }
 
 /** What a terminal does with each row, where it can stand in a generated loop. */
@@ -140,6 +172,12 @@ function sinkOf(terminal: Terminal<StepFunction>): RowSink | undefined {
   if (terminal.kind === 'collect') return { kind: 'array' };
   if (terminal.kind === 'count') return { kind: 'count' };
   if (terminal.kind === 'foreach') return { kind: 'foreach', fn: terminal.fn.call };
+  if (terminal.kind === 'sample-keys') return { kind: 'pairs' };
+  if (terminal.kind === 'shuffle-write') {
+    if (!KEYED.has(terminal.shuffle.partitioner.kind)) return undefined;
+    if (!terminal.merge) return { kind: 'pairs' };
+    return { kind: 'combine', create: startOf(terminal, terminal.merge), merge: terminal.merge.call };
+  }
   if (terminal.kind === 'reduce' || terminal.kind === 'aggregate') return { kind: 'fold', fn: terminal.fn.call };
   return undefined;
 }

@@ -5,10 +5,10 @@ import type { ProgramRef } from '../protocol/task.js';
 import { JobError } from './job-error.js';
 import {
   type LineageNode,
+  type NodePlan,
   partitionCount,
   partitionInput,
-  type SourcePlan,
-  sourcesOf,
+  reachable,
   type Terminal,
   unionChoice,
 } from './lineage.js';
@@ -50,7 +50,7 @@ const MAX_STAGE_ATTEMPTS = 4;
 export class DagScheduler {
   readonly #outputs = new MapOutputs();
   readonly #cachedAt = new Map<string, SlotKey>();
-  readonly #planning = new Map<LineageNode, Promise<SourcePlan>>();
+  readonly #planning = new Map<LineageNode, Promise<NodePlan>>();
   readonly counts: TaskCounts;
   #jobs = 0;
   #stages = 0;
@@ -73,7 +73,7 @@ export class DagScheduler {
    * @throws JobError
    */
   async run<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
-    await this.planSources(request.top);
+    await this.plan(request.top);
     const { bus, options } = this.tasks;
     const job = `job-${this.#jobs++}`;
     const jobScope = `${options.driver}/${job}`;
@@ -92,16 +92,16 @@ export class DagScheduler {
     }
   }
 
-  /** Decides the partitions of every source below `top` that has none yet. */
-  async planSources(top: LineageNode): Promise<void> {
-    for (const source of sourcesOf(top)) {
-      if (source.splits) continue;
-      const planning = this.#planning.get(source) ?? source.planner!.plan(source, stageTopOf(top, source));
-      this.#planning.set(source, planning);
+  /** Decides what is not known yet of `top` and the nodes below: a source's partitions, a shuffle's. */
+  async plan(top: LineageNode): Promise<void> {
+    for (const node of reachable(top).filter(isUnplanned)) {
+      if (!isUnplanned(node)) continue; // by another job, meanwhile
+      const planning = this.#planning.get(node) ?? node.planner!.plan(node, stageTopOf(top, node));
+      this.#planning.set(node, planning);
       try {
-        Object.assign(source, await planning);
+        Object.assign(node, await planning);
       } finally {
-        this.#planning.delete(source);
+        this.#planning.delete(node);
       }
     }
   }
@@ -198,7 +198,8 @@ export class DagScheduler {
     for (const parent of stage.parents) {
       if (parent.terminal.kind !== 'shuffle-write') continue;
       const { shuffle } = parent.terminal;
-      const outputs = this.#outputs.outputs(`${scope}:${shuffle.id}`, partitionCount(parent.top));
+      const owner = shuffle.scope ?? scope;
+      const outputs = this.#outputs.outputs(`${owner}:${shuffle.id}`, partitionCount(parent.top));
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
       for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
         const mapRequest = { ...request, partitions, gang: false, prefer: undefined, expectedMs: undefined };
@@ -207,7 +208,7 @@ export class DagScheduler {
       }
       const status = Buffer.from(JSON.stringify(outputs));
       const id = `map-status:${shuffle.id}:${this.#stages}`;
-      statuses[shuffle.id] = await this.blocks.put(id, `${scope}/shuffle-${shuffle.id}`, status);
+      statuses[shuffle.id] = await this.blocks.put(id, `${scope}/statuses`, status);
     }
     return statuses;
   }
@@ -253,4 +254,8 @@ function cachedOnPath(top: LineageNode, partition: number): string | undefined {
     else node = node.parents[0]!;
   }
   return `${node.id}:${index}`;
+}
+
+function isUnplanned({ planner, splits, shuffle, step }: LineageNode): boolean {
+  return planner !== undefined && splits === undefined && shuffle === undefined && step.kind !== 'union';
 }

@@ -1,10 +1,10 @@
 import type { BlockRef, BlockSegment } from '../protocol/block.js';
 import { inScope } from '../protocol/scope.js';
 
-/** What a map task answers: one block, and which part of it each reduce partition reads. */
+/** What a map task answers: one block, and which parts of it each reduce partition reads. */
 export interface MapOutput {
   readonly block: BlockRef;
-  readonly segments: readonly BlockSegment[];
+  readonly segments: readonly (readonly BlockSegment[])[];
 }
 
 /** Where the outputs of every shuffle's map tasks are; a lost executor's are forgotten and made again. */

@@ -20,7 +20,7 @@ export function planStages(top: LineageNode, terminal: Terminal): Stage {
     if (!mapStages.has(shuffle.id))
       mapStages.set(shuffle.id, {
         top: parent,
-        terminal: { kind: 'shuffle-write', shuffle },
+        terminal: { kind: 'shuffle-write', shuffle, name: reader.name, ...reader.shuffleFunctions },
         parents: parentStages(parent, mapStages),
       });
   }

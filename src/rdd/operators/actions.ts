@@ -3,10 +3,10 @@ import { requireFunction, requireSyncFunction, requireWhole } from '../arguments
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
 import { type Awaitable, combine } from './base.js';
-import { RowOperators } from './rows.js';
+import { Ordering } from './ordering.js';
 
 /** Actions: each runs a job and resolves with its result. */
-export abstract class Actions<T> extends RowOperators<T> {
+export abstract class Actions<T> extends Ordering<T> {
   /** Plans the source's partitions if that has not been done. */
   getNumPartitions(): Promise<number> {
     return this.context.numPartitions(this.node);

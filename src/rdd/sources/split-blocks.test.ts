@@ -7,7 +7,8 @@ it('puts long splits into blocks, sends short ones as they are, and gives both b
   const kept = new Map<string, Uint8Array>();
   const { blocks } = readContext({
     blocks: {
-      async put(id, scope, bytes) {
+      async put(id, scope, content) {
+        const bytes = Buffer.from(content as Uint8Array);
         kept.set(`${scope} ${id}`, bytes);
         return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
       },

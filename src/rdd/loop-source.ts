@@ -1,0 +1,194 @@
+/** A row operator as the generated loop sees it; `keys` and `values` take no function. */
+export interface RowOperator {
+  readonly kind: 'map' | 'filter' | 'flatMap' | 'mapValues' | 'flatMapValues' | 'keyBy' | 'keys' | 'values';
+  readonly fn?: (row: any) => any;
+  /** For errors: `map at job.ts:12`. */
+  readonly name: string;
+}
+
+export type RowSink =
+  /** Rows, in `state.out`. */
+  | { readonly kind: 'array' }
+  | { readonly kind: 'count' }
+  /** Left fold; without a zero the first row starts it. */
+  | { readonly kind: 'fold'; readonly fn: (accumulated: any, row: any) => any }
+  | { readonly kind: 'foreach'; readonly fn: (row: any) => any }
+  /** Rows are pairs; each goes to `state.into.add(key, value)`. */
+  | { readonly kind: 'pairs' }
+  /** Rows are pairs; values of a key are merged in `state.into`, a CombineTable. Without `create` the first value starts. */
+  | {
+      readonly kind: 'combine';
+      readonly create?: (value: any) => any;
+      readonly merge: (combined: any, value: any) => any;
+    };
+
+/** Where a loop's rows come from. */
+export type LoopInput = 'array' | 'numbers' | 'pairs' | 'range' | 'integers';
+
+/** What a row is at a point of the loop: one variable, or a pair that no array has been made for. */
+type RowText = string | { readonly key: string; readonly value: string };
+
+/** What a loop reads once, and each turn, and what a row is then. Adding is exact for whole numbers, and saves a product. */
+const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; readonly row: RowText }> = {
+  array: { once: '', turn: 'const v = rows[i];', row: 'v' },
+  numbers: { once: '', turn: 'const v = rows[i];', row: 'v' },
+  pairs: {
+    once: 'const keys = rows.keys, values = rows.values;',
+    turn: 'const k = keys[i], v = values[i];',
+    row: { key: 'k', value: 'v' },
+  },
+  range: {
+    once: 'const from = rows.from, step = rows.step, first = rows.first;',
+    turn: 'const v = from + (first + i) * step;',
+    row: 'v',
+  },
+  integers: {
+    once: 'const step = rows.step; let next = rows.from + rows.first * step;',
+    turn: 'const v = next; next += step;',
+    row: 'v',
+  },
+};
+
+/** The text of the loop: pure, so that tests can read it. `at` is the operator whose function runs, for errors. */
+export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput): string {
+  const { once, turn, row } = INPUTS[input];
+  const body = new LoopBody(row);
+  for (const [index, { kind }] of operators.entries()) body.operator(kind, index);
+  body.sink(sink, operators.length);
+  return `'use strict';
+const [${operators.map((_, index) => `f${index}, `).join('')}sink, create] = functions;
+return function stageLoop(rows, state) {
+  const out = state.out, into = state.into, length = rows.length;
+  let count = state.count, acc = state.accumulated, started = state.started, at = 0;
+  let numeric = typeof acc === 'number', sum = numeric ? +acc : 0;
+  ${once}${sink.kind === 'combine' ? 'let combined = into.numbers;' : ''}
+  try {
+    for (let i = 0; i < length; i++) {
+      ${turn}
+      ${body.text()}
+    }
+  } catch (error) {
+    throw failures.operatorFailure(error, names[at]);
+  }
+  state.count = count; state.accumulated = numeric ? sum : acc; state.started = started;
+};`;
+}
+
+/** The inside of a loop, operator by operator. */
+class LoopBody {
+  readonly #lines: string[] = [];
+  readonly #ends: string[] = [];
+  #row: RowText;
+
+  constructor(row: RowText) {
+    this.#row = row;
+  }
+
+  text(): string {
+    return [...this.#lines, ...this.#ends].join('\n      ');
+  }
+
+  operator(kind: RowOperator['kind'], index: number): void {
+    const result = `v${index}`;
+    if (kind === 'keys') this.#row = this.#pair(index).key;
+    else if (kind === 'values') this.#row = this.#pair(index).value;
+    else if (kind === 'map') {
+      this.#call(index, result, this.#whole(index));
+      this.#row = result;
+    } else if (kind === 'keyBy') {
+      const value = this.#whole(index);
+      this.#call(index, result, value);
+      this.#row = { key: result, value };
+    } else if (kind === 'filter') {
+      this.#call(index, result, this.#whole(index));
+      this.#open(`if (${result}) {`, '}');
+    } else if (kind === 'mapValues') {
+      const { key, value } = this.#pair(index);
+      this.#call(index, result, value);
+      this.#row = { key, value: result };
+    } else if (kind === 'flatMap') {
+      this.#call(index, result, this.#whole(index));
+      this.#row = this.#each(index, result);
+    } else {
+      const { key, value } = this.#pair(index);
+      this.#call(index, result, value);
+      this.#row = { key, value: this.#each(index, result) };
+    }
+  }
+
+  sink(sink: RowSink, index: number): void {
+    if (sink.kind === 'array') this.#lines.push(`out.push(${this.#whole(index)});`);
+    else if (sink.kind === 'count') this.#lines.push('count++;');
+    else if (sink.kind === 'pairs') {
+      const { key, value } = this.#pair(index);
+      this.#lines.push(`at = ${index}; into.add(${key}, ${value});`);
+    } else if (sink.kind === 'combine')
+      this.#lines.push(combineText(this.#pair(index), index, sink.create !== undefined));
+    else if (sink.kind === 'foreach')
+      this.#lines.push(`at = ${index}; const done = sink(${this.#whole(index)}); ${promiseCheck('done')}`);
+    else this.#lines.push(foldText(this.#whole(index), index));
+  }
+
+  #call(index: number, result: string, argument: string): void {
+    this.#lines.push(`at = ${index}; const ${result} = f${index}(${argument}); ${promiseCheck(result)}`);
+  }
+
+  #open(head: string, end: string): void {
+    this.#lines.push(head);
+    this.#ends.unshift(end);
+  }
+
+  /** Goes over what a function gave; a generator goes on running between its rows. */
+  #each(index: number, result: string): string {
+    this.#lines.push(
+      `if (${result} === null || ${result} === undefined || typeof ${result}[Symbol.iterator] !== 'function') failures.refuseScalar(names[at], ${result});`,
+    );
+    this.#open(`for (const each${index} of ${result}) {`, `at = ${index}; }`);
+    return `each${index}`;
+  }
+
+  /** The row as one value: here an array for a pair is made, if it has to be. */
+  #whole(index: number): string {
+    if (typeof this.#row === 'string') return this.#row;
+    const { key, value } = this.#row;
+    this.#lines.push(`const row${index} = [${key}, ${value}];`);
+    this.#row = `row${index}`;
+    return this.#row;
+  }
+
+  #pair(index: number): { readonly key: string; readonly value: string } {
+    if (typeof this.#row !== 'string') return this.#row;
+    const row = this.#row;
+    const pair = { key: `key${index}`, value: `value${index}` };
+    this.#lines.push(
+      `at = ${index}; if (!Array.isArray(${row}) || ${row}.length !== 2) failures.refuseRow(names[at], ${row});`,
+      `const ${pair.key} = ${row}[0], ${pair.value} = ${row}[1];`,
+    );
+    this.#row = pair;
+    return pair;
+  }
+}
+
+/** While the result is a number it stays in a variable of its own, which V8 keeps in a register, not in an object. */
+function foldText(row: string, at: number): string {
+  return `at = ${at};
+      if (numeric) { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { numeric = false; acc = r; ${promiseCheck('acc')} } }
+      else if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
+      else { acc = ${row}; started = true; }`;
+}
+
+/** The user's function is called here and not in the table, whose code all programs share. */
+function combineText({ key, value }: { key: string; value: string }, at: number, creates: boolean): string {
+  const first = creates ? `const first = create(${value}); ${promiseCheck('first')}` : `const first = ${value};`;
+  return `at = ${at}; const entry = into.locate(${key});
+      if (entry < 0) { ${first} into.append(${key}, first); combined = into.numbers; }
+      else if (combined !== undefined) {
+        const r = sink(combined[entry], ${value});
+        if (typeof r === 'number') combined[entry] = r;
+        else { ${promiseCheck('r')} into.set(entry, r); combined = undefined; }
+      } else { const r = sink(into.get(entry), ${value}); ${promiseCheck('r')} into.set(entry, r); }`;
+}
+
+function promiseCheck(value: string): string {
+  return `if (typeof ${value} === 'object' && ${value} !== null && typeof ${value}.then === 'function') failures.refusePromise(names[at]);`;
+}

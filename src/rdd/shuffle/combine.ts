@@ -1,0 +1,43 @@
+import type { TaskContext } from '../../protocol/program.js';
+import type { Chunks } from '../chunks.js';
+import { Buckets, MAX_LEVEL } from './buckets.js';
+import { CombineTable } from './combine-table.js';
+import { Reservation } from './reservation.js';
+import type { PairsConsumer } from './write.js';
+
+/** Combines pairs of one partition by key; what memory has no room for goes to buckets on disk, combined as far as it is. */
+export class Combiner implements PairsConsumer, Disposable {
+  into = new CombineTable();
+  #buckets: Buckets | undefined;
+  readonly #memory = new Reservation();
+
+  constructor(
+    readonly level: number,
+    readonly context: TaskContext,
+  ) {}
+
+  afterPiece(): void {
+    if (this.#memory.holds(this.into.bytes) || this.level === MAX_LEVEL) return;
+    this.#spill();
+    this.#memory.reset();
+  }
+
+  /** @param again combines a bucket, one level on */
+  async *finish(again: (combined: Chunks, level: number) => Chunks): Chunks {
+    if (!this.#buckets) return yield this.into.pairs();
+    this.#spill();
+    this.#memory.reset();
+    for (const bucket of this.#buckets) yield* again(this.#buckets.read(bucket), this.level + 1);
+  }
+
+  #spill(): void {
+    this.#buckets ??= new Buckets(this.level, this.context);
+    this.#buckets.add(this.into.pairs());
+    this.into = new CombineTable();
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+    this.#buckets?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,166 @@
+import type { TaskContext } from '../../protocol/program.js';
+import type { ShuffleSpec } from '../../scheduler/lineage.js';
+import type { MapOutput } from '../../scheduler/map-outputs.js';
+import { type Chunk, type Chunks, chunkLength, isBatch, rowsOf } from '../chunks.js';
+import { estimateBytes } from '../memory/estimate.js';
+import { takeRows } from '../take-rows.js';
+import { CombineTable } from './combine-table.js';
+import { MapOutputWriter } from './map-output-writer.js';
+import { PairBuffer } from './pair-buffer.js';
+import type { Place } from './place.js';
+import { Reservation } from './reservation.js';
+
+/** Where a map task's output goes. */
+export interface MapTask {
+  readonly shuffle: ShuffleSpec;
+  /** Number of the task. */
+  readonly map: number;
+  readonly scope: string;
+  readonly context: TaskContext;
+}
+
+function finish(output: MapOutputWriter, { shuffle, map, scope }: MapTask): Promise<MapOutput> {
+  return output.finish(`shuffle:${shuffle.id}:${map}`, `${scope}/shuffle-${shuffle.id}`);
+}
+
+/** Spreads rows by their number, or chunks whole: whatever they are. */
+export async function writeChunks(chunks: Chunks, task: MapTask): Promise<MapOutput> {
+  const { shuffle, map, context } = task;
+  const { partitions, partitioner } = shuffle;
+  using output = new MapOutputWriter(partitions, context);
+  using memory = new Reservation();
+  let parts = emptyParts(partitions);
+  let bytes = 0;
+  const flush = (toDisk: boolean) => {
+    for (const [partition, part] of parts.entries()) output.append(partition, part, toDisk);
+    parts = emptyParts(partitions);
+    bytes = 0;
+  };
+  let row = partitioner.kind === 'deal' ? partitioner.firstRows[map]! : map;
+  for await (const chunk of chunks) {
+    if (partitioner.kind === 'neighbours') parts[Math.floor((map * partitions) / partitioner.maps)]!.push(chunk);
+    else deal(chunk, row, parts);
+    row += chunkLength(chunk);
+    bytes += estimateBytes(chunk);
+    if (memory.holds(bytes)) continue;
+    flush(true);
+    memory.reset();
+  }
+  flush(false);
+  return finish(output, task);
+}
+
+const emptyParts = (partitions: number): Chunk[][] => Array.from({ length: partitions }, () => []);
+
+/** Row i goes to part i mod parts. */
+function deal(chunk: Chunk, firstRow: number, parts: Chunk[][]): void {
+  const count = parts.length;
+  const length = chunkLength(chunk);
+  const values = isBatch(chunk) ? [] : rowsOf(chunk);
+  for (let part = 0; part < count; part++) {
+    const first = (((part - firstRow) % count) + count) % count;
+    if (first >= length) continue;
+    const rows = Array.from({ length: Math.ceil((length - first) / count) }, (_, k) => first + k * count);
+    parts[part]!.push(isBatch(chunk) ? takeRows(chunk, rows) : rows.map((row) => values[row]));
+  }
+}
+
+/** What the generated loop of a task fills, a piece of rows at a time. */
+export interface PairsConsumer {
+  /** What the loop calls; it may be another one after each piece. */
+  readonly into: unknown;
+  /** Spills what there is no memory for. */
+  afterPiece(): void;
+}
+
+/** Takes pairs and spreads them by key. */
+export class ScatterWriter implements PairsConsumer, Disposable {
+  readonly #buffers: PairBuffer[];
+  readonly #output: MapOutputWriter;
+  readonly #memory = new Reservation();
+  #turn = 0;
+
+  constructor(
+    readonly task: MapTask,
+    readonly place: Place,
+  ) {
+    const { partitions } = task.shuffle;
+    this.#buffers = Array.from({ length: partitions }, () => new PairBuffer());
+    this.#output = new MapOutputWriter(partitions, task.context);
+  }
+
+  get into(): this {
+    return this;
+  }
+
+  add(key: unknown, value: unknown): void {
+    this.#buffers[this.place(key)]!.add(key, value);
+  }
+
+  afterPiece(): void {
+    if (this.#memory.holds(this.#bytes())) return;
+    this.#flush(true);
+    this.#memory.reset();
+  }
+
+  async finish(): Promise<MapOutput> {
+    this.#flush(false);
+    return finish(this.#output, this.task);
+  }
+
+  /** Looks into one buffer a time, each in turn: there may be thousands. */
+  #bytes(): number {
+    const buffers = this.#buffers.filter(({ length }) => length > 0);
+    const sample = buffers[this.#turn++ % buffers.length];
+    const rows = buffers.reduce((sum, { length }) => sum + length, 0);
+    return sample === undefined ? 0 : (rows * sample.bytes) / sample.length;
+  }
+
+  #flush(toDisk: boolean): void {
+    for (const [partition, buffer] of this.#buffers.entries())
+      if (buffer.length > 0) this.#output.append(partition, [buffer.take()], toDisk);
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+    this.#output[Symbol.dispose]();
+  }
+}
+
+/** Combines the values of each key first (the map side of an aggregation), as far as memory allows. */
+export class CombineWriter implements PairsConsumer, Disposable {
+  into = new CombineTable();
+  readonly #output: MapOutputWriter;
+  readonly #memory = new Reservation();
+
+  constructor(
+    readonly task: MapTask,
+    readonly place: Place,
+  ) {
+    this.#output = new MapOutputWriter(task.shuffle.partitions, task.context);
+  }
+
+  afterPiece(): void {
+    if (this.#memory.holds(this.into.bytes)) return;
+    this.#flush(true);
+    this.#memory.reset();
+  }
+
+  async finish(): Promise<MapOutput> {
+    this.#flush(false);
+    return finish(this.#output, this.task);
+  }
+
+  #flush(toDisk: boolean): void {
+    const { keys, values } = this.into.pairs();
+    const buffers = Array.from({ length: this.task.shuffle.partitions }, () => new PairBuffer());
+    for (let i = 0; i < keys.length; i++) buffers[this.place(keys[i])]!.add(keys[i], values[i]);
+    for (const [partition, buffer] of buffers.entries()) this.#output.append(partition, [buffer.take()], toDisk);
+    this.into = new CombineTable();
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+    this.#output[Symbol.dispose]();
+  }
+}
