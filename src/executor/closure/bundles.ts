@@ -1,3 +1,4 @@
+import { forgetShared } from './factories.js';
 import { analyse, patternNames } from './free-variables.js';
 import type { AnyFunction } from './function-type.js';
 import { inspect, provideScript } from './inspector.js';
@@ -35,6 +36,7 @@ export function registerBundle(bundle: LoadedBundle): void {
 /** Functions restored from it go on working; no further ones can be. */
 export function forgetBundle(sha256: string): void {
   loaded.delete(sha256);
+  forgetShared();
 }
 
 export function bundleByHash(sha256: string): Bundle | undefined {

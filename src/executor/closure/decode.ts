@@ -4,6 +4,7 @@ import { deserialize } from 'node:v8';
 import { bundleByHash } from './bundles.js';
 import { ClosureError } from './error.js';
 import { type Evaluator, evaluate, openCell } from './evaluate.js';
+import { isShared } from './factories.js';
 import type { AnyFunction } from './function-type.js';
 import { fromGlobalPath } from './globals.js';
 import { type Code, GRAPH_MARK, type Graph, type Special } from './graph.js';
@@ -16,6 +17,9 @@ export function decode(bytes: Uint8Array): unknown {
   return new Decoder(deserialize(bytes.subarray(1))).decode();
 }
 
+/** Characters of a captured text that may be kept after its job. */
+const SMALL_TEXT = 256;
+const CONSTANT: ReadonlySet<string | undefined> = new Set<Special['kind']>(['global', 'module', 'bundle']);
 const MAKING = Symbol('being made');
 
 /**
@@ -126,11 +130,23 @@ class Decoder {
     const original = code.id === undefined ? undefined : withIdentity<AnyFunction>(code.id);
     if (original) return original;
     const late = this.#fill(code.values);
-    const { fn, set } = evaluate(code, late, code.cell === undefined ? undefined : this.#cells[code.cell]);
+    const cell = code.cell === undefined ? undefined : this.#cells[code.cell];
+    const stateless = code.stateless && late.length === 0 && this.#capturesConstants(code);
+    const { fn, set } = evaluate(code, late, cell, stateless);
     if (late.length > 0) this.#late.push(() => set(late.map((slot) => code.values[slot])));
     if (fn.name !== code.name) Object.defineProperty(fn, 'name', { value: code.name, configurable: true });
     if (code.id !== undefined) remember(code.id, fn);
     return fn;
+  }
+
+  /** All captured values are small primitives, or what this process has but one of. */
+  #capturesConstants({ values }: Code): boolean {
+    const specials = new Map(this.#direct.get(values));
+    return values.every((value, slot) => {
+      if (typeof value === 'string') return value.length <= SMALL_TEXT;
+      if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return true;
+      return isShared(value) || CONSTANT.has(this.#graph.specials[specials.get(slot)!]?.kind);
+    });
   }
 
   /** Makes the specials a holder has as its own elements. Returns the places of those still under way. */

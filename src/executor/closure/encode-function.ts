@@ -169,6 +169,7 @@ export class FunctionEncoder {
       line: place.line,
       column: place.column,
       map: place.map,
+      stateless: isStateless(fn, literal),
       id: literal.isClass ? identityOf(fn) : undefined,
     };
     encoder.graph.specials[index] = code;
@@ -273,6 +274,13 @@ const NOT_DATA = new Set<string | symbol>(['length', 'name', 'prototype', 'argum
 function hasMethods(prototype: object): boolean {
   const own = Reflect.ownKeys(prototype);
   return own.includes('constructor') ? own.length > 1 || !isStandardPrototype(prototype) : own.length > 0;
+}
+
+/** All state of such a function is in the values it captures: who calls it cannot tell it from a copy that captured the same. */
+function isStateless(fn: AnyFunction, { form, isClass, text, analysis }: Literal): boolean {
+  const isArrow = form === 'expression' && !isClass && !/^(async\s*)?function\b/.test(text);
+  const assigns = [...analysis.free].some(([name, { assigned }]) => assigned || name === 'eval');
+  return isArrow && !assigns && Reflect.ownKeys(fn).every((key) => key === 'length' || key === 'name');
 }
 
 interface Capturing {

@@ -1,4 +1,4 @@
-import { addressed, type Factory, factoryOf, madeBy } from './factories.js';
+import { addressed, factoryOf, type Make, madeBy, share, sharedOf } from './factories.js';
 import type { AnyFunction } from './function-type.js';
 import type { Code } from './graph.js';
 
@@ -22,12 +22,14 @@ export function openCell(strict: boolean, names: readonly string[]): Evaluator {
 /**
  * A function from its text and captured values. Values are parameters of a function around the text, so V8 may
  * treat them as constants; those in slots `late` are variables, assigned by `set` once they exist.
+ * @param stateless an equal function made before may be this one
  * The text keeps its place: line and column of `url`, or a source map, so that stack traces name the original file.
  */
 export function evaluate(
   code: Code,
   late: readonly number[],
   cell: Evaluator | undefined,
+  stateless: boolean,
 ): { fn: AnyFunction; set: (values: readonly unknown[]) => void } {
   const own = code.names.map((_, slot) => slot).filter((slot) => !code.shared.includes(slot));
   const parameters = own.filter((slot) => !late.includes(slot));
@@ -41,11 +43,22 @@ export function evaluate(
   ].join(' ');
   const { url, map } = code;
   const text = `${head}${place(code)}${code.text}\n${code.form === 'expression' ? ')' : '})'}]; })`;
-  const factory: Factory = cell ? cell.run(addressed(text, url, map)) : factoryOf(text, url, map);
-  const [set, made] = factory(...parameters.map((slot) => code.values[slot]));
-  const fn = code.form === 'expression' ? made : member(made, code.form);
-  if (!cell) madeBy(factory, fn);
-  return { fn, set };
+  const captured = parameters.map((slot) => code.values[slot]);
+  if (cell) return made(code, (cell.run(addressed(text, url, map)) as Make)(...captured));
+  const factory = factoryOf(text, url, map);
+  const known = stateless ? sharedOf(factory, code.name, captured) : undefined;
+  if (known) return { fn: known, set: () => {} };
+  const result = made(code, factory.make(...captured));
+  madeBy(factory, result.fn);
+  if (stateless) share(factory, result.fn, captured);
+  return result;
+}
+
+function made(
+  code: Code,
+  [set, value]: ReturnType<Make>,
+): { fn: AnyFunction; set: (values: readonly unknown[]) => void } {
+  return { fn: code.form === 'expression' ? value : member(value, code.form), set };
 }
 
 function member(object: object, form: Code['form']): AnyFunction {

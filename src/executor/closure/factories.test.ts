@@ -18,6 +18,36 @@ it('functions of different text, or of different places, have different code', (
   expect(codeOf(Math.abs)).toBe(codeOf(restoreFunction(shipFunction(Math.abs))));
 });
 
+it('a function without state of its own is the same one again', () => {
+  const one = restoreFunction(scaled(2));
+  expect(restoreFunction(scaled(2))).toBe(one);
+  expect(restoreFunction(scaled(3))).not.toBe(one);
+  const square = (x: number) => x * x;
+  const viaSquare = () => restoreFunction(shipFunction((x: number) => square(x) + 1));
+  const [first, second] = [viaSquare(), viaSquare()];
+  expect(second(3)).toBe(10);
+  expect(codeOf(second)).toBe(codeOf(first));
+});
+
+it.each([
+  ['a captured object', (state = { n: 0 }) => shipFunction(() => ++state.n)],
+  ['a captured variable that it assigns', (n = 0) => shipFunction(() => ++n)],
+  ['a property of its own', () => shipFunction(Object.assign(() => 1, { n: 0 }))],
+  [
+    'its own name',
+    () =>
+      shipFunction(function next(this: unknown): number {
+        (next as any).n = ((next as any).n ?? 0) + 1;
+        return (next as any).n;
+      }),
+  ],
+])('a function with state in %s is another one each time', (_, ship) => {
+  const shipped = ship();
+  const [first, second] = [restoreFunction(shipped), restoreFunction(shipped)];
+  expect(first).not.toBe(second);
+  expect([first(), second()]).toEqual([1, 1]);
+});
+
 it('captured state is a fresh copy each time', () => {
   const seen: number[] = [];
   let calls = 0;

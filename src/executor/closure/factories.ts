@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import { Lru } from '../../protocol/lru.js';
 import type { AnyFunction } from './function-type.js';
 
-/** Evaluates to a function of captured values that makes, each time it is called, a new closure of one text. */
-export type Factory = (...captured: readonly unknown[]) => [set: (values: readonly unknown[]) => void, made: any];
+/** Makes, each time it is called, a new closure of one text around other captured values. */
+export type Make = (...captured: readonly unknown[]) => [set: (values: readonly unknown[]) => void, made: any];
+
+export interface Factory {
+  readonly make: Make;
+  /** A function without state, and what it captured: who wants an equal one gets the same, which suits V8 best of all. */
+  shared?: { readonly fn: AnyFunction; readonly captured: readonly unknown[] };
+}
 
 /** Texts kept: those of a few hundred stages, or of fewer large ones. */
 const MAX_FACTORIES = 1_024;
@@ -12,10 +18,11 @@ const MAX_CHARACTERS = 16 << 20;
 /**
  * V8 learns types and optimises per place in the source where a closure is made. So a text that comes again, with whatever captured
  * values, is not evaluated again: its factory makes another closure, which is as warm as the ones before it. A factory
- * holds text alone; captured values belong to the closures, and go with them.
+ * holds text; captured values belong to the closures and go with them, but for a few small ones of a function that is shared.
  */
 const factories = new Lru<string, Factory>(MAX_FACTORIES, MAX_CHARACTERS);
 const codes = new WeakMap<object, number>();
+const everShared = new WeakSet<object>();
 let count = 0;
 
 // Called under another name, `eval` is indirect: the text sees globals alone.
@@ -26,7 +33,7 @@ export function factoryOf(text: string, url: string, map: string | undefined): F
   const key = `${text}\n${url}\n${map ?? ''}`;
   let factory = factories.get(key);
   if (factory === undefined) {
-    factory = evaluateGlobally(addressed(text, url, map)) as Factory;
+    factory = { make: evaluateGlobally(addressed(text, url, map)) as Make };
     factories.set(key, factory, key.length);
   }
   return factory;
@@ -56,4 +63,25 @@ export function codeOf(fn: AnyFunction | Factory): number {
     codes.set(fn, code);
   }
   return code;
+}
+
+/** An equal function made before: the same text, name and captured values. */
+export function sharedOf({ shared }: Factory, name: string, captured: readonly unknown[]): AnyFunction | undefined {
+  return shared?.fn.name === name && shared.captured.every((each, i) => Object.is(each, captured[i]))
+    ? shared.fn
+    : undefined;
+}
+
+export function share(factory: Factory, fn: AnyFunction, captured: readonly unknown[]): void {
+  factory.shared = { fn, captured };
+  everShared.add(fn);
+}
+
+export function isShared(value: unknown): boolean {
+  return typeof value === 'function' && everShared.has(value);
+}
+
+/** What shared functions captured may belong to a bundle that is to be forgotten. */
+export function forgetShared(): void {
+  for (const factory of factories.values()) factory.shared = undefined;
 }
