@@ -2,6 +2,7 @@ import { requirePaths } from './arguments.js';
 import type { ArrowRDD } from './arrow-rdd.js';
 import type { RDD } from './rdd.js';
 import { type ArffOptions, arffSource } from './sources/arff.js';
+import { type ArrowFileOptions, arrowFileSource } from './sources/arrow-file.js';
 import { type BinaryFile, wholeFilesSource } from './sources/binary.js';
 import { type CsvOptions, csvSource } from './sources/csv.js';
 import { type IdxOptions, idxSource } from './sources/idx.js';
@@ -37,6 +38,12 @@ export abstract class ContextSources {
   jsonLines(path: string | readonly string[], options: JsonLinesOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('jsonLines', path);
     return this.table('jsonLines', jsonLinesSource(path, options), partitions);
+  }
+
+  /** Arrow IPC files and streams: their record batches as they are. @example sc.arrowFile('features/*.arrow', { columns: ['features'] }) */
+  arrowFile(path: string | readonly string[], options: ArrowFileOptions = {}, partitions?: number): ArrowRDD {
+    requirePaths('arrowFile', path);
+    return this.table('arrowFile', arrowFileSource(path, options), partitions);
   }
 
   /** Files in libsvm's format: `label`, and `features` as a `FixedSizeList<Float32>`. @example sc.libsvm('train.svm', { numFeatures: 692 }) */

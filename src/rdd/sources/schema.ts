@@ -26,7 +26,8 @@ export async function consume(chunks: Chunks): Promise<Json> {
   return null;
 }
 
-function encodeSchema(schema: Schema): string {
+/** An Arrow stream with a schema and nothing else, in base64. */
+export function encodeSchema(schema: Schema): string {
   const writer = new RecordBatchStreamWriter();
   writer.reset(undefined, schema);
   writer.finish();
