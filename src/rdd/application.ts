@@ -44,12 +44,12 @@ export interface Application {
 }
 
 /** Opens an application and waits for its first slots; if that fails half-way, what was opened is closed again. */
-export async function openApplication(options: ContextOptions): Promise<Application> {
+export async function openApplication(options: ContextOptions, start = startCluster): Promise<Application> {
   const conf = settingsOf(options, process.env);
   const files = listJobFiles(conf.get('sheaf.files'));
   const closers = new Closers();
   try {
-    return await open(conf, files, options, closers);
+    return await open(conf, files, options, closers, start);
   } catch (error) {
     await closers.close().catch(() => {}); // the first error says more
     throw error;
@@ -61,10 +61,11 @@ async function open(
   files: ReadonlyMap<string, string>,
   { bus = new EventBus(), bundle }: ContextOptions,
   closers: Closers,
+  start: typeof startCluster,
 ): Promise<Application> {
   const app = `app-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
   openEventLog(conf, app, bus, closers);
-  const cluster = await startCluster(conf, app, ['rdd/stage-program']);
+  const cluster = await start(conf, app, ['rdd/stage-program']);
   closers.add(() => cluster.stop());
   const blocks = await openDriverBlocks(app, cluster.secret, closers);
   const tasks = new TaskScheduler(cluster.channel, bus, {
