@@ -1,3 +1,5 @@
+import { codeOf } from '../executor/closure/index.js';
+import { Lru } from '../protocol/lru.js';
 import { NumberRange } from './chunks.js';
 import { Pairs } from './columns.js';
 import { type LoopInput, loopSource, type RowOperator, type RowSink } from './loop-source.js';
@@ -33,7 +35,6 @@ export function emptyState(zero?: { readonly value: unknown }): LoopState {
 
 /**
  * Compiles a chain; the loop throws a FailureError that names the operator whose function threw, or returned a promise.
- * Each call compiles afresh, because a loop that many pipelines share turns megamorphic and six times slower.
  * @param sinkName for errors, as an operator's name
  */
 export function fuse(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
@@ -54,21 +55,62 @@ export function fuse(operators: readonly RowOperator[], sink: RowSink, sinkName:
   };
 }
 
+/** A generated loop over the rows from `from` to `to`. What it calls is given each time: it serves all closures of the same code. */
+type Loop = (
+  rows: RowSource,
+  from: number,
+  to: number,
+  state: LoopState,
+  functions: readonly unknown[],
+  names: readonly string[],
+) => void;
+
+/** Loops of some hundred stages. They hold code alone: no functions, no rows. */
+const MAX_LOOPS = 512;
+const warm = new Lru<string, { readonly loop: Loop; fresh: boolean }>(MAX_LOOPS);
+
+/**
+ * V8 learns what a loop does, and what comes after it, only by being there, and takes optimised code at the latest when a
+ * function is called again. So a fresh loop gets a few rows first, and none gets more than these at once.
+ */
+const FIRST_ROWS = 1 << 10;
+const MAX_ROWS = 1 << 16;
+
+/**
+ * One loop for each chain of operators *and* of the code of their functions: it is found warm when the chain comes again,
+ * with whatever the functions have captured. A loop that served different code would turn megamorphic, and six times slower.
+ */
 function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
   const functions = [...operators.map(({ fn }) => fn), ...sinkFunctions(sink)];
   const names = [...operators.map(({ name }) => name), sinkName];
-  const make = (input: LoopInput): FusedLoop =>
-    new Function('functions', 'names', 'failures', loopSource(operators, sink, input))(functions, names, failures);
-  const loops: Partial<Record<LoopInput, FusedLoop>> = {};
+  const kinds = [...operators.map(({ kind }) => kind), sink.kind].join();
+  const codes = functions.map((fn) => fn && codeOf(fn)).join();
+  const make = (input: LoopInput) => {
+    const key = `${input}: ${kinds}: ${codes}`;
+    const known = warm.get(key);
+    if (known) return known;
+    // V8 recognises code by its text and would take up what it has learnt of others: the key makes each text its own.
+    const loop = new Function('failures', `${loopSource(operators, sink, input)}\n// ${key}`)(failures) as Loop;
+    const made = { loop, fresh: true };
+    warm.set(key, made);
+    return made;
+  };
+  const loops: Partial<Record<LoopInput, ReturnType<typeof make>>> = {};
   return (rows, state) => {
     const input = inputOf(rows);
     loops[input] ??= make(input);
-    loops[input](rows, state);
+    const each = loops[input];
+    const { length } = rows;
+    for (let from = 0, to = 0; from < length; from = to) {
+      to = Math.min(from + (each.fresh ? FIRST_ROWS : MAX_ROWS), length);
+      each.fresh = false;
+      each.loop(rows, from, to, state, functions, names);
+    }
   };
 }
 
-function sinkFunctions(sink: RowSink): unknown[] {
-  if (sink.kind === 'combine') return [sink.merge, sink.create];
+function sinkFunctions(sink: RowSink): ((...args: any[]) => any)[] {
+  if (sink.kind === 'combine') return sink.create ? [sink.merge, sink.create] : [sink.merge];
   return 'fn' in sink ? [sink.fn] : [];
 }
 

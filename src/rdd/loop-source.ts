@@ -38,12 +38,12 @@ const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; 
     row: { key: 'k', value: 'v' },
   },
   range: {
-    once: 'const from = rows.from, step = rows.step, first = rows.first;',
-    turn: 'const v = from + (first + i) * step;',
+    once: 'const start = rows.from, step = rows.step, first = rows.first;',
+    turn: 'const v = start + (first + i) * step;',
     row: 'v',
   },
   integers: {
-    once: 'const step = rows.step; let next = rows.from + rows.first * step;',
+    once: 'const step = rows.step; let next = rows.from + (rows.first + from) * step;',
     turn: 'const v = next; next += step;',
     row: 'v',
   },
@@ -55,15 +55,16 @@ export function loopSource(operators: readonly RowOperator[], sink: RowSink, inp
   const body = new LoopBody(row);
   for (const [index, { kind }] of operators.entries()) body.operator(kind, index);
   body.sink(sink, operators.length);
+  const called = [...operators.map((_, index) => `f${index}`), 'sink', 'create'];
   return `'use strict';
-const [${operators.map((_, index) => `f${index}, `).join('')}sink, create] = functions;
-return function stageLoop(rows, state) {
-  const out = state.out, into = state.into, length = rows.length;
+return function stageLoop(rows, from, to, state, functions, names) {
+  const ${called.map((name, index) => `${name} = functions[${index}]`).join(', ')};
+  const out = state.out, into = state.into;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
   let numeric = typeof acc === 'number', sum = numeric ? +acc : 0;
   ${once}${sink.kind === 'combine' ? 'let combined = into.numbers;' : ''}
   try {
-    for (let i = 0; i < length; i++) {
+    for (let i = from; i < to; i++) {
       ${turn}
       ${body.text()}
     }
