@@ -8,6 +8,7 @@ import { type CsvOptions, csvSource } from './sources/csv.js';
 import { type IdxOptions, idxSource } from './sources/idx.js';
 import { type JsonLinesOptions, jsonLinesSource } from './sources/json-lines.js';
 import { type LibsvmOptions, libsvmSource } from './sources/libsvm.js';
+import { type ParquetOptions, parquetSource } from './sources/parquet.js';
 import type { Source } from './sources/source.js';
 import { textSource } from './sources/text.js';
 
@@ -38,6 +39,12 @@ export abstract class ContextSources {
   jsonLines(path: string | readonly string[], options: JsonLinesOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('jsonLines', path);
     return this.table('jsonLines', jsonLinesSource(path, options), partitions);
+  }
+
+  /** Parquet files, of which only the wanted columns and row groups are read. @example sc.parquet('trips', { columns: ['distance'], where: { column: 'day', min: new Date('2024-01-01') } }) */
+  parquet(path: string | readonly string[], options: ParquetOptions = {}, partitions?: number): ArrowRDD {
+    requirePaths('parquet', path);
+    return this.table('parquet', parquetSource(path, options), partitions);
   }
 
   /** Arrow IPC files and streams: their record batches as they are. @example sc.arrowFile('features/*.arrow', { columns: ['features'] }) */
