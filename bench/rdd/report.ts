@@ -19,7 +19,7 @@ export function report(table: Table, peers: readonly Peer[]): string {
   ratios.push(['**geometric mean**', ...compared.map((peer) => spread(meanRatio(table, peer, peers), ratio2))]);
   const memory = rows((each, peer) => megabytes(cell(each, peer)?.peakBytes));
   const peaks = peers.map((peer) => Math.max(0, ...cases.map((each) => cell(each, peer)?.peakBytes ?? 0)));
-  memory.push(['**most**', ...peaks.map(megabytes)]);
+  memory.push(['**most**', ...peaks.map((bytes) => megabytes(bytes || undefined))]);
 
   const titles = peers.map(({ title }) => title);
   const sections = [
