@@ -5,6 +5,7 @@ import { requireFunction, requireSyncFunction, requireWhole, shown } from './arg
 import { operatorName } from './call-site.js';
 import { RDD } from './rdd.js';
 import { decodeSchema } from './sources/schema.js';
+import { TableSaves } from './table-saves.js';
 
 export type Row = Record<string, unknown>;
 
@@ -12,7 +13,7 @@ export type Row = Record<string, unknown>;
  * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects, one property a
  * column; column operators (`mapBatches`, `where`) work on whole batches, make no object a row, and give an ArrowRDD again.
  */
-export class ArrowRDD extends RDD<Row> {
+export class ArrowRDD extends TableSaves {
   /**
    * The function gets each record batch and returns one, or several; it may be async.
    * Beware of Arrow's own `batch.select(names)`, which loses columns (apache-arrow 21); `selectAt(indices)` does not.

@@ -1,5 +1,5 @@
 import type { LineageNode } from '../scheduler/lineage.js';
-import { NumericActions } from './operators/numeric.js';
+import { Saves } from './operators/saves.js';
 
 /**
  * A resilient distributed dataset: an immutable, lazily computed collection of rows in partitions. Transformations build
@@ -16,7 +16,7 @@ import { NumericActions } from './operators/numeric.js';
  * console.log(await words.filter((word) => word === 'error').count());
  * ```
  */
-export class RDD<T> extends NumericActions<T> {
+export class RDD<T> extends Saves<T> {
   /**
    * Keeps computed partitions in the slots that computed them, from the first action on; lost ones are computed again. To
    * be called before the action that should fill the cache.

@@ -3,6 +3,7 @@ import { dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { glob } from 'tinyglobby';
 import { SourceError } from '../sources/source.js';
+import { isHalfCommitted } from './local-output.js';
 import { byCodeUnit, isHidden, isHiddenFrom, isPattern, literalFolder } from './names.js';
 import type { FileEntry } from './storage.js';
 
@@ -58,6 +59,8 @@ async function expand(path: string, given: string, inDirectory: RegExp): Promise
   const stat = await fs.stat(absolute).catch(() => undefined);
   if (stat?.isFile()) return [absolute];
   if (stat?.isDirectory()) {
+    if (await isHalfCommitted(absolute))
+      throw new SourceError(`${given}: a save into it was cut short, or is about to end; save again, or wait`);
     const found = (await walk(absolute)).filter((file) => inDirectory.test(file));
     if (found.length === 0)
       throw new SourceError(`${given}: the directory holds no file whose name fits ${inDirectory}`);
