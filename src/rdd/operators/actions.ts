@@ -1,9 +1,18 @@
 import { decodeValue, encodeValue } from '../../executor/closure/index.js';
+import { type LineageNode, narrowParents, reachable } from '../../scheduler/lineage.js';
 import { requireFunction, requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
 import { type Awaitable, combine } from './base.js';
 import { Ordering } from './ordering.js';
+
+/** Runs of unequal length still keep all slots busy. */
+const RUNS_PER_SLOT = 2;
+
+/** Whether slots keep partitions that a task of this node would read. */
+function isCached(node: LineageNode): boolean {
+  return reachable(node, narrowParents).some(({ cached }) => cached);
+}
 
 /** Actions: each runs a job and resolves with its result. */
 export abstract class Actions<T> extends Ordering<T> {
@@ -148,10 +157,14 @@ export abstract class Actions<T> extends Ordering<T> {
     return partial.rows({ kind: 'collect' }, name);
   }
 
-  /** Moves whole partitions: the result's partition p holds a run of neighbours, in order. */
+  /**
+   * The result's partition p holds a run of neighbours, in order. Where there are enough runs for all slots one task computes a run, and
+   * nothing moves; else, or where slots keep the partitions in their caches, these are computed one by one and sent.
+   */
   #mergeNeighbours(partitions: number, name: string): RDD<T> {
-    const node = this.context.shuffleNode(this.node, partitions, (maps) => ({ kind: 'neighbours', maps }), name);
-    return this.make(node);
+    const inPlace = partitions >= RUNS_PER_SLOT * this.context.defaultParallelism && !isCached(this.node);
+    if (inPlace) return this.named({ kind: 'coalesce', partitions }, name);
+    return this.make(this.context.shuffleNode(this.node, partitions, (maps) => ({ kind: 'neighbours', maps }), name));
   }
 
   #counts(name: string): Promise<number[]> {

@@ -13,13 +13,20 @@ const MAP_ENTRY_BYTES = 48;
 export class CombineTable {
   size = 0;
   /** The values by entry, while all are numbers; a caller that writes them directly reads this again after `append`. */
-  numbers: Float64Array | undefined = new Float64Array(FIRST_CAPACITY);
+  numbers: Float64Array | undefined;
   #values: unknown[] = [];
-  #keys = new Float64Array(FIRST_CAPACITY);
+  #keys: Float64Array;
   /** Entry + 1 by place, 0 where there is none; at most half full. */
-  #places = new Int32Array(4 * FIRST_CAPACITY);
+  #places: Int32Array;
   #free = 0;
   #general: GeneralKeys | undefined;
+
+  /** @param capacity expected entries */
+  constructor(capacity = FIRST_CAPACITY) {
+    this.numbers = new Float64Array(capacity);
+    this.#keys = new Float64Array(capacity);
+    this.#places = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity + 2)));
+  }
 
   /** The key's entry, negative when it has none yet. */
   locate(key: unknown): number {
@@ -78,7 +85,7 @@ export class CombineTable {
     if (this.size === this.#keys.length) this.#keys = doubled(this.#keys);
     this.#keys[this.size] = key;
     this.#places[this.#free] = this.size + 1;
-    if (4 * this.size > this.#places.length) this.#rehash();
+    if (2 * (this.size + 1) > this.#places.length) this.#rehash();
   }
 
   #rehash(): void {

@@ -89,11 +89,12 @@ function bucketsOf(pairs: readonly Pairs[], level: number, context: TaskContext)
 /** The rows of each key, as chains through row numbers. */
 class RowIndex {
   /** The key's first row. */
-  readonly first = new CombineTable();
+  readonly first: CombineTable;
   readonly #last: number[] = [];
   readonly next: Int32Array;
 
   constructor({ keys }: Pairs) {
+    this.first = new CombineTable(keys.length);
     this.next = new Int32Array(keys.length).fill(-1);
     for (let row = 0; row < keys.length; row++) {
       const entry = this.first.locate(keys[row]);
