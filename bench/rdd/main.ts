@@ -7,9 +7,10 @@
  * Every peer is a process of its own that lives through the whole run, so that its code is warm and start-up is not timed.
  * Python packages (Spark among them) are installed once into an environment in the cache; Java 17 must be there.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { casesOf } from './cases.js';
 import { recordingsDirectory } from './data.js';
 import { measure, type Running, type Table } from './measure.js';
@@ -18,10 +19,15 @@ import { PeerProcess } from './peer-process.js';
 import type { Peer } from './peers.js';
 import { meanRatio, ratioInterval, report } from './report.js';
 
+/** What the slots run. */
+const BUILT = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+
 const started = new Set<PeerProcess>();
 let home: string | undefined;
+let interrupted = false;
 
 async function main(options: Options): Promise<number> {
+  if (!existsSync(BUILT)) throw new Error('Sheaf is not built: run `npm run build`');
   home = mkdtempSync(join(tmpdir(), 'sheaf-bench-'));
   const unpacked = join(home, 'data');
   mkdirSync(unpacked);
@@ -75,12 +81,13 @@ function figures(table: Table, peers: readonly Peer[]) {
 
 /** One line of progress, which the next overwrites on a terminal; what ends with a line feed stays. */
 function tell(what: string): void {
+  if (interrupted) return;
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`);
   else if (what.endsWith('\n')) process.stderr.write(what);
 }
 
 async function cleanUp(): Promise<void> {
-  await Promise.all([...started].map((peer) => peer.stop()));
+  await Promise.all([...started].map((peer) => (interrupted ? peer.interrupt() : peer.stop())));
   if (home) rmSync(home, { recursive: true, force: true });
 }
 
@@ -90,6 +97,7 @@ for (const [signal, code] of [
 ] as const)
   process.once(signal, () => {
     process.stderr.write('\nstopping the peers …\n');
+    interrupted = true;
     void cleanUp().finally(() => process.exit(code));
   });
 process.once('exit', () => {
@@ -101,8 +109,8 @@ try {
   if (options === 'help') console.log(USAGE);
   else process.exitCode = await main(options);
 } catch (error) {
-  console.error(`bench:rdd: ${(error as Error).message}`);
+  if (!interrupted) console.error(`bench:rdd: ${(error as Error).message}`);
   process.exitCode = 1;
 } finally {
-  await cleanUp();
+  if (!interrupted) await cleanUp();
 }

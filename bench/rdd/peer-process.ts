@@ -17,6 +17,7 @@ export interface Answer {
 const START_MS = 120_000;
 const RUN_MS = 600_000;
 const STOP_MS = 15_000;
+const INTERRUPT_MS = 5_000;
 
 /** A peer as a long-lived process group that is told one case after the other (the protocol: peers/serve.ts). */
 export class PeerProcess {
@@ -74,21 +75,35 @@ export class PeerProcess {
     return answer;
   }
 
-  /** Closes its stdin, which ends it; whatever is left of its group after a while is killed. */
+  /** Closes its stdin, which ends it after the case at hand; whatever is left of its group after a while is killed. */
   async stop(): Promise<void> {
     this.#child.stdin!.end();
+    await this.#endWithin(STOP_MS);
+  }
+
+  /** Ends it in the middle of a case. */
+  async interrupt(): Promise<void> {
+    this.#signal('SIGTERM');
+    await this.#endWithin(INTERRUPT_MS);
+  }
+
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  async #endWithin(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_MS);
+      timer = setTimeout(resolve, ms);
     });
     await Promise.race([this.#ended, late]);
     clearTimeout(timer);
     this.kill();
   }
 
-  kill(): void {
+  #signal(signal: NodeJS.Signals): void {
     try {
-      process.kill(-this.pid, 'SIGKILL');
+      process.kill(-this.pid, signal);
     } catch {
       // all of the group have ended
     }
