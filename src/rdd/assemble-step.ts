@@ -4,6 +4,7 @@ import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from './chunks.js';
 import { listColumn } from './list-column.js';
 import { userError } from './operator-failure.js';
+import type { StepFunction } from './pipeline.js';
 import { takeRows } from './take-rows.js';
 
 export interface AssembleParameters {
@@ -17,6 +18,10 @@ export interface StepContext {
   /** `assemble at job.ts:12` */
   readonly name: string;
   report(counter: string, amount: number): void;
+  /** Number of the partition. */
+  readonly partition: number;
+  /** Of the step, where it has one. */
+  readonly fn?: StepFunction;
 }
 
 /** Key of a feature column's metadata: the names of its values, as a JSON array. */

@@ -3,6 +3,7 @@ import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import type { CombineStart, PartitionInput, Step } from '../scheduler/lineage.js';
+import type { StepContext } from './assemble-step.js';
 import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
 import { Pairs } from './columns.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
@@ -223,7 +224,10 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
       return yield* mapPartition(chunks(), step.fn, step.withIndex ? [input.partition] : [], name);
     case 'module': {
       const module = await import(new URL(`../${step.module}.js`, import.meta.url).href);
-      return yield* module.transform(chunks(), step.parameters, context.task, { name, report: context.report });
+      const { report } = context;
+      const about: StepContext = { name, report, partition: input.partition, fn: step.fn };
+      const given = node.parents.length > 1 ? parts() : chunks();
+      return yield* module.transform(given, step.parameters, context.task, about);
     }
     default:
       throw new Error(`no partition is computed by ${JSON.stringify(step satisfies never)}`);

@@ -14,8 +14,11 @@ export type Step<F = AnyFunction> =
   | { readonly kind: 'foldPartition'; readonly fn: F; readonly zero?: Uint8Array }
   /** Keeps a batch's rows whose value in one column satisfies the function. */
   | { readonly kind: 'where'; readonly column: string; readonly fn: F }
-  /** An engine module whose `transform(chunks, parameters, context)` rewrites a partition's chunks. */
-  | { readonly kind: 'module'; readonly module: string; readonly parameters: Json }
+  /**
+   * An engine module whose `transform(chunks, parameters, context)` rewrites a partition's chunks; of several parents it
+   * gets an array of their chunks. `fn` is the user's function, where the module calls one.
+   */
+  | { readonly kind: 'module'; readonly module: string; readonly parameters: Json; readonly fn?: F }
   /** The partitions of all parents, side by side. */
   | { readonly kind: 'union' }
   /** Runs of neighbouring partitions of the parent, each as one. */
@@ -76,7 +79,9 @@ export type Partitioner =
   /** Rows `[key, value]` by the key's place among `bounds`, ascending keys (encoded), partitions - 1 of them or fewer. */
   | { readonly kind: 'range'; readonly bounds: Uint8Array; readonly descending: boolean }
   /** Rows `[key, value]` by the user's function of the key. */
-  | { readonly kind: 'function' };
+  | { readonly kind: 'function' }
+  /** Rows of record batches by an engine module, whose `placer(parameters, partitions)` gives the places of a batch's rows. */
+  | { readonly kind: 'module'; readonly module: string; readonly parameters: Json };
 
 /** A key's first combined value: of its first value by `create`, merged into a copy of the encoded `zero`, or the value itself. */
 export interface CombineStart<F = AnyFunction> {
@@ -110,7 +115,9 @@ export type NodePlan =
   | SourcePlan
   | { readonly shuffle: ShuffleSpec; readonly shuffleFunctions?: ShuffleFunctions }
   /** The parent is spread so already: the shuffle becomes a union of one, and nothing moves. */
-  | { readonly step: { readonly kind: 'union' } };
+  | { readonly step: { readonly kind: 'union' } }
+  /** Of a step whose parameters, or whose right to exist, depend on what is below: nothing is left to plan. */
+  | { readonly planner: undefined; readonly step?: Step };
 
 export interface SourcePlan {
   readonly splits: readonly Json[];
@@ -232,6 +239,8 @@ export function parentPartitions(node: LineageNode, partition: number): ParentPa
         { parent: second, partition: partition % columns },
       ];
     }
+    case 'module':
+      return parents.length > 1 ? parents.map((parent) => ({ parent, partition })) : undefined;
     case 'zipPartitions':
     case 'cogroup':
     case 'join':

@@ -71,7 +71,8 @@ describe('assemble', () => {
     async function* chunks() {
       yield* given;
     }
-    const step = { name: 'assemble at job.ts:1', report: (_counter: string, amount: number) => counts.push(amount) };
+    const report = (_counter: string, amount: number) => counts.push(amount);
+    const step = { name: 'assemble at job.ts:1', report, partition: 0 };
     const steps = transform(chunks(), { columns: names, into: 'all', badRows: 'drop' }, undefined as never, step);
     for await (const each of steps)
       for (const row of (each as RecordBatch).getChild('all')!) out.push([...(row as Iterable<number>)]);

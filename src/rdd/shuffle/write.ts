@@ -1,3 +1,5 @@
+import type { RecordBatch } from 'apache-arrow';
+import type { Json } from '../../protocol/json.js';
 import type { TaskContext } from '../../protocol/program.js';
 import type { ShuffleSpec } from '../../scheduler/lineage.js';
 import type { MapOutput } from '../../scheduler/map-outputs.js';
@@ -36,9 +38,11 @@ export async function writeChunks(chunks: Chunks, task: MapTask): Promise<MapOut
     parts = emptyParts(partitions);
     bytes = 0;
   };
+  const places = partitioner.kind === 'module' ? await placerOf(partitioner, partitions) : undefined;
   let row = partitioner.kind === 'deal' ? partitioner.firstRows[map]! : map;
   for await (const chunk of chunks) {
     if (partitioner.kind === 'neighbours') parts[Math.floor((map * partitions) / partitioner.maps)]!.push(chunk);
+    else if (places && isBatch(chunk)) scatter(chunk, places(chunk), parts);
     else deal(chunk, row, parts);
     row += chunkLength(chunk);
     bytes += estimateBytes(chunk);
@@ -51,6 +55,27 @@ export async function writeChunks(chunks: Chunks, task: MapTask): Promise<MapOut
 }
 
 const emptyParts = (partitions: number): Chunk[][] => Array.from({ length: partitions }, () => []);
+
+type Placer = (batch: RecordBatch) => Uint32Array;
+
+async function placerOf({ module, parameters }: { module: string; parameters: Json }, partitions: number) {
+  const { placer } = await import(new URL(`../../${module}.js`, import.meta.url).href);
+  return placer(parameters, partitions) as Placer;
+}
+
+/** Each row goes to its place, rows of one place stay in order. */
+function scatter(batch: RecordBatch, places: Uint32Array, parts: Chunk[][]): void {
+  const ends = new Uint32Array(parts.length + 1);
+  for (let row = 0; row < places.length; row++) ends[places[row]! + 1]!++;
+  for (let part = 0; part < parts.length; part++) ends[part + 1]! += ends[part]!;
+  const order = new Uint32Array(places.length);
+  const next = ends.slice();
+  for (let row = 0; row < places.length; row++) order[next[places[row]!]!++] = row;
+  for (const [part, chunks] of parts.entries()) {
+    const rows = order.subarray(ends[part]!, ends[part + 1]!);
+    if (rows.length > 0) chunks.push(takeRows(batch, rows));
+  }
+}
 
 /** Row i goes to part i mod parts. */
 function deal(chunk: Chunk, firstRow: number, parts: Chunk[][]): void {
