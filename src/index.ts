@@ -15,6 +15,7 @@ export { ArrowRDD, type Row } from './rdd/arrow-rdd.js';
 export { Broadcast } from './rdd/broadcast.js';
 export { type ContextOptions, SheafContext } from './rdd/context.js';
 export { filePath } from './rdd/job-files.js';
+export { StorageLevel, type StorageLevelName } from './rdd/persistence/storage-level.js';
 export { RDD } from './rdd/rdd.js';
 export type { Order } from './rdd/smallest.js';
 export { StatCounter } from './rdd/stat-counter.js';

@@ -48,12 +48,13 @@ export class BlockFiles implements Blocks {
     id: string,
     scope: string,
     content: Uint8Array | Iterable<Uint8Array>,
-    options: { code?: boolean; bytes?: number } = {},
+    options: { code?: boolean; bytes?: number; disk?: boolean } = {},
   ): Promise<BlockRef> {
     const parts = content instanceof Uint8Array ? [content] : content;
     const expected = content instanceof Uint8Array ? content.length : (options.bytes ?? 0);
     try {
-      const { path, ...written } = this.#write(this.#directoryFor(expected), scope, id, parts, options.code);
+      const root = options.disk ? this.home.diskDirectory : this.#directoryFor(expected);
+      const { path, ...written } = this.#write(root, scope, id, parts, options.code);
       const { holder, host, url } = this.home;
       return { id, scope, ...written, at: [{ holder, host, path, url }] };
     } catch (error) {

@@ -9,7 +9,6 @@ const node = (name: string, step: Step, parents: readonly LineageNode[] = []): L
   name,
   step,
   parents,
-  cached: false,
 });
 const source = (options: string) =>
   node('csv', { kind: 'source', source: { module: 'rdd/sources/csv-reader', options, batches: true } });
@@ -18,12 +17,12 @@ describe('substituteSource', () => {
   it('copies the operators, reads other splits and keeps nothing', () => {
     const read = source('a');
     const windows = node('mapBatches', { kind: 'mapBatches', fn: (batch) => batch }, [read]);
-    windows.cached = true;
+    windows.persisted = { level: 'MEMORY', scope: 'app/rdd-1' };
     const top = node('where', { kind: 'where', column: 'subject', fn: (x) => x > 1 }, [windows]);
     const copy = substituteSource(top, read, ['one', 'two'], node);
     expect(copy.top.step).toBe(top.step);
     expect(copy.top.parents[0]!.step).toBe(windows.step);
-    expect(copy.top.parents[0]!.cached).toBe(false);
+    expect(copy.top.parents[0]!.persisted).toBeUndefined();
     expect(copy.top.parents[0]!.parents[0]).toBe(copy.source);
     expect(partitionCount(copy.top)).toBe(2);
     expect(partitionInput(copy.top, 1).split).toBe('two');

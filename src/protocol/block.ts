@@ -40,12 +40,15 @@ export interface CopiedBlock extends BlockRef {
 
 /** Reads and writes blocks from wherever the code runs: driver, executor or slot. */
 export interface Blocks {
-  /** @param content bytes, or parts of them in order, made anew each time they are asked for; then `options.bytes` is their sum */
+  /**
+   * @param content bytes, or parts of them in order, made anew each time they are asked for; then `options.bytes` is their sum
+   * @param options `disk`: not in memory, though there is room
+   */
   put(
     id: string,
     scope: string,
     content: Uint8Array | Iterable<Uint8Array>,
-    options?: { code?: boolean; bytes?: number },
+    options?: { code?: boolean; bytes?: number; disk?: boolean },
   ): Promise<BlockRef>;
   /** The block's bytes (or one segment's), 8-byte aligned. @throws FailureError `fetch-failed` naming the block and its holders. */
   get(ref: BlockRef, segment?: BlockSegment): Promise<Buffer>;

@@ -93,6 +93,17 @@ export type SheafEvent =
       readonly bytes: number;
       readonly ms: number;
     }
+  /** What a slot has of a persisted partition now, in its memory and in blocks (of one copy); `evicted` to make room. */
+  | {
+      readonly event: 'storage';
+      readonly rdd: number;
+      readonly partition: number;
+      readonly executor: string;
+      readonly slot: number;
+      readonly memoryBytes: number;
+      readonly diskBytes: number;
+      readonly evicted: boolean;
+    }
   | { readonly event: 'dropped'; readonly what: string; readonly count: number }
   | {
       readonly event: 'round';

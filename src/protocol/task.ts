@@ -1,6 +1,7 @@
 import type { BlockRef } from './block.js';
 import type { Failure } from './failure.js';
 import type { Json } from './json.js';
+import type { StorageUpdate } from './storage.js';
 
 /**
  * What a slot runs: a module of the engine (`rdd/stage-program`, `mlp/train-program`, …), loaded by name so that the
@@ -48,6 +49,8 @@ export interface TaskMetrics {
   bytesSpilled?: number;
   /** What the task counted (bad rows dropped, …), by name. */
   counters?: Record<string, number>;
+  /** What changed of the persisted partitions that the slot keeps for this driver. */
+  storage?: readonly StorageUpdate[];
 }
 
 export type TaskOutcome = {

@@ -11,6 +11,7 @@ import { accumulate } from './accumulator.js';
 import { Broadcasts } from './broadcasts.js';
 import { Closers, openDriverBlocks, openEventLog, warnOfUnreachable } from './driver-home.js';
 import { listJobFiles, provideFiles, shipFiles } from './job-files.js';
+import { Replicator } from './persistence/replicator.js';
 import { shipStage } from './ship-stage.js';
 import { storageSettings } from './storage/settings.js';
 import { openStorage, type Storage } from './storage/storage.js';
@@ -85,13 +86,15 @@ async function open(
     bundle: bundle && (await shipBundle(bundle, app, blocks)),
     files: await shipFiles(files, app, blocks),
     storage: storageSettings(conf),
-    cacheScope: (node: { id: number }) => cacheScope(app, node.id),
+    executors: () => tasks.executors().length,
     warn: (message: string) => bus.emit({ event: 'warning', message }),
     distribute: (handles: Iterable<Handle>) => broadcasts.distribute(handles),
   };
   const dag = new DagScheduler(tasks, blocks, (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping));
   dag.onRelease = (scope) => blocks.release(scope);
   dag.counts.accumulate = (accumulated) => accumulate(accumulated, blocks);
+  const replicator = new Replicator(app, dag, blocks);
+  dag.onStageEnd = () => replicator.run();
   const master = conf.toJSON()['sheaf.master'] ?? conf.get('sheaf.master');
   bus.emit({ event: 'app-start', app, name: conf.get('sheaf.app.name'), master, conf: conf.toJSON() });
   const heard = new Promise<void>((resolve) => bus.listen(({ event }) => event === 'executor-joined' && resolve()));
@@ -100,11 +103,6 @@ async function open(
   await cluster.ready(heard);
   await tasks.slotsAvailable(Math.max(1, cluster.expectedSlots));
   return { app, conf, bus, tasks, dag, blocks, broadcasts, storage: openStorage(shipping.storage), closers };
-}
-
-/** Owns the partitions that slots keep of a cached RDD. */
-export function cacheScope(app: string, node: number): string {
-  return `${app}/rdd-${node}`;
 }
 
 /** Settings after precedence: code, then the layers, then the environment. @throws Error for an unknown or bad setting */

@@ -15,11 +15,12 @@ import {
   type Step,
 } from '../scheduler/lineage.js';
 import type { TaskScheduler } from '../scheduler/task-scheduler.js';
-import { type Application, type ContextOptions, cacheScope, openApplication } from './application.js';
+import { type Application, type ContextOptions, openApplication } from './application.js';
 import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
 import { type Payload, unpackPayload } from './payload.js';
+import { Persistence, type RDDStorageInfo } from './persistence/persistence.js';
 import { RDD } from './rdd.js';
 import { SharedVariables } from './shared-variables.js';
 import type { Spread } from './shuffle/spread.js';
@@ -80,11 +81,13 @@ export class SheafContext extends SharedVariables {
   readonly tasks: TaskScheduler;
   readonly dag: DagScheduler;
   readonly blocks: BlockFiles;
+  readonly persistence: Persistence;
 
   private constructor(readonly application: Application) {
     super();
     ({ app: this.app, conf: this.conf, bus: this.bus } = application);
     ({ tasks: this.tasks, dag: this.dag, blocks: this.blocks } = application);
+    this.persistence = new Persistence(this.app, this.dag);
   }
 
   /**
@@ -133,6 +136,24 @@ export class SheafContext extends SharedVariables {
     return first.union(...others);
   }
 
+  /**
+   * Where `checkpoint` saves: a directory (made if need be) that driver and executors see under the same path.
+   * @throws TypeError for a URL, Error when it cannot be made
+   */
+  setCheckpointDir(path: string): void {
+    this.persistence.setDirectory(path);
+  }
+
+  /** The RDDs that are persisted, by id. */
+  getPersistentRDDs(): Map<number, RDD<unknown>> {
+    return new Map(this.persistence.nodes().map((node) => [node.id, new RDD<unknown>(this, node)]));
+  }
+
+  /** What is kept of each persisted RDD, as far as the driver has been told. */
+  getRDDStorageInfo(): RDDStorageInfo[] {
+    return this.persistence.info();
+  }
+
   /** Ends the application: executors, queue and files of its own are gone when it resolves. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -141,7 +162,7 @@ export class SheafContext extends SharedVariables {
 
   async runJob<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
     this.#requireAlive();
-    return this.dag.run(request, read);
+    return this.persistence.around(request.top, () => this.dag.run(request, read));
   }
 
   /** Decodes the value that a task answered with. */
@@ -156,7 +177,7 @@ export class SheafContext extends SharedVariables {
   }
 
   newNode(name: string, step: Step, parents: readonly LineageNode[]): LineageNode {
-    return { id: this.#nodes++, name, step, parents, cached: false };
+    return { id: this.#nodes++, name, step, parents };
   }
 
   /** @param partitioner told the number of the parent's partitions, whose sources must be planned */
@@ -167,7 +188,7 @@ export class SheafContext extends SharedVariables {
     name: string,
   ): LineageNode {
     const shuffle = { id: this.#shuffles++, partitions, partitioner: partitioner(partitionCount(parent)) };
-    return { id: this.#nodes++, name, step: { kind: 'shuffle-read' }, parents: [parent], shuffle, cached: false };
+    return { id: this.#nodes++, name, step: { kind: 'shuffle-read' }, parents: [parent], shuffle };
   }
 
   /**
@@ -188,10 +209,6 @@ export class SheafContext extends SharedVariables {
     const node = { ...this.newNode(name, { kind: 'shuffle-read' }, [parent]), planner };
     this.#unreachable.register(node, scope);
     return node;
-  }
-
-  dropCache(node: LineageNode): void {
-    this.dag.release(cacheScope(this.app, node.id));
   }
 
   /** Of the record batches that come out of a node, where the sources below know it. */
@@ -244,7 +261,6 @@ export class SheafContext extends SharedVariables {
       step: { kind: 'source', source },
       parents: [],
       planner,
-      cached: false,
     };
   }
 

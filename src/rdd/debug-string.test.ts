@@ -4,7 +4,7 @@ import { debugString, giveName } from './debug-string.js';
 
 let ids = 0;
 function node(operator: string, step: Step, parents: LineageNode[] = [], more: Partial<LineageNode> = {}): LineageNode {
-  return { id: ids++, name: `${operator} at job.ts:1`, step, parents, cached: false, ...more };
+  return { id: ids++, name: `${operator} at job.ts:1`, step, parents, ...more };
 }
 const leaf = (splits?: number) =>
   node('range', { kind: 'source', source: { module: '', options: null, batches: false } }, [], {
@@ -16,12 +16,14 @@ it('stands in blocks where rows move, and where there are several parents', () =
   ids = 0;
   const left = map(leaf(2));
   const right = map(leaf(3));
-  const union = node('union', { kind: 'union' }, [left, right, left], { cached: true });
+  const union = node('union', { kind: 'union' }, [left, right, left], {
+    persisted: { level: 'MEMORY', scope: 'app/rdd-1' },
+  });
   giveName(right, 'right');
   expect(debugString(map(union))).toBe(
     [
       '(7) [5] map at job.ts:1',
-      '  | [4] union at job.ts:1 [cached]',
+      '  | [4] union at job.ts:1 [MEMORY]',
       '  +-(2) [1] map at job.ts:1',
       '  |   | [0] range at job.ts:1',
       '  +-(3) right [3] map at job.ts:1',

@@ -54,5 +54,5 @@ function head(node: LineageNode): string {
 
 function describe(node: LineageNode): string {
   const name = names.get(node);
-  return `${name === undefined ? '' : `${name} `}[${node.id}] ${node.name}${node.cached ? ' [cached]' : ''}`;
+  return `${name === undefined ? '' : `${name} `}[${node.id}] ${node.name}${node.persisted ? ` [${node.persisted.level}]` : ''}`;
 }

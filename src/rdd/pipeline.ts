@@ -8,6 +8,7 @@ import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, isBatch, piecesOf, ro
 import { Pairs } from './columns.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import { asyncRows, callPartition, mapBatches, mapPartition, where } from './partition-steps.js';
+import { persisted, type ShippedPersisted, type StoredBlocks } from './persistence/persisted.js';
 import { Combiner } from './shuffle/combine.js';
 import { cogroup, join } from './shuffle/join.js';
 import { readShuffle } from './shuffle/read.js';
@@ -32,8 +33,8 @@ export interface PipelineNode {
   /** Nodes on the longest way down to a leaf of the stage. */
   readonly depth: number;
   readonly shuffleId?: number;
-  /** Present when the RDD is cached: the scope its partitions belong to. */
-  readonly cacheScope?: string;
+  /** Present when the RDD is persisted. */
+  readonly persisted?: ShippedPersisted;
 }
 
 export interface PartitionContext {
@@ -41,6 +42,8 @@ export interface PartitionContext {
   /** Map status block of each shuffle the stage reads. */
   readonly statuses: Readonly<Record<string, BlockRef>>;
   readonly storage: Storage;
+  /** Blocks of persisted partitions that the task may meet. */
+  readonly stored: StoredBlocks;
   report(counter: string, amount: number): void;
 }
 
@@ -54,28 +57,17 @@ export interface NamedSink {
 /** Rows that a loop is given at once where somebody watches the memory that it fills. */
 const PIECE_ROWS = 1 << 15;
 
-/** The chunks of one partition of `node`: what is cached is taken from the slot, chains of row operators run fused. */
+/** The chunks of one partition of `node`: what is persisted is taken from where it is kept, chains of row operators run fused. */
 export async function* compute(node: PipelineNode, input: PartitionInput, context: PartitionContext): Chunks {
-  if (node.cacheScope === undefined) {
-    // In a loop, not by recursion: a union may be the last of thousands.
-    let [chosen, of] = [node, input];
-    while (chosen.step.kind === 'union' && chosen.cacheScope === undefined)
-      [chosen, of] = [chosen.parents[of.choice!]!, of.of!];
-    if (chosen !== node) return yield* compute(chosen, of, context);
-    const chunks = computeFresh(node, input, context);
-    return yield* node.depth % STACK_LEVELS === 0 ? unstacked(chunks) : chunks;
-  }
-  const { residents, metrics } = context.task;
-  const id = `${node.cacheScope}:${input.partition}`;
-  let chunks = residents.get<Chunk[]>(id);
-  if (chunks) for (const chunk of chunks) metrics.rows += chunkLength(chunk);
-  else {
-    // Kept only when whole: the reader may stop after the first chunk.
-    chunks = [];
-    for await (const chunk of computeFresh(node, input, context)) chunks.push(chunk);
-    residents.set(id, node.cacheScope, chunks);
-  }
-  yield* chunks;
+  // In a loop, not by recursion: a union may be the last of thousands.
+  let [chosen, of] = [node, input];
+  while (chosen.step.kind === 'union' && !chosen.persisted) [chosen, of] = [chosen.parents[of.choice!]!, of.of!];
+  if (chosen !== node) return yield* compute(chosen, of, context);
+  const fresh = () => computeFresh(node, input, context);
+  const chunks = node.persisted
+    ? persisted(node.persisted, input.partition, context.task, context.stored, fresh)
+    : fresh();
+  yield* node.depth % STACK_LEVELS === 0 ? unstacked(chunks) : chunks;
 }
 
 /** Levels of a lineage after which a pull lets go of the stack. A prime, so that no pattern of operators keeps missing it. */
@@ -142,12 +134,12 @@ function chainOf(owner: object, make: () => FusedChain): FusedChain {
   return known;
 }
 
-/** The synchronous row operators at the top of `node`, compiled with a sink. @param fresh compute `node` though it is cached */
+/** The synchronous row operators at the top of `node`, compiled with a sink. @param fresh compute `node` though it is persisted */
 function fusedChain(node: PipelineNode, into: NamedSink, fresh = false): FusedChain {
   const operators: RowOperator[] = [];
   let below = node;
   while (isRowStep(below.step) && !isAsync(below.step)) {
-    if (below.cacheScope !== undefined && !(fresh && below === node)) break;
+    if (below.persisted && !(fresh && below === node)) break;
     operators.push({
       kind: below.step.kind,
       fn: 'fn' in below.step ? below.step.fn.call : undefined,

@@ -17,22 +17,6 @@ import { Saves } from './operators/saves.js';
  * ```
  */
 export class RDD<T> extends Saves<T> {
-  /**
-   * Keeps computed partitions in the slots that computed them, from the first action on; lost ones are computed again. To
-   * be called before the action that should fill the cache.
-   */
-  cache(): this {
-    this.node.cached = true;
-    return this;
-  }
-
-  /** Drops what `cache` kept. */
-  unpersist(): this {
-    this.node.cached = false;
-    this.context.dropCache(this.node);
-    return this;
-  }
-
   protected make<U>(node: LineageNode): RDD<U> {
     return new RDD<U>(this.context, node);
   }

@@ -1,10 +1,12 @@
 import { encodeValue, type Handle, type ShippedFunction, shipFunction } from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
+import { type Persisted, STORAGE_LEVELS } from '../protocol/storage.js';
 import type { ProgramRef } from '../protocol/task.js';
-import type { AnyFunction, LineageNode } from '../scheduler/lineage.js';
+import type { AnyFunction } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
 import type { ShippedFile } from './job-files.js';
+import type { ShippedPersisted } from './persistence/persisted.js';
 import type { ShippedNode, ShippedStage } from './stage-program.js';
 import type { StorageSettings } from './storage/storage.js';
 
@@ -15,8 +17,8 @@ export interface Shipping {
   /** Of `sheaf.files`. */
   readonly files: readonly ShippedFile[];
   readonly storage: StorageSettings;
-  /** Owner of a cached node's partitions. */
-  readonly cacheScope: (node: LineageNode) => string;
+  /** Number of executors there are now. */
+  readonly executors: () => number;
   readonly warn: (text: string) => void;
   /** Brings the broadcasts that a stage's functions captured to all hosts. */
   readonly distribute: (handles: Iterable<Handle>) => Promise<readonly ShippedBroadcast[]>;
@@ -40,14 +42,14 @@ export async function shipStage(
     return result;
   };
   const nodes = stageNodes(stage).map((node): ShippedNode => {
-    const { id, step, cached, shuffle } = node;
+    const { id, step, persisted, shuffle } = node;
     return {
       id,
       name: node.name,
       step: shipped(step, node.name, ship),
       parents: step.kind === 'shuffle-read' ? [] : node.parents.map((parent) => parent.id),
       ...(shuffle ? { shuffleId: shuffle.id } : {}),
-      ...(cached ? { cacheScope: options.cacheScope(node) } : {}),
+      ...(persisted ? { persisted: shippedPersisted(persisted, options.executors()) } : {}),
     };
   });
   // Blocks that a stage leaves outlive the stage: its scope is the one above the program's.
@@ -65,6 +67,11 @@ export async function shipStage(
   };
   const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
   return { module: 'rdd/stage-program', parameters };
+}
+
+/** A copy is wanted where there is somebody to hold it. */
+function shippedPersisted(persisted: Persisted, executors: number): ShippedPersisted {
+  return { ...persisted, replicate: executors > 1 && STORAGE_LEVELS[persisted.level].replicas > 1 };
 }
 
 type Ship = (fn: AnyFunction, operator: string) => ShippedFunction;

@@ -15,6 +15,8 @@ import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
 import { slotMemory } from './memory/slot-memory.js';
 import { foreachAsync } from './partition-steps.js';
 import { packPayload } from './payload.js';
+import type { ShippedPersisted } from './persistence/persisted.js';
+import { storageReports } from './persistence/storage-reports.js';
 import {
   compute,
   type NamedSink,
@@ -53,7 +55,7 @@ export interface ShippedNode {
   readonly step: Step<ShippedFunction>;
   readonly parents: readonly number[];
   readonly shuffleId?: number;
-  readonly cacheScope?: string;
+  readonly persisted?: ShippedPersisted;
 }
 
 const stageProgram: SlotProgram = {
@@ -94,7 +96,7 @@ class StageTasks implements PreparedProgram {
   }
 
   async run(task: Task, context: TaskContext): Promise<Json> {
-    const inputs = task.inputs as unknown as PartitionInput & { statuses?: PartitionContext['statuses'] };
+    const inputs = task.inputs as unknown as PartitionInput & Partial<Pick<PartitionContext, 'statuses' | 'stored'>>;
     const { metrics } = context;
     provideFiles(this.files); // the slot may have run another application's task before
     const report = (counter: string, amount: number) => {
@@ -102,11 +104,14 @@ class StageTasks implements PreparedProgram {
       metrics.counters[counter] = (metrics.counters[counter] ?? 0) + amount;
     };
     const storage = openStorage(this.stage.storage);
+    const { statuses = {}, stored = {} } = inputs;
     try {
-      return await this.#finish(inputs, { task: context, statuses: inputs.statuses ?? {}, storage, report }, task);
+      return await this.#finish(inputs, { task: context, statuses, stored, storage, report }, task);
     } finally {
       closeSpills();
       slotMemory().releaseExecution();
+      const updates = await storageReports(this.stage.scope, context.residents).take();
+      if (updates) metrics.storage = updates;
     }
   }
 

@@ -15,7 +15,7 @@ import { TaskScheduler } from './task-scheduler.js';
 
 let ids = 0;
 function node(step: Step, parents: LineageNode[] = [], more: Partial<LineageNode> = {}): LineageNode {
-  return { id: ids++, name: `${step.kind} at job.ts:${ids}`, step, parents, cached: false, ...more };
+  return { id: ids++, name: `${step.kind} at job.ts:${ids}`, step, parents, ...more };
 }
 const source = (partitions: number) =>
   node({ kind: 'source', source: { module: 'm', options: null, batches: false } }, [], {

@@ -10,11 +10,12 @@ import {
   partitionInput,
   reachable,
   type Terminal,
-  unionChoice,
 } from './lineage.js';
 import { type MapOutput, MapOutputs } from './map-outputs.js';
 import { RECOVERY } from './recovery.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
+import { StorageRegistry } from './storage-registry.js';
+import { nearestSlot, storedBelow, storedBlocks } from './stored-partitions.js';
 import { TaskCounts } from './task-counts.js';
 import type { TaskScheduler } from './task-scheduler.js';
 import { executorOf, type SlotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSpec } from './task-set.js';
@@ -49,7 +50,7 @@ const MAX_STAGE_ATTEMPTS = 4;
  */
 export class DagScheduler {
   readonly #outputs = new MapOutputs();
-  readonly #cachedAt = new Map<string, SlotKey>();
+  readonly storage: StorageRegistry;
   readonly #planning = new Map<LineageNode, Promise<NodePlan>>();
   readonly counts: TaskCounts;
   #jobs = 0;
@@ -61,9 +62,13 @@ export class DagScheduler {
     readonly compile: ProgramCompiler,
   ) {
     this.counts = new TaskCounts(tasks.bus);
+    this.storage = new StorageRegistry(tasks.bus);
     tasks.onExecutorLost((executor) => {
       this.#outputs.lost(executor);
-      for (const [key, slot] of this.#cachedAt) if (slot.startsWith(`${executor}#`)) this.#cachedAt.delete(key);
+      this.storage.lost(executor);
+    });
+    tasks.onStorage((at, updates) => {
+      if (this.#isAlive(executorOf(at))) for (const update of updates) this.storage.update(at, update);
     });
   }
 
@@ -109,6 +114,7 @@ export class DagScheduler {
   /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
   release(scope: string): void {
     this.#outputs.drop(scope);
+    this.storage.drop(scope);
     this.counts.drop(scope);
     this.tasks.release(scope);
     this.onRelease(scope);
@@ -116,6 +122,9 @@ export class DagScheduler {
 
   /** Set by the context: the driver holds blocks too. */
   onRelease: (scope: string) => void = () => {};
+
+  /** Set by the context: copies what its tasks persisted, where copies are wanted. */
+  onStageEnd: () => Promise<void> = async () => {};
 
   /** A result block lost with its executor before it was read is made again. */
   async #runAndRead<T>(
@@ -162,7 +171,7 @@ export class DagScheduler {
           sources: sources.map((node) => node.id),
         };
         for (const result of await this.tasks.run(set)) done.set(result.partition, result);
-        this.#rememberCached(stage, done.values());
+        await this.onStageEnd();
         await count(set);
         return partitions.map((partition) => done.get(partition)!);
       } catch (error) {
@@ -179,7 +188,12 @@ export class DagScheduler {
   #forgetUnreadable(failure: Failure): boolean {
     if (RECOVERY[failure.kind] !== 'recompute-parent' || !('block' in failure)) return false;
     this.#outputs.unreadable(failure.block);
-    for (const { holder } of failure.block.at) if (!this.#isAlive(holder)) this.#outputs.lost(holder);
+    this.storage.unreadable(failure.block);
+    for (const { holder } of failure.block.at) {
+      if (this.#isAlive(holder)) continue;
+      this.#outputs.lost(holder);
+      this.storage.lost(holder);
+    }
     return true;
   }
 
@@ -215,9 +229,14 @@ export class DagScheduler {
 
   #taskSpec(stage: Stage, partition: number, statuses: Record<string, BlockRef>, request: JobRequest): TaskSpec {
     const input = partitionInput(stage.top, partition);
-    const inputs = Object.keys(statuses).length > 0 ? { ...input, statuses } : input;
-    const cached = cachedOnPath(stage.top, partition);
-    const prefer = request.prefer?.(partition) ?? (cached === undefined ? undefined : this.#cachedAt.get(cached));
+    const kept = storedBelow(stage.top, partition, this.storage);
+    const stored = storedBlocks(kept);
+    const inputs = {
+      ...input,
+      ...(Object.keys(statuses).length > 0 ? { statuses } : {}),
+      ...(stored ? { stored } : {}),
+    };
+    const prefer = request.prefer?.(partition) ?? nearestSlot(kept, this.tasks.slots());
     return { partition, inputs: inputs as unknown as Json, prefer };
   }
 
@@ -226,34 +245,12 @@ export class DagScheduler {
     if (terminal.kind !== 'shuffle-write') return `${this.tasks.options.driver}/${job}:result`;
     return `${terminal.shuffle.scope ?? scope}:${terminal.shuffle.id}`;
   }
-
-  #rememberCached(stage: Stage, results: Iterable<TaskResult>): void {
-    for (const { partition, at } of results) {
-      const cached = cachedOnPath(stage.top, partition);
-      if (cached) this.#cachedAt.set(cached, at);
-    }
-  }
 }
 
 /** A plan's expectation holds for tasks that read the source, not for those that find their partition in a slot's cache. */
 function plannedMs(sources: readonly LineageNode[], tasks: readonly TaskSpec[]): number | undefined {
   const [source] = sources;
   return sources.length === 1 && tasks.every(({ prefer }) => !prefer) ? source!.expectedMs : undefined;
-}
-
-/** Key of the first cached partition met on the way from a stage's partition down to its leaf. */
-function cachedOnPath(top: LineageNode, partition: number): string | undefined {
-  let node = top;
-  let index = partition;
-  while (!node.cached) {
-    if (node.step.kind === 'union') {
-      const chosen = unionChoice(node, index);
-      node = node.parents[chosen.choice]!;
-      index = chosen.index;
-    } else if (node.step.kind === 'source' || node.step.kind === 'shuffle-read') return undefined;
-    else node = node.parents[0]!;
-  }
-  return `${node.id}:${index}`;
 }
 
 function isUnplanned({ planner, splits, shuffle, step }: LineageNode): boolean {

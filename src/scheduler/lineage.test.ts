@@ -4,7 +4,7 @@ import { type LineageNode, partitionCount, partitionInput, type Step } from './l
 let ids = 0;
 
 function node(step: Step, parents: LineageNode[] = [], splits?: string[]): LineageNode {
-  return { id: ids++, name: `${step.kind} at x:${ids}`, step, parents, splits, cached: false };
+  return { id: ids++, name: `${step.kind} at x:${ids}`, step, parents, splits };
 }
 
 const source = (...splits: string[]) =>

@@ -1,4 +1,5 @@
 import type { Json } from '../protocol/json.js';
+import type { Persisted } from '../protocol/storage.js';
 
 /** Operators are data: a kind and a function. The stage planner ships them, the slot's compiler turns chains into loops. */
 export type Step<F = AnyFunction> =
@@ -142,7 +143,8 @@ export interface LineageNode {
   splits?: readonly Json[];
   /** Of the source's plan. */
   expectedMs?: number;
-  cached: boolean;
+  /** How its partitions are kept; absent: not at all. */
+  persisted?: Persisted | undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ const node = (step: Step, ...parents: LineageNode[]): LineageNode => {
   const id = ids++;
   const shuffle = { id, partitions: 2, partitioner: { kind: 'neighbours', maps: 2 } } as const;
   return {
-    ...{ id, name: `${step.kind}`, step, parents, cached: false, splits: [0, 1] },
+    ...{ id, name: `${step.kind}`, step, parents, splits: [0, 1] },
     ...(step.kind === 'shuffle-read' ? { shuffle } : {}),
   };
 };

@@ -2,11 +2,20 @@ import type { DriverChannel, ExecutorInfo, Heartbeat } from '../protocol/channel
 import { every } from '../protocol/clock.js';
 import type { Failure } from '../protocol/failure.js';
 import { Lru } from '../protocol/lru.js';
+import type { StorageUpdate } from '../protocol/storage.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
 import { ExecutorRoster, type Seat } from './executor-roster.js';
 import { type OpenMessage, OpenMessages } from './open-messages.js';
-import { slotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSetLimits, TaskSetState } from './task-set.js';
+import {
+  type SlotKey,
+  slotKey,
+  type TaskResult,
+  type TaskSet,
+  TaskSetError,
+  type TaskSetLimits,
+  TaskSetState,
+} from './task-set.js';
 
 export interface SchedulerOptions extends TaskSetLimits {
   readonly driver: string;
@@ -34,6 +43,7 @@ export class TaskScheduler {
   readonly #costs = new Lru<string, number>(STAGES_REMEMBERED);
   readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
   readonly #lossListeners = new Set<(executor: string) => void>();
+  readonly #storageListeners = new Set<(at: SlotKey, updates: readonly StorageUpdate[]) => void>();
   readonly #stopChecks: () => void;
   #messages = 0;
   #dispatchQueued = false;
@@ -106,6 +116,12 @@ export class TaskScheduler {
     return () => this.#lossListeners.delete(listener);
   }
 
+  /** Calls back with what a slot says of its persisted partitions, before the result of the task it came with. */
+  onStorage(listener: (at: SlotKey, updates: readonly StorageUpdate[]) => void): () => void {
+    this.#storageListeners.add(listener);
+    return () => this.#storageListeners.delete(listener);
+  }
+
   /** @param ended its process is known to have ended, so that it can never be heard of again */
   executorGone(executor: string, reason: string, ended = true): void {
     if (!this.#roster.remove(executor, ended)) return;
@@ -169,6 +185,8 @@ export class TaskScheduler {
     if (!open) return;
     const at = slotKey(result.executor, result.slot);
     for (const outcome of result.outcomes) {
+      const { storage } = outcome.metrics;
+      if (storage) for (const listener of this.#storageListeners) listener(at, storage);
       this.#logTask(open, result, outcome);
       this.#settle(open.state, open.state.finish(outcome, at, this.bus.clock.now()));
     }
@@ -294,7 +312,8 @@ export class TaskScheduler {
 
   #logTask({ state }: OpenMessage, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {
     if (state.set.quiet && outcome.ok) return;
-    const { stage, stageAttempt, partition, attempt, metrics } = outcome;
+    const { stage, stageAttempt, partition, attempt } = outcome;
+    const { storage, ...metrics } = outcome.metrics; // has events of its own
     const { executor, slot } = result;
     const failed = outcome.ok ? {} : { failure: outcome.failure.kind, message: outcome.failure.message };
     const key = { job: state.set.job, stage, stageAttempt, partition, attempt, executor, slot };

@@ -14,6 +14,10 @@ export function executorOf(slot: SlotKey): string {
   return slot.slice(0, slot.lastIndexOf('#'));
 }
 
+export function slotOf(slot: SlotKey): number {
+  return Number(slot.slice(slot.lastIndexOf('#') + 1));
+}
+
 export interface TaskSpec {
   readonly partition: number;
   readonly inputs: Json;

@@ -1,4 +1,4 @@
-import { type RecordBatch, tableFromArrays, tableFromIPC, tableToIPC, vectorFromArray } from 'apache-arrow';
+import { type RecordBatch, Table, tableFromArrays, tableFromIPC, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { NumberRange } from '../chunks.js';
 import { Pairs } from '../columns.js';
@@ -33,8 +33,8 @@ describe('record batches', () => {
 
   it('count what their columns share once', () => {
     const label = vectorFromArray(Array.from({ length: 1000 }, (_, i) => `a long label, number ${i % 500}`));
-    const two = tableFromArrays({ a: label, b: label }).batches[0]!;
-    const one = tableFromArrays({ a: label }).batches[0]!;
+    const two = new Table({ a: label, b: label }).batches[0]!;
+    const one = new Table({ a: label }).batches[0]!;
     const dictionary = label.data[0]!.dictionary!.byteLength;
     expect(estimateBytes(two)).toBeLessThan(2 * estimateBytes(one) - dictionary * 0.9);
   });

@@ -1,10 +1,11 @@
 import { requireFunction } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
-import { type Awaitable, RddBase } from './base.js';
+import type { Awaitable } from './base.js';
+import { Persistable } from './persistence.js';
 
 /** Transformations within a partition, and those that put partitions side by side: nothing is moved. */
-export abstract class RowOperators<T> extends RddBase<T> {
+export abstract class RowOperators<T> extends Persistable<T> {
   /** One row for each row. @example sc.parallelize([1, 2]).map((x) => x * 2) // 2, 4 */
   map<U>(fn: (row: T) => Awaitable<U>): RDD<U> {
     requireFunction('map', fn);
