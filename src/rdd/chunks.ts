@@ -1,6 +1,7 @@
-import { RecordBatch, Vector } from 'apache-arrow';
+import { RecordBatch } from 'apache-arrow';
 import { ColumnBuilder, Pairs } from './columns.js';
 import { refuseRow } from './operator-failure.js';
+import { plainValue } from './plain-value.js';
 
 /**
  * What flows through a partition's pipeline: an array of rows, numbers side by side, pairs in two columns, an Arrow record
@@ -77,14 +78,13 @@ export function pairsOf(chunk: Chunk, name: string): Pairs {
   return new Pairs(keys.finish(), values.finish());
 }
 
-/** A batch as plain objects, column by column: no row proxies. Dictionaries are decoded, lists become arrays. */
+/** A batch as plain objects, column by column: no row proxies. Dictionaries are decoded, lists become arrays, structs objects. */
 export function batchRows(batch: RecordBatch): Record<string, unknown>[] {
   const rows: Record<string, unknown>[] = Array.from({ length: batch.numRows }, () => ({}));
   for (const [index, field] of batch.schema.fields.entries()) {
     const column = batch.getChildAt(index)!;
     for (let i = 0; i < rows.length; i++) {
-      const value = column.get(i);
-      rows[i]![field.name] = value instanceof Vector ? Array.from(value) : value;
+      rows[i]![field.name] = plainValue(column.get(i));
     }
   }
   return rows;
