@@ -11,7 +11,7 @@ const RUNS_PER_SLOT = 2;
 
 /** Whether slots keep partitions that a task of this node would read. */
 function isCached(node: LineageNode): boolean {
-  return reachable(node, narrowParents).some(({ cached }) => cached);
+  return reachable(node, narrowParents).some(({ persisted }) => persisted !== undefined);
 }
 
 /** Actions: each runs a job and resolves with its result. */
