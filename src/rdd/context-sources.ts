@@ -8,6 +8,7 @@ import { type CsvOptions, csvSource } from './sources/csv.js';
 import { type IdxOptions, idxSource } from './sources/idx.js';
 import { type JsonLinesOptions, jsonLinesSource } from './sources/json-lines.js';
 import { type LibsvmOptions, libsvmSource } from './sources/libsvm.js';
+import { objectFileSource } from './sources/object-file.js';
 import { type ParquetOptions, parquetSource } from './sources/parquet.js';
 import type { Source } from './sources/source.js';
 import { textSource } from './sources/text.js';
@@ -81,5 +82,11 @@ export abstract class ContextSources {
   wholeTextFiles(path: string | readonly string[], partitions?: number): RDD<[string, string]> {
     requirePaths('wholeTextFiles', path);
     return this.rows('wholeTextFiles', wholeFilesSource(path, 'text'), partitions);
+  }
+
+  /** What `saveAsObjectFile` wrote; only files that you trust, because values may hold code. @example sc.objectFile<[string, number]>('counts') */
+  objectFile<T>(path: string | readonly string[], partitions?: number): RDD<T> {
+    requirePaths('objectFile', path);
+    return this.rows('objectFile', objectFileSource(path), partitions);
   }
 }
