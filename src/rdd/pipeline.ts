@@ -6,6 +6,7 @@ import type { CombineStart, PartitionInput, Step } from '../scheduler/lineage.js
 import type { StepContext } from './assemble-step.js';
 import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
 import { Pairs } from './columns.js';
+import { engineModule } from './engine-module.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import { asyncRows, callPartition, mapBatches, mapPartition, where } from './partition-steps.js';
 import { persisted, type ShippedPersisted, type StoredBlocks } from './persistence/persisted.js';
@@ -215,7 +216,7 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'mapPartitions':
       return yield* mapPartition(chunks(), step.fn, step.withIndex ? [input.partition] : [], name);
     case 'module': {
-      const module = await import(new URL(`../${step.module}.js`, import.meta.url).href);
+      const module = await engineModule(step.module);
       const { report } = context;
       const about: StepContext = { name, report, partition: input.partition, fn: step.fn };
       const given = node.parents.length > 1 ? parts() : chunks();
@@ -308,9 +309,7 @@ async function* readSource(
   input: PartitionInput,
   { report, task, storage }: PartitionContext,
 ): Chunks {
-  const module: { readonly read: SourceReader<Chunk> } = await import(
-    new URL(`../${source.module}.js`, import.meta.url).href
-  );
+  const module: { readonly read: SourceReader<Chunk> } = await engineModule(source.module);
   const { blocks, directory } = task;
   const context: ReadContext = { report, blocks, storage, directory };
   yield* module.read(source.options, await loadSplit(input.split!, blocks), context);

@@ -1,5 +1,5 @@
 import './shared-modules.js';
-import { loadBundle } from '../executor/bundle.js';
+import { loadBundle, unloadBundle } from '../executor/bundle.js';
 import { decodeValue, encodeValue, restoreFunction, type ShippedFunction } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
@@ -10,6 +10,7 @@ import type { PartitionInput, ShuffleSpec, Step, Terminal } from '../scheduler/l
 import type { MapOutput } from '../scheduler/map-outputs.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
 import { type Chunks, rowsOf } from './chunks.js';
+import { engineModule } from './engine-module.js';
 import type { RowSink } from './fuse.js';
 import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
 import { slotMemory } from './memory/slot-memory.js';
@@ -147,7 +148,7 @@ class StageTasks implements PreparedProgram {
         return payload([sample.keys, sample.rows]);
       }
       case 'module': {
-        const module = await import(new URL(`../${terminal.module}.js`, import.meta.url).href);
+        const module = await engineModule(terminal.module);
         return module.consume(chunks(), terminal.parameters, context.task, input.partition);
       }
     }
@@ -209,9 +210,9 @@ function isShipped(value: unknown): value is ShippedFunction {
   return typeof value === 'object' && value !== null && 'source' in value && 'async' in value;
 }
 
-/** A slot evaluates a bundle once, however many stages use it. */
+/** A slot evaluates a bundle once, however many stages use it, and forgets it with the last application that does. */
 async function loadSharedBundle({ block, file }: { block: BlockRef; file: string }, slot: SlotContext): Promise<void> {
-  const id = `bundle:${block.sha256}`;
+  const id = `bundle:${block.scope}:${block.sha256}`;
   if (slot.residents.get(id)) return;
   const code = (await slot.blocks.get(block)).toString();
   try {
@@ -224,5 +225,5 @@ async function loadSharedBundle({ block, file }: { block: BlockRef; file: string
       stack,
     });
   }
-  slot.residents.set(id, block.scope, true);
+  slot.residents.set(id, block.scope, true, () => unloadBundle(block.sha256!));
 }
