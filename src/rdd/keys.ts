@@ -17,7 +17,7 @@ export function hashKey(key: unknown): number {
 
 export function hashNumber(key: number): number {
   if ((key | 0) === key) return mix(key | 0); // -0 too
-  double[0] = key === key ? key : Number.NaN;
+  double[0] = Number.isNaN(key) ? Number.NaN : key;
   return mix(words[0]! ^ Math.imul(words[1]!, 0x9e3779b1));
 }
 
@@ -84,7 +84,7 @@ function refused(key: unknown): Error {
  */
 export function compareKeys(a: any, b: any): number {
   if (typeof a === 'number' && typeof b === 'number')
-    return a < b ? -1 : a > b ? 1 : a === b ? 0 : +(a !== a) - +(b !== b);
+    return a < b ? -1 : a > b ? 1 : a === b ? 0 : +Number.isNaN(a) - +Number.isNaN(b);
   if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0;
   if (a === null || a === undefined || b === null || b === undefined) return rankOfNothing(a) - rankOfNothing(b);
   if (Array.isArray(a) && Array.isArray(b)) return compareArrays(a, b);

@@ -23,11 +23,13 @@ describe('docs/rdd.md', () => {
   it('says what its examples give', async () => {
     const guide = readFileSync(new URL('../../docs/rdd.md', import.meta.url), 'utf8');
     const examples = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join('\n');
-    // `await expression; // => value` becomes a comparison; all blocks are one program, as a reader reads them.
-    const program = examples.replace(
-      /^await ([\s\S]*?); \/\/ => (.*)$/gm,
-      (_, expression, value) => `check(await ${expression}, ${value});`,
-    );
+    // `await expression; // => value`, or `a.b; // => value`, becomes a comparison; all blocks are one program, as a reader reads them.
+    const program = examples
+      .replace(
+        /^await ((?:(?!;$)[\s\S])*?); \/\/ => (.*)$/gm,
+        (_, expression, value) => `check(await ${expression}, ${value});`,
+      )
+      .replace(/^([\w.]+); \/\/ => (.*)$/gm, (_, expression, value) => `check(${expression}, ${value});`);
     const { code } = await transform(`async (sc, csvFile, check) => {\n${program}\n}`, { loader: 'ts' });
     let checks = 0;
     const run = globalEval(code);

@@ -117,6 +117,19 @@ describe.each(['local[2]', 'local-cluster[2,1]'])('on %s', (master) => {
       );
     });
 
+    test('is what a large captured variable becomes, once while it holds the same', async () => {
+      const table = { factors: new Float64Array(300_000).fill(2) };
+      const before = run.blocks().length;
+      const warnings = () => run.of('warning').filter(({ message }) => message.includes('captures "table" of 2.3 MiB'));
+      const rdd = sc.range(0, 4, 1, 4).map((x) => x * table.factors[x]!);
+      expect(await rdd.collect()).toEqual([0, 2, 4, 6]);
+      expect(await rdd.filter((x) => x < table.factors.length).collect()).toEqual([0, 2, 4, 6]);
+      expect(run.blocks().length - before).toBe(1);
+      table.factors[3] = 10;
+      expect(await rdd.collect()).toEqual([0, 2, 4, 30]);
+      expect(warnings().length).toBe(2);
+    });
+
     test('what cannot travel is refused when it is made', () => {
       expect(() => sc.broadcast(sc)).toThrow('the SheafContext');
       expect(() => sc.broadcast({ rows: [sc.range(0, 1)] })).toThrow(/the value holds `rows\[0\]`, which is an RDD/);

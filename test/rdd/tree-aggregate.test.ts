@@ -20,14 +20,19 @@ const sum = (a: number, b: number) => a + b;
 
 describe('treeAggregate', () => {
   it.each([
-    // Spark's tree: partitions, depth, tasks of each stage.
-    [5, 2, [5]],
-    [16, 2, [16, 4]],
-    [64, 2, [64, 8]],
-    [64, 3, [64, 16, 4]],
-    [10, 1, [10]],
-  ])('of %i partitions in depth %i merges on executors', async (partitions, depth, stages) => {
-    expect(await sc.range(0, 1000, 1, partitions).treeAggregate(0, sum, sum, depth)).toBe(499_500);
+    // Spark's tree: partitions, depth, tasks of each stage; beside them, where one task computes a run of partitions.
+    [5, 2, [5], [5]],
+    [9, 2, [9, 3], [9, 3]],
+    [16, 2, [16, 4], [4]],
+    [64, 2, [64, 8], [8]],
+    [64, 3, [64, 4], [4]],
+    [10, 1, [10], [10]],
+  ])('of %i partitions in depth %i merges on executors', async (partitions, depth, stages, inPlace) => {
+    const rows = sc.range(0, 1000, 1, partitions);
+    expect(await rows.treeAggregate(0, sum, sum, depth)).toBe(499_500);
+    expect(tasks()).toEqual(inPlace);
+    events.length = 0;
+    expect(await rows.cache().treeAggregate(0, sum, sum, depth)).toBe(499_500);
     expect(tasks()).toEqual(stages);
   });
 

@@ -37,7 +37,7 @@ export class CombineTable {
     let place = hashNumber(key) & mask;
     for (let entry = places[place]!; entry !== 0; entry = places[place]!) {
       const found = this.#keys[entry - 1]!;
-      if (found === key || (found !== found && key !== key)) return entry - 1;
+      if (found === key || (Number.isNaN(found) && Number.isNaN(key))) return entry - 1;
       place = (place + 1) & mask;
     }
     this.#free = place;

@@ -30,7 +30,7 @@ function hashPlace(partitions: number): Place {
 
 /** The number of bounds below the key. @param mirror the last partition, when the greatest keys come first */
 function rangePlace(bounds: readonly unknown[], mirror: number | undefined): Place {
-  const numbers = bounds.every((bound) => typeof bound === 'number' && bound === bound)
+  const numbers = bounds.every((bound) => typeof bound === 'number' && !Number.isNaN(bound))
     ? Float64Array.from(bounds as number[])
     : undefined;
   return (key) => {
@@ -39,7 +39,7 @@ function rangePlace(bounds: readonly unknown[], mirror: number | undefined): Pla
     while (low < high) {
       const middle = (low + high) >>> 1;
       const below =
-        numbers && typeof key === 'number' && key === key
+        numbers && typeof key === 'number' && !Number.isNaN(key)
           ? numbers[middle]! < key
           : compareKeys(bounds[middle], key) < 0;
       if (below) low = middle + 1;

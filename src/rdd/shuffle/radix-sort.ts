@@ -32,7 +32,7 @@ export function orderOfNumbers(keys: Float64Array, descending = false): Uint32Ar
 }
 
 function compareNumbers(a: number, b: number): number {
-  if (a !== a || b !== b) return +(a !== a) - +(b !== b);
+  if (Number.isNaN(a) || Number.isNaN(b)) return +Number.isNaN(a) - +Number.isNaN(b);
   return a - b;
 }
 
@@ -46,8 +46,8 @@ function sortableWords(keys: Float64Array, descending: boolean): [Uint32Array, U
     const key = keys[i]!;
     const top = key === 0 ? 0 : bits[2 * i + 1]!;
     const flip = top >> 31; // all ones where negative
-    low[i] = (key === key ? bits[2 * i]! ^ flip : -1) ^ inverted;
-    high[i] = (key === key ? top ^ (flip | 0x80000000) : -1) ^ inverted;
+    low[i] = (Number.isNaN(key) ? -1 : bits[2 * i]! ^ flip) ^ inverted;
+    high[i] = (Number.isNaN(key) ? -1 : top ^ (flip | 0x80000000)) ^ inverted;
   }
   return [low, high];
 }
