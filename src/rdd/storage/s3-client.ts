@@ -23,6 +23,8 @@ export function connectS3(settings: StorageSettings['s3'] = {}): Promise<S3Conne
 }
 
 async function open({ endpoint, region, pathStyle, anonymous }: NonNullable<StorageSettings['s3']>) {
+  // Which Node it runs on is the lock file's business: the client would warn of its own plans in every slot.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const s3 = await import('@aws-sdk/client-s3');
   const { AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   const client = new s3.S3Client({

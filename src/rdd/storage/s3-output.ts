@@ -94,7 +94,7 @@ export class S3Output implements Output {
       throw error;
     }
     await this.#delete([...old].filter((key) => key !== success && !shown.includes(key)));
-    const marker = new s3.PutObjectCommand({ Bucket: this.#bucket, Key: success, Body: '' });
+    const marker = new s3.PutObjectCommand({ Bucket: this.#bucket, Key: success, Body: Buffer.alloc(0) });
     await client.send(marker).catch((error) => {
       throw s3Error(this.spec.path, error, 'written');
     });
