@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { parseProperties, type Settings } from '../scheduler/conf.js';
 import type { Screen } from './progress.js';
 
-interface SubmitFlags {
+export interface SubmitFlags {
   readonly master?: string;
   readonly name?: string;
   readonly conf: Record<string, string>;
@@ -100,7 +100,7 @@ function show(result: unknown, json: boolean | undefined, print: (text: string) 
 }
 
 /** @throws Error for a bad flag or properties file */
-function settingsOf(flags: SubmitFlags, job: string): Settings[] {
+export function settingsOf(flags: SubmitFlags, job: string): Settings[] {
   if (flags.deployMode !== 'client')
     throw new Error(`--deploy-mode ${flags.deployMode} is not known; the driver runs here (client)`);
   const fromFlags = {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { DRIVER_ONLY } from '../../protocol/driver-only.js';
 import type { Json } from '../../protocol/json.js';
 import type { LineageNode, Step, Terminal } from '../../scheduler/lineage.js';
@@ -39,6 +40,11 @@ export abstract class RddBase<T> {
   /** The lineage, this RDD first: operators, where they were called, numbers of partitions as far as they are planned. */
   toDebugString(): string {
     return debugString(this.node);
+  }
+
+  /** What `console.log` shows: not all that hangs on the context. */
+  [inspect.custom](): string {
+    return `${this.constructor.name}[${this.id}] ${this.node.name}`;
   }
 
   /** The RDD of another node; families know the class by its type only, so that modules have no circle. */
