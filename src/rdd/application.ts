@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { BlockFiles } from '../executor/block-files.js';
-import { type Handle, prepareShipping } from '../executor/closure/index.js';
+import { type Handle, type LargeCapture, prepareShipping } from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { startCluster } from '../scheduler/cluster.js';
 import { Conf, type Settings, settingsFromEnvironment } from '../scheduler/conf.js';
@@ -88,6 +88,7 @@ async function open(
     storage: storageSettings(conf),
     executors: () => tasks.executors().length,
     warn: (message: string) => bus.emit({ event: 'warning', message }),
+    capture: (capture: LargeCapture, operator: string) => broadcasts.capture(capture, operator),
     distribute: (handles: Iterable<Handle>) => broadcasts.distribute(handles),
   };
   const dag = new DagScheduler(tasks, blocks, (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping));

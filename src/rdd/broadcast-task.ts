@@ -49,6 +49,7 @@ const known = new WeakValues<TaskBroadcast>();
 /** Called once, by what runs tasks. */
 export function provideTaskBroadcasts(): void {
   provideHandles('broadcast', taskBroadcast);
+  provideHandles('captured-broadcast', (reference: BroadcastReference) => taskBroadcast(reference).value as object);
 }
 
 function taskBroadcast({ id, made }: BroadcastReference): TaskBroadcast {

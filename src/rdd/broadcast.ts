@@ -69,6 +69,14 @@ export class Broadcast<T> implements Handle {
   }
 }
 
+/** A large variable that functions captured: they get the value itself. */
+export class CapturedBroadcast<T> extends Broadcast<T> {
+  override [HANDLE](): HandleReference | Refusal {
+    const handle = super[HANDLE]();
+    return 'noun' in handle ? handle : { ...handle, kind: 'captured-broadcast' };
+  }
+}
+
 const known = new WeakValues<Broadcast<unknown>>();
 
 provideHandles('broadcast', ({ id, made }: BroadcastReference) => {

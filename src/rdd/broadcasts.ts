@@ -1,10 +1,11 @@
-import { encodeValue, type Handle } from '../executor/closure/index.js';
+import { createHash } from 'node:crypto';
+import { encodeValue, type Handle, type LargeCapture } from '../executor/closure/index.js';
 import type { BlockLocation, BlockRef, Blocks, CopiedBlock } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import { HOST_SEAT } from '../protocol/task.js';
 import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { slotKey } from '../scheduler/task-set.js';
-import { Broadcast, type BroadcastHolders } from './broadcast.js';
+import { Broadcast, type BroadcastHolders, CapturedBroadcast } from './broadcast.js';
 import { aliveHolders, nextRound, wanting } from './broadcast-copies.js';
 import type { BroadcastReference, ShippedBroadcast } from './broadcast-task.js';
 import { WeakValues } from './weak-values.js';
@@ -30,6 +31,8 @@ export class Broadcasts implements BroadcastHolders {
   readonly #states = new Map<string, State>();
   /** A broadcast that nothing refers to can be used by nobody. */
   readonly #handles = new WeakValues<Broadcast<unknown>>((id) => this.destroy(id));
+  /** Of large captured variables, with the SHA-256 of what they held. */
+  readonly #captured = new WeakMap<object, { readonly sha256: string; readonly broadcast: Broadcast<object> }>();
   #made = 0;
   #rounds = 0;
 
@@ -43,17 +46,42 @@ export class Broadcasts implements BroadcastHolders {
 
   /** @param made `broadcast at job.ts:12` @throws ClosureError for a value that cannot travel */
   make<T>(value: T, made: string): Broadcast<T> {
-    const scope = `${this.app}/broadcast-${this.#made++}`;
     const inside = new Set<string>();
     const bytes = encodeValue(value, (handle) => handle instanceof Broadcast && inside.add(handle.id));
+    const reference = this.#keep(bytes, made, [...inside]);
+    return this.#handle(new Broadcast(reference, value, this));
+  }
+
+  /**
+   * The broadcast that a large captured variable becomes: the same one while the same object holds the same, so that stages
+   * which capture it again do not send it again.
+   */
+  capture({ name, value, bytes }: LargeCapture, operator: string): Broadcast<object> {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const known = this.#captured.get(value);
+    if (known?.sha256 === sha256) return known.broadcast;
+    const size = `${(bytes.length / 2 ** 20).toFixed(1)} MiB`;
+    const message = `${operator} captures "${name}" of ${size}: it becomes a broadcast, which functions share; sc.broadcast("${name}") makes one that can be dropped when it has served`;
+    this.tasks.bus.emit({ event: 'warning', message });
+    const reference = this.#keep(bytes, `broadcast of "${name}", captured by ${operator},`, []);
+    const broadcast = this.#handle(new CapturedBroadcast(reference, value, this));
+    this.#captured.set(value, { sha256, broadcast });
+    return broadcast;
+  }
+
+  #handle<B extends Broadcast<any>>(broadcast: B): B {
+    this.#handles.set(broadcast.id, broadcast);
+    return broadcast;
+  }
+
+  #keep(bytes: Buffer, made: string, inside: readonly string[]): BroadcastReference {
+    const scope = `${this.app}/broadcast-${this.#made++}`;
     const reference = { id: scope, made };
     const block = this.blocks.put('value', scope, bytes, { code: true });
     block.catch(() => {}); // told to whoever needs the block
     const rest = { holders: [], distributing: Promise.resolve() };
-    this.#states.set(scope, { reference, scope, block, inside: [...inside], ...rest });
-    const broadcast = new Broadcast(reference, value, this);
-    this.#handles.set(scope, broadcast);
-    return broadcast;
+    this.#states.set(scope, { reference, scope, block, inside, ...rest });
+    return reference;
   }
 
   /**

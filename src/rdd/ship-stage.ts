@@ -1,4 +1,10 @@
-import { encodeValue, type Handle, type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import {
+  encodeValue,
+  type Handle,
+  type LargeCapture,
+  type ShippedFunction,
+  shipFunction,
+} from '../executor/closure/index.js';
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { type Persisted, STORAGE_LEVELS } from '../protocol/storage.js';
 import type { ProgramRef } from '../protocol/task.js';
@@ -20,7 +26,9 @@ export interface Shipping {
   /** Number of executors there are now. */
   readonly executors: () => number;
   readonly warn: (text: string) => void;
-  /** Brings the broadcasts that a stage's functions captured to all hosts. */
+  /** What large captured variables travel as. */
+  readonly capture: (capture: LargeCapture, operator: string) => Handle;
+  /** Brings the broadcasts that a stage's functions use to all hosts. */
   readonly distribute: (handles: Iterable<Handle>) => Promise<readonly ShippedBroadcast[]>;
 }
 
@@ -34,7 +42,11 @@ export async function shipStage(
 ): Promise<ProgramRef> {
   const handles = new Set<Handle>();
   const ship: Ship = (fn, operator) => {
-    const result = shipFunction(fn, { operator, onHandle: (handle) => handles.add(handle) });
+    const result = shipFunction(fn, {
+      operator,
+      onHandle: (handle) => handles.add(handle),
+      share: (capture) => options.capture(capture, operator),
+    });
     for (const { name, bytes } of result.large ?? [])
       options.warn(
         `${operator} captures "${name}" of ${(bytes / 2 ** 20).toFixed(1)} MiB: it travels with every stage that uses it`,
@@ -66,13 +78,18 @@ export async function shipStage(
     broadcasts: await options.distribute(handles),
   };
   const parameters = await blocks.put(scope, scope, encodeValue(travelling), { code: true });
-  return { module: 'rdd/stage-program', parameters };
+  const program = { module: 'rdd/stage-program', parameters };
+  handlesOf.set(program, handles);
+  return program;
 }
 
 /** A copy is wanted where there is somebody to hold it. */
 function shippedPersisted(persisted: Persisted, executors: number): ShippedPersisted {
   return { ...persisted, replicate: executors > 1 && STORAGE_LEVELS[persisted.level].replicas > 1 };
 }
+
+/** Whoever runs a program holds it, and so what it needs: handles that nobody holds are dropped everywhere. */
+const handlesOf = new WeakMap<ProgramRef, ReadonlySet<Handle>>();
 
 type Ship = (fn: AnyFunction, operator: string) => ShippedFunction;
 

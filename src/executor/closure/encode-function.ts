@@ -222,6 +222,8 @@ export class FunctionEncoder {
     const partial = found && this.#members(value, use, script.imports.get(name)?.name === '*');
     if (partial) encoder.put(code.values, slot, partial, label);
     else encoder.put(code.values, slot, value, label);
+    const uncopied = typeof value === 'object' && value !== null && code.values[slot] === value;
+    if (uncopied) encoder.plainCaptures.set(value, name);
   }
 
   /** What the script, or the bundle, imports from a package; the variable is known to be of module scope. */

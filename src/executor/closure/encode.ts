@@ -32,11 +32,17 @@ export class Encoder {
   readonly trail: string[] = [];
   /** Met on the way. */
   readonly handles: Handle[] = [];
+  /** Captured objects that are plain data, with the name of a variable that has each. */
+  readonly plainCaptures = new Map<object, string>();
 
-  /** @param subject how messages name what is being encoded: `map: the function`; its place is added when it is known. */
+  /**
+   * @param subject how messages name what is being encoded: `map: the function`; its place is added when it is known.
+   * @param standIns handles that travel in place of objects
+   */
   constructor(
     public subject: string,
     readonly verb: 'captures' | 'holds',
+    readonly standIns: ReadonlyMap<object, Handle> = new Map(),
   ) {
     this.#functions = new FunctionEncoder(this);
   }
@@ -103,7 +109,8 @@ export class Encoder {
     const known = this.#indices.get(value);
     if (known !== undefined || this.#copies.has(value)) return known;
     if (types.isModuleNamespaceObject(value)) return undefined;
-    if (isHandle(value)) return this.#handle(value);
+    const handle = isHandle(value) ? value : this.standIns.get(value);
+    if (handle) return this.#handle(handle, value);
     const path = globalPath(value);
     if (path) return this.add({ kind: 'global', path: encodePath(path) }, value);
     if (value instanceof URL) return this.add({ kind: 'url', href: value.href }, value);
@@ -117,10 +124,10 @@ export class Encoder {
     return builtin && this.add(builtin, value);
   }
 
-  #handle(value: Handle): number {
-    const to = value[HANDLE]();
+  #handle(handle: Handle, value: object): number {
+    const to = handle[HANDLE]();
     if ('noun' in to) this.refuse(to);
-    this.handles.push(value);
+    this.handles.push(handle);
     return this.add({ kind: 'handle', to }, value);
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HANDLE, type Handle, provideHandles } from './handles.js';
-import { ClosureError, decodeValue, encodeValue, restoreFunction, shipFunction } from './index.js';
+import { ClosureError, decodeValue, encodeValue, type LargeCapture, restoreFunction, shipFunction } from './index.js';
 
 const there = new Map<string, object>();
 provideHandles('test', (id: string) => {
@@ -50,6 +50,23 @@ describe('a handle', () => {
     expect(() => shipFunction(() => ended)).toThrow(
       /captures `ended`, which is a handle that has ended .*: make a new/,
     );
+  });
+
+  it('may travel for large captured data, and for nothing else', () => {
+    const large = { values: new Float64Array(200_000) };
+    const small = [1, 2];
+    const [withMethod, offered] = [{ large: 'x'.repeat(2 << 20), at: () => 0 }, [] as LargeCapture[]];
+    const fn = () => [large, small, withMethod.large.length, withMethod.at()];
+    const share = (capture: LargeCapture) => {
+      offered.push(capture);
+      return new Thing();
+    };
+    const shipped = shipFunction(fn, { share });
+    expect(offered.map(({ name, value }) => [name, value])).toEqual([['large', large]]);
+    expect(decodeValue(offered[0]!.bytes)).toEqual(large);
+    expect(restoreFunction(shipped)()).toEqual([{ found: 'a' }, [1, 2], 2 << 20, 0]);
+    expect(shipped.large).toEqual([{ name: 'withMethod', bytes: expect.any(Number) }]);
+    expect((restoreFunction(shipFunction(fn, { share: () => undefined })) as typeof fn)()[0]).toEqual(large);
   });
 
   it('of an unknown kind is an error where it arrives', () => {

@@ -12,7 +12,7 @@ export { HANDLE, type Handle, type HandleReference, provideHandles } from './han
 export { provideModule } from './modules.js';
 export { prepareShipping } from './prepare.js';
 
-/** A captured variable above this size should be a broadcast: it travels with every copy of the function. */
+/** A captured variable above this size should not travel with every copy of the function. */
 const LARGE_BYTES = 1 << 20;
 
 /** A function as data: `v8.serialize` and structured clone take it, so it can stand inside a program block. */
@@ -28,6 +28,23 @@ export interface ShippedFunction {
   readonly large?: readonly { readonly name: string; readonly bytes: number }[];
 }
 
+/** A captured variable of plain data, of more than 1 MiB. */
+export interface LargeCapture {
+  readonly name: string;
+  readonly value: object;
+  /** The value, as `encodeValue` encodes it. */
+  readonly bytes: Buffer;
+}
+
+export interface ShipOptions {
+  /** For messages: `map at job.ts:12`. */
+  readonly operator?: string;
+  /** Told of every handle that the function takes along. */
+  readonly onHandle?: (handle: Handle) => void;
+  /** Gives a handle that travels instead of a large capture, and whose reference becomes the value itself. Default: none does. */
+  readonly share?: (capture: LargeCapture) => Handle | undefined;
+}
+
 /**
  * Turns a function, with all it captures, into data. Captured values are read at this moment; a later change is not seen.
  * Functions, classes and imports of a bundled job's module scope are found in the executor's copy of the bundle; packages and
@@ -39,13 +56,17 @@ export interface ShippedFunction {
  * ```
  * @throws ClosureError naming the variable, the function and its place, and what to do, for what cannot be sent.
  */
-export function shipFunction(
-  fn: AnyFunction,
-  options: { operator?: string; onHandle?: (handle: Handle) => void } = {},
-): ShippedFunction {
-  const encoder = new Encoder(options.operator ? `${options.operator}: the function` : 'the function', 'captures');
-  const bytes = encoder.encode(fn);
-  if (options.onHandle) encoder.handles.forEach(options.onHandle);
+export function shipFunction(fn: AnyFunction, options: ShipOptions = {}): ShippedFunction {
+  const { operator, onHandle, share } = options;
+  const subject = operator ? `${operator}: the function` : 'the function';
+  let encoder = new Encoder(subject, 'captures');
+  let bytes = encoder.encode(fn);
+  const standIns = share && bytes.length > LARGE_BYTES ? shared(encoder, share) : undefined;
+  if (standIns?.size) {
+    encoder = new Encoder(subject, 'captures', standIns);
+    bytes = encoder.encode(fn);
+  }
+  if (onHandle) encoder.handles.forEach(onHandle);
   const where = encoder.where?.replace(/:\d+$/, '');
   const large = bytes.length > LARGE_BYTES ? largeCaptures(encoder) : undefined;
   return {
@@ -97,4 +118,14 @@ function largeCaptures({ graph }: Encoder): { name: string; bytes: number }[] {
         if (bytes > LARGE_BYTES) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
       });
   return [...sizes].map(([name, bytes]) => ({ name, bytes }));
+}
+
+function shared({ plainCaptures }: Encoder, share: NonNullable<ShipOptions['share']>): Map<object, Handle> {
+  const standIns = new Map<object, Handle>();
+  for (const [value, name] of plainCaptures) {
+    const bytes = serialize(value);
+    const handle = bytes.length > LARGE_BYTES ? share({ name, value, bytes }) : undefined;
+    if (handle) standIns.set(value, handle);
+  }
+  return standIns;
 }
