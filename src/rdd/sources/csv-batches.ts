@@ -2,8 +2,20 @@ import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 import { ARROW_TYPES, type ColumnBuilder, columnBuilder } from './csv-columns.js';
 import { groupNames, pathValues } from './csv-path.js';
-import { PathColumn } from './csv-path-columns.js';
+import { PathColumn, pathColumnType } from './csv-path-columns.js';
 import type { CsvReaderOptions } from './csv-reader.js';
+
+const pathNames = ({ pathColumns }: CsvReaderOptions) =>
+  pathColumns ? groupNames(new RegExp(pathColumns.pattern, pathColumns.flags)) : [];
+
+/** The columns of the file, then those of its path. */
+export function csvSchema(options: CsvReaderOptions): Schema {
+  const types = options.pathColumns?.types ?? {};
+  return new Schema([
+    ...options.columns.map(({ name, type }) => new Field(name, ARROW_TYPES[type](), true)),
+    ...pathNames(options).map((name, k) => new Field(name, pathColumnType(types[name] ?? 'utf8', k), false)),
+  ]);
+}
 
 /**
  * Cuts chunks (columns in the order of the options, then the file's number) into record batches. All batches of a split
@@ -23,15 +35,11 @@ export class BatchBuilder {
     this.#limit = batch === 'file' ? Number.POSITIVE_INFINITY : batch;
     this.#columns = columns.map(({ type }) => columnBuilder(type));
     this.#values = new Map(pathColumns ? paths.map((path) => [path, pathValues(pathColumns, path)]) : []);
-    const names = pathColumns ? groupNames(new RegExp(pathColumns.pattern, pathColumns.flags)) : [];
-    this.#pathColumns = names.map((name, k) => {
+    this.#pathColumns = pathNames(options).map((name, k) => {
       const values = [...this.#values.values()].map((groups) => groups[name]!);
       return { name, column: new PathColumn(pathColumns!.types[name] ?? 'utf8', values, k) };
     });
-    this.schema = new Schema([
-      ...columns.map(({ name, type }) => new Field(name, ARROW_TYPES[type](), true)),
-      ...this.#pathColumns.map(({ name, column }) => new Field(name, column.type, false)),
-    ]);
+    this.schema = csvSchema(options);
   }
 
   /** One flag a row of the chunk that holds a cell outside its column's type; undefined when there is none. */

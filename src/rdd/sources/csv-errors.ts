@@ -7,14 +7,18 @@ export interface CsvExpectation {
   readonly delimiter: string;
   readonly header: boolean;
   readonly nullValues: readonly string[];
+  /** Whether the types were found in the data. */
+  readonly detected: boolean;
   /** Cells a record must have. */
   readonly width: number;
   /** The columns that are read, with their place in the file. */
   readonly columns: readonly { readonly name: string; readonly type: ColumnType; readonly position: number }[];
 }
 
-const WHAT_TO_DO =
-  "Correct it, give the column another type, add the text to nullValues, or leave such rows out with badRows: 'drop'.";
+function whatToDo({ detected }: CsvExpectation): string {
+  const infer = detected ? "detect types over all rows with infer: 'all', " : '';
+  return `Correct it, give the column another type in \`columns\`, ${infer}add the text to nullValues, or leave such rows out with badRows: 'drop'.`;
+}
 
 /**
  * Reads a file that was refused and says what is wrong first, and where; undefined when nothing is found.
@@ -38,7 +42,7 @@ export function firstBadCell(
       const text = fields[position]!;
       if (expected.nullValues.includes(text) || COLUMN_TYPES[type].accepts(text)) continue;
       return new SourceError(
-        `${path}, line ${linesBefore + lines[position]!}, column "${name}": ${quote(text)} is not ${COLUMN_TYPES[type].noun} (${type}). ${WHAT_TO_DO}`,
+        `${path}, line ${linesBefore + lines[position]!}, column "${name}": ${quote(text)} is not ${COLUMN_TYPES[type].noun} (${type}). ${whatToDo(expected)}`,
       );
     }
   }

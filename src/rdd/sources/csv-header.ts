@@ -9,16 +9,17 @@ import { SourceError } from './source.js';
 export function columnNames(path: string, delimiter: string, header: boolean): string[] | undefined {
   const record = csvRecords(path, delimiter).next().value as CsvRecord | undefined;
   if (record && isBlank(record) && [...csvRecords(path, delimiter)].every(isBlank)) return undefined;
-  return record && named(record, header);
+  return record && namesOf(record.fields, header);
 }
 
 /** The same from the bytes of a file's first record, which is not blank. */
 export function namesIn(bytes: Uint8Array, delimiter: string, header: boolean): string[] {
   const scanner = new CsvScanner(delimiter);
-  return named([...scanner.push(bytes), ...scanner.end()][0]!, header);
+  return namesOf([...scanner.push(bytes), ...scanner.end()][0]!.fields, header);
 }
 
-function named({ fields }: CsvRecord, header: boolean): string[] {
+/** The same from the cells of a file's first record. */
+export function namesOf(fields: readonly string[], header: boolean): string[] {
   return fields.map((name, k) => (header && name !== '' ? name : `column${k}`));
 }
 

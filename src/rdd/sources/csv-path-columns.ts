@@ -9,14 +9,11 @@ export class PathColumn {
 
   /** @param values of all files of the split @param id of the dictionary, equal for equal columns of all splits */
   constructor(type: PathColumnType, values: readonly (string | number)[], id: number) {
-    if (type !== 'utf8') {
-      this.type = type === 'int32' ? new Int32() : new Float64();
-      return;
-    }
+    this.type = pathColumnType(type, id);
+    if (type !== 'utf8') return;
     const distinct = [...new Set(values as string[])];
     this.#codes = new Map(distinct.map((text, code) => [text, code]));
     this.#dictionary = vectorFromArray(distinct, new Utf8());
-    this.type = new Dictionary(new Utf8(), new Int32(), id);
   }
 
   data(value: string | number, rows: number): Data {
@@ -37,4 +34,9 @@ export class PathColumn {
       dictionary: this.#dictionary,
     } as any);
   }
+}
+
+export function pathColumnType(type: PathColumnType, id: number): PathColumn['type'] {
+  if (type === 'utf8') return new Dictionary(new Utf8(), new Int32(), id);
+  return type === 'int32' ? new Int32() : new Float64();
 }

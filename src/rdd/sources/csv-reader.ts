@@ -9,7 +9,7 @@ import { firstBadCell } from './csv-errors.js';
 import { columnNames, namesIn, positions } from './csv-header.js';
 import type { PathColumns } from './csv-path.js';
 import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js';
-import { newlines } from './csv-split.js';
+import { hasOddQuotes, newlines } from './csv-split.js';
 import type { ColumnType } from './csv-types.js';
 import { connect } from './duckdb.js';
 import { type ReadContext, SourceError, type SourceReader, type SourceSplit, type SourceUnit } from './source.js';
@@ -23,6 +23,9 @@ export interface CsvReaderOptions {
   readonly badRows: 'error' | 'drop';
   readonly pathColumns?: PathColumns;
   readonly batch: 'file' | number;
+  readonly multiline: boolean;
+  /** Whether the types were found in the data. */
+  readonly detected: boolean;
 }
 
 /** A query costs about 3 ms, so files of one layout share it; few enough that reading again after an error is cheap. */
@@ -132,7 +135,7 @@ async function* readGroup(
   const layout = group.find((file) => file.layout)?.layout;
   let current = 0;
   if (layout) {
-    using scratch = group[0]!.piece && (await cutOut(group[0]!, context));
+    using scratch = group[0]!.piece && (await cutOut(group[0]!, options, context));
     const header = options.header || scratch?.headed === true;
     const paths = scratch ? [scratch.path] : group.map(({ copy }) => copy!.path);
     const explain = (error: Error) =>
@@ -205,14 +208,22 @@ function fileIn(error: Error, group: readonly CsvFile[], paths: readonly string[
  * A piece as a file of its own, because DuckDB reads whole files; removed when it has been read. A later piece is headed
  * by the file's first record, header or not, so that its kind of newline is recognised from the same one.
  */
-async function cutOut({ path, piece }: CsvFile, { directory, storage }: ReadContext) {
+async function cutOut({ path, piece }: CsvFile, { multiline }: CsvReaderOptions, { directory, storage }: ReadContext) {
   const { start, end, second } = piece!;
   const folder = await mkdtemp(join(directory, 'csv-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const copy = join(folder, 'piece.csv');
   try {
     if (start > 0) await appendFile(copy, await storage.readRange(path, 0, second));
-    for await (const bytes of storage.openStream(path, start, end)) await appendFile(copy, bytes);
+    let odd = false;
+    for await (const bytes of storage.openStream(path, start, end)) {
+      await appendFile(copy, bytes);
+      if (!multiline && hasOddQuotes(bytes)) odd = !odd;
+    }
+    if (odd)
+      throw new SourceError(
+        `${path}: a quoted cell holds a newline, at an end of the bytes from ${start} to ${end}; read it with multiline: true`,
+      );
   } catch (error) {
     remove();
     throw error;

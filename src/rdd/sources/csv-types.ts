@@ -13,7 +13,7 @@ interface TypeInfo {
   readonly accepts: (text: string) => boolean;
 }
 
-const NUMBER = /^\s*[+-]?((\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$/i;
+export const NUMBER = /^\s*[+-]?((\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$/i;
 const numberWithin = (fits: (value: number) => boolean) => (text: string) =>
   NUMBER.test(text) && fits(Number(text.replaceAll('_', '')));
 
@@ -42,10 +42,3 @@ export const COLUMN_TYPES: Record<ColumnType, TypeInfo> = {
     accepts: (text) => /^\s*(true|false|t|f|yes|no|y|n|1|0)\s*$/i.test(text),
   },
 };
-
-/** What detection makes of a type that DuckDB found. Dates and times stay text. */
-export function detectedType(duck: string): ColumnType {
-  if (/^(BIGINT|INTEGER|SMALLINT|TINYINT)$/.test(duck)) return 'integer';
-  if (/^(DOUBLE|FLOAT|DECIMAL.*)$/.test(duck)) return 'float64';
-  return duck === 'BOOLEAN' ? 'bool' : 'utf8';
-}

@@ -200,6 +200,20 @@ describe('csv: large files in pieces', () => {
     expect(rows.map((row) => row.id)).toEqual([...Array(100).keys(), 0, ...Array(100).keys()]);
   });
 
+  it('cuts at newlines without reading the file first, where no cell holds one', async () => {
+    const plain = file('a.csv', `id,text\n${Array.from({ length: 300 }, (_, id) => `${id},"a ""b"", c"\n`).join('')}`);
+    const options: CsvOptions = { columns: { id: 'int32', text: 'utf8' }, multiline: false };
+    for (const unitBytes of [200, 3000]) {
+      const { rows, units } = await load(plain, { ...options, unitBytes }, 3);
+      expect(rows).toEqual(Array.from({ length: 300 }, (_, id) => ({ id, text: 'a "b", c' })));
+      expect(units.length).toBeGreaterThan(1);
+    }
+    const multiline = file('b.csv', content(300));
+    await expect(load(multiline, { ...options, unitBytes: 1 })).rejects.toThrow(
+      `${multiline}: a quoted cell holds a newline`,
+    );
+  });
+
   it('counts lines from the top of the file', async () => {
     const path = file('a.csv', `${content(50)}oops,end\n${content(50).slice(8)}`);
     const line = content(50).split('\n').length;
@@ -291,11 +305,67 @@ describe('csv: detected schema', () => {
     expect(rows[1]).toEqual({ column0: 1, n: 2, f: 2, t: 'y', b: false });
   });
 
-  it('refuses a column that turns from numbers to text in the last file', async () => {
-    file('d/a.csv', 'n,t\n1,x\n2,y\n');
-    const last = file('d/b.csv', 'n,t\n3,z\nfour,z\n');
-    await expect(load(join(directory, 'd'))).rejects.toThrow(
-      `${last}, line 3, column "n": "four" is not a whole number of at most 2^53 (integer)`,
+  it('widens a column that turns from numbers to text in the last row of the last of hundreds of files', async () => {
+    for (let k = 0; k < 300; k++) file(`d/${String(k).padStart(3, '0')}.csv`, `n,f,t\n${`${k},1,x\n`.repeat(2000)}`);
+    file('d/999.csv', `t,n,f\n${'x,1,2\n'.repeat(20_000)}x,four,0.5\n`);
+    const { fields } = await csvSource(join(directory, 'd')).schema!();
+    expect(fields.map(({ name, type }) => `${name}: ${type}`)).toEqual(['n: Utf8', 'f: Float64', 't: Utf8']);
+    const rows = (await load([join(directory, 'd/000.csv'), join(directory, 'd/999.csv')], { columns: ['n', 'f'] }, 3))
+      .rows;
+    expect([rows.length, rows[0], rows.at(-1)]).toEqual([22_001, { n: '0', f: 1 }, { n: 'four', f: 0.5 }]);
+  });
+
+  it("sees every row with infer: 'all'; else a cell that no sample held is refused, with what to do", async () => {
+    const row = `1,"a ""b""\n",${'.'.repeat(200)}\n`;
+    const path = file('a.csv', `n,t,pad\n${row.repeat(11_000)}odd,x,y\n${row.repeat(11_000)}`);
+    await expect(load(path)).rejects.toThrow(
+      `${path}, line 22002, column "n": "odd" is not a whole number of at most 2^53 (integer). Correct it, give the column another type in ` +
+        "`columns`, detect types over all rows with infer: 'all', add the text to nullValues, or leave such rows out with badRows: 'drop'.",
+    );
+    const { fields } = await csvSource(path, { infer: 'all' }).schema!();
+    expect(fields.map(({ type }) => String(type))).toEqual(['Utf8', 'Utf8', 'Utf8']);
+  });
+
+  it('reads the end of a large file aright though it begins within a quoted cell', async () => {
+    const row = '1,"1,2,3\n4,5,6\n7,8,9\n"\n';
+    const path = file('a.csv', `n,t\n${row.repeat(200_000)}`);
+    const { fields } = await csvSource(path).schema!();
+    expect(fields.map(({ type }) => String(type))).toEqual(['Float64', 'Utf8']);
+  });
+
+  it.each([
+    ['1,2', 'integer'],
+    [' 1,+2', 'integer'],
+    ['1,9007199254740993', 'int64'],
+    ['1,99999999999999999999', 'utf8'],
+    ['1,1e3', 'float64'],
+    ['9007199254740993,.5', 'float64'],
+    ['1,nan', 'float64'],
+    ['true,FALSE', 'bool'],
+    ['true,1', 'utf8'],
+    ['1,1_000', 'utf8'],
+    ['1,2024-01-02', 'utf8'],
+    [',', 'utf8'],
+  ])('takes the cells %s for %s', async (cells, type) => {
+    const path = file(
+      'a.csv',
+      `x,y\n${cells
+        .split(',')
+        .map((cell) => `${cell},0\n`)
+        .join('')}`,
+    );
+    expect(((await load(path)).source.options as any).columns[0]).toEqual({ name: 'x', type });
+  });
+
+  it('detects the types of the wanted columns only, and those of the path are known too', async () => {
+    const path = file('run_7/a.csv', 'a,b,c\n1,x,2\n');
+    const source = csvSource(path, { columns: ['c'], pathColumns: /run_(?<run>\d)/, pathTypes: { run: 'int32' } });
+    expect((await source.schema!()).fields.map(({ name, type }) => `${name}: ${type}`)).toEqual([
+      'c: Float64',
+      'run: Int32',
+    ]);
+    await expect(load(path, { columns: ['d'] })).rejects.toThrow(
+      `${path}: there is no column "d". The file has "a", "b", "c"`,
     );
   });
 

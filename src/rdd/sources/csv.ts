@@ -1,21 +1,26 @@
-import { tmpdir } from 'node:os';
+import type { Schema } from 'apache-arrow';
 import type { Json } from '../../protocol/json.js';
+import { mapOrdered } from '../map-ordered.js';
 import { isGzip } from '../storage/names.js';
 import { type FileEntry, openStorage, type Storage } from '../storage/storage.js';
-import { columnNames } from './csv-header.js';
+import { csvSchema } from './csv-batches.js';
+import { detectColumns } from './csv-detect.js';
 import { groupNames, type PathColumnType, pathValues } from './csv-path.js';
 import type { CsvReaderOptions } from './csv-reader.js';
-import { recordStarts } from './csv-split.js';
-import { COLUMN_TYPES, type ColumnType, detectedType } from './csv-types.js';
-import { connect, sqlList, sqlPath, sqlText } from './duckdb.js';
-import { type Source, SourceError, type SourceUnit } from './source.js';
+import { lineStarts, recordStarts } from './csv-split.js';
+import { COLUMN_TYPES, type ColumnType } from './csv-types.js';
+import type { Infer } from './sample.js';
+import { checkedUnitBytes, requireBadRows, requireInfer, type Source, SourceError, type SourceUnit } from './source.js';
 
 export interface CsvOptions {
   /**
-   * The columns to read, with their types; no other column is converted. Without it all columns of the first file that
-   * is not empty, with types detected once in its first 20,480 rows: whole numbers, floats (`float64`), booleans, text.
+   * The columns to read, with their types, or names of columns whose types are detected; no other column is converted.
+   * Default: all columns of the first file that is not empty, with detected types: whole numbers, floats (`float64`), booleans,
+   * text, and whatever holds all that is seen where rows differ.
    */
-  readonly columns?: Readonly<Record<string, ColumnType>>;
+  readonly columns?: Readonly<Record<string, ColumnType>> | readonly string[];
+  /** Where types are looked for when they are not given. Default `sample`. */
+  readonly infer?: Infer;
   /** Whether the first row holds names. Default true. Without one, `columns` names the columns from the left. */
   readonly header?: boolean;
   /** One ASCII character. Default `,`, or a tab for `.tsv`. */
@@ -32,8 +37,16 @@ export interface CsvOptions {
   readonly batch?: 'file' | number;
   /** Bytes of a piece: larger files are read in several, unless `batch` is `'file'`. Default 16 MiB. */
   readonly unitBytes?: number;
+  /**
+   * Whether quoted cells may hold newlines. Default true. With false large files are cut at newlines, and need not be read once
+   * to find where records begin; a cell with a newline at a cut is then an error.
+   */
+  readonly multiline?: boolean;
 }
 
+const isNames = (columns: CsvOptions['columns']): columns is readonly string[] => Array.isArray(columns);
+/** Large files that are read at once, to find where their records begin. */
+const FILES_AT_ONCE = 4;
 const IN_DIRECTORY = /\.(csv|tsv)(\.gz)?$/i;
 
 /**
@@ -54,13 +67,17 @@ class CsvSource implements Source {
   #options: CsvReaderOptions;
   readonly #paths: readonly string[];
   readonly #unitBytes: number;
+  readonly #infer: Infer;
+  readonly #wanted: readonly string[] | undefined;
   #detect: boolean;
 
   constructor(paths: readonly string[], options: CsvOptions) {
     this.#paths = paths;
     this.name = `csv ${paths.join(' ')}`;
-    this.#unitBytes = options.unitBytes ?? 16 * 2 ** 20;
-    this.#detect = options.columns === undefined;
+    this.#unitBytes = checkedUnitBytes(options.unitBytes, 16 * 2 ** 20);
+    this.#infer = requireInfer(options.infer);
+    this.#wanted = isNames(options.columns) ? options.columns : undefined;
+    this.#detect = options.columns === undefined || this.#wanted !== undefined;
     this.#options = checked(paths, options);
   }
 
@@ -72,18 +89,28 @@ class CsvSource implements Source {
     const files = await storage.list(this.#paths, IN_DIRECTORY);
     const { pathColumns } = this.#options;
     if (pathColumns) for (const { path } of files) pathValues(pathColumns, path);
-    if (this.#detect) {
-      this.#options = withColumns(this.#options, await detectColumns(files, this.#options, storage));
-      this.#detect = false;
-    }
-    const units = await Promise.all(files.map((file) => this.#pieces(file, storage)));
-    return units.flat();
+    await this.#detectColumns(files, storage);
+    return (await mapOrdered(files, FILES_AT_ONCE, (file) => this.#pieces(file, storage))).flat();
+  }
+
+  async schema(storage = openStorage()): Promise<Schema> {
+    if (this.#detect) await this.#detectColumns(await storage.list(this.#paths, IN_DIRECTORY), storage);
+    return csvSchema(this.#options);
+  }
+
+  async #detectColumns(files: readonly FileEntry[], storage: Storage): Promise<void> {
+    if (!this.#detect) return;
+    const columns = await detectColumns(files, this.#options, this.#infer, this.#wanted, storage);
+    this.#options = withColumns(this.#options, columns);
+    this.#detect = false;
   }
 
   async #pieces({ path, bytes, seekable }: FileEntry, storage: Storage): Promise<SourceUnit[]> {
     if (bytes <= this.#unitBytes || this.#options.batch === 'file' || isGzip(path) || !seekable)
       return [{ path, bytes }];
-    const [second, ...starts] = await recordStarts(storage.openStream(path), this.#unitBytes);
+    const [second, ...starts] = this.#options.multiline
+      ? await recordStarts(storage.openStream(path), this.#unitBytes)
+      : await lineStarts(path, bytes, this.#unitBytes, storage);
     const cuts = [0, ...starts, bytes];
     return cuts
       .slice(1)
@@ -92,7 +119,8 @@ class CsvSource implements Source {
 }
 
 function checked(paths: readonly string[], options: CsvOptions): CsvReaderOptions {
-  const { columns = {}, header = true, nullValues = [''], badRows = 'error', pathColumns, batch = 65_536 } = options;
+  const { header = true, nullValues = [''], pathColumns, batch = 65_536, multiline = true } = options;
+  const columns = options.columns === undefined || isNames(options.columns) ? {} : options.columns;
   const delimiter = options.delimiter ?? (paths.every((path) => /\.tsv(\.gz)?$/i.test(path)) ? '\t' : ',');
   if (delimiter.length !== 1 || delimiter.charCodeAt(0) > 127 || /["\r\n]/.test(delimiter))
     throw new SourceError(
@@ -100,10 +128,6 @@ function checked(paths: readonly string[], options: CsvOptions): CsvReaderOption
     );
   if (batch !== 'file' && !(Number.isInteger(batch) && batch > 0))
     throw new SourceError(`batch must be 'file' or a number of rows, not ${batch}`);
-  if (badRows !== 'error' && badRows !== 'drop')
-    throw new SourceError(`badRows must be 'error' or 'drop', not ${JSON.stringify(badRows)}`);
-  if (options.unitBytes !== undefined && !(options.unitBytes > 0))
-    throw new SourceError(`unitBytes must be a number of bytes, not ${options.unitBytes}`);
   for (const [name, type] of Object.entries(columns))
     if (!Object.hasOwn(COLUMN_TYPES, type))
       throw new SourceError(
@@ -120,7 +144,9 @@ function checked(paths: readonly string[], options: CsvOptions): CsvReaderOption
     throw new SourceError(`pathColumns ${pathColumns} has no named group, such as (?<subject>\\d+)`);
   for (const name of Object.keys(options.pathTypes ?? {}))
     if (!groups.includes(name)) throw new SourceError(`pathTypes names "${name}", which is no group of pathColumns`);
-  const base: CsvReaderOptions = { columns: [], header, delimiter, nullValues, badRows, batch };
+  const badRows = requireBadRows(options.badRows);
+  const detected = options.columns === undefined || isNames(options.columns);
+  const base: CsvReaderOptions = { columns: [], header, delimiter, nullValues, badRows, batch, multiline, detected };
   return withColumns(
     pathColumns
       ? {
@@ -142,41 +168,4 @@ function withColumns(options: CsvReaderOptions, columns: CsvReaderOptions['colum
   const twice = columns.find(({ name }) => groups.includes(name));
   if (twice) throw new SourceError(`"${twice.name}" is both a column and a group of pathColumns; rename the group`);
   return { ...options, columns };
-}
-
-/** Names and types of the first file that is not empty; no columns when all are. */
-async function detectColumns(
-  files: readonly FileEntry[],
-  options: CsvReaderOptions,
-  storage: Storage,
-): Promise<CsvReaderOptions['columns']> {
-  for (const { path } of files) {
-    using file = await storage.localCopy(path, tmpdir());
-    const names = columnNames(file.path, options.delimiter, options.header);
-    if (!names) continue;
-    const types = await detectTypes(file.path, path, options);
-    return names.map((name, k) => ({ name, type: types[k] ?? 'utf8' }));
-  }
-  return [];
-}
-
-/** Types as DuckDB's sniffer finds them; broken rows do not keep it from it. */
-async function detectTypes(
-  file: string,
-  path: string,
-  { delimiter, header, nullValues }: CsvReaderOptions,
-): Promise<ColumnType[]> {
-  const connection = await connect();
-  try {
-    const result = await connection.runAndReadAll(
-      `DESCRIBE SELECT * FROM read_csv(${sqlText(sqlPath(file))}, header = ${header}, delim = ${sqlText(delimiter)}, quote = '"', ` +
-        `escape = '"', nullstr = ${sqlList(nullValues)}, null_padding = true, ignore_errors = true, strict_mode = false)`,
-    );
-    return result.getRowObjects().map((row) => detectedType(String(row.column_type)));
-  } catch (error) {
-    const reason = (error as Error).message.split('\n')[0];
-    throw new SourceError(`${path}: the types of its columns cannot be detected (${reason}); name them in \`columns\``);
-  } finally {
-    connection.closeSync();
-  }
 }

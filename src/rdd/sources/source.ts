@@ -1,6 +1,7 @@
 import type { Schema } from 'apache-arrow';
 import type { Blocks } from '../../protocol/block.js';
 import type { Json } from '../../protocol/json.js';
+import { withoutSecrets } from '../storage/names.js';
 import type { Storage } from '../storage/storage.js';
 
 /**
@@ -54,13 +55,13 @@ export interface ReadContext {
   readonly directory: string;
 }
 
-/** What is wrong with the user's input: the message says where and what to do, so there is no stack. */
+/** What is wrong with the user's input: the message says where and what to do, so there is no stack. It shows no secret of a URL. */
 export class SourceError extends Error {
   override readonly name = 'SourceError';
 
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.stack = `${this.name}: ${message}`;
+    super(withoutSecrets(message), options);
+    this.stack = `${this.name}: ${this.message}`;
   }
 }
 

@@ -6,6 +6,8 @@ import type { SourceReader, SourceSplit } from './source.js';
 
 const NEWLINE = 10;
 const CHUNK = 2 ** 20;
+/** Most lines are shorter. */
+const LINE_BYTES = 64 * 1024;
 
 /** A part of a file, or the whole of it. */
 export interface Piece {
@@ -47,7 +49,8 @@ async function* pieceBytes(
   // The byte before the piece tells whether a line begins with it.
   let position = Math.max(0, start - 1);
   let skipping = start > 0;
-  for await (const chunk of isGzip(path) ? unpacked(storage.openStream(path)) : storage.openStream(path, position)) {
+  const chunks = isGzip(path) ? unpacked(storage.openStream(path)) : bytesFrom(path, position, end, storage);
+  for await (const chunk of chunks) {
     let bytes = chunk;
     const at = position;
     position += chunk.length;
@@ -66,6 +69,12 @@ async function* pieceBytes(
     yield { bytes, last: false };
   }
   yield { bytes: Buffer.alloc(0), last: true };
+}
+
+/** A piece and what its last line needs of the next: asked for apart, so that no server sends a whole file for it. */
+async function* bytesFrom(path: string, start: number, end: number, storage: Storage): AsyncGenerator<Buffer> {
+  yield* storage.openStream(path, start, end + LINE_BYTES);
+  if (Number.isFinite(end)) yield* storage.openStream(path, end + LINE_BYTES);
 }
 
 /** What gzip packed. */
