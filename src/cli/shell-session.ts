@@ -99,6 +99,8 @@ async function runScript(evaluator: Evaluator, jobs: RunningJobs, bus: EventBus)
   try {
     return await Promise.race([run(), early]);
   } finally {
+    // What the script has left running fails when the application ends: that is no error of the script.
+    process.off('unhandledRejection', unhandled).on('unhandledRejection', () => {});
     endProgress();
   }
 }

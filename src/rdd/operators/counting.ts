@@ -73,7 +73,7 @@ export abstract class CountingActions<T> extends OrderedActions<T> {
     const total = await this.getNumPartitions();
     let counted = 0;
     let done = 0;
-    for (let width = this.context.defaultParallelism; done < total; width *= 2) {
+    for (let width = this.context.defaultParallelism; done < total && clock.now() < end; width *= 2) {
       const partitions = [...Array(Math.min(width, total - done)).keys()].map((k) => done + k);
       const wave = this.context.runJob(
         { top: this.node, terminal: { kind: 'count' }, name, partitions },
