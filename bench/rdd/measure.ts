@@ -1,5 +1,5 @@
 import { type Case, sameCheck } from './cases.js';
-import { watchMemory } from './memory.js';
+import { processorMs, watchMemory } from './memory.js';
 import type { PeerProcess } from './peer-process.js';
 import type { Peer } from './peers.js';
 
@@ -7,6 +7,8 @@ import type { Peer } from './peers.js';
 export interface Cell {
   /** Milliseconds a job, by round. */
   readonly ms: number[];
+  /** Milliseconds of processor time a job, all processes together, by round. */
+  readonly processorMs: number[];
   peakBytes?: number;
   spilledBytes?: number;
   /** Why it was left out from then on. */
@@ -34,17 +36,18 @@ export async function measure(
   const table: Table = new Map();
   for (const each of cases) {
     const taking = running.filter(({ peer }) => peer.fits?.includes(each.fields[0]!) ?? true);
-    table.set(each, new Map(taking.map(({ peer }) => [peer, { ms: [] }])));
+    table.set(each, new Map(taking.map(({ peer }) => [peer, { ms: [], processorMs: [] }])));
   }
   const checks = new Map<Case, readonly number[]>();
   for (let round = -warmups; round <= rounds; round++) {
     const kind = round < 0 ? 'warm-up' : round < rounds ? 'timed' : 'memory';
+    tell(`round ${round + warmups + 1} of ${warmups + rounds + 1} (${kind})\n`);
     for (const [each, cells] of table) {
       for (let turn = 0; turn < running.length; turn++) {
         const { peer, process } = running[(turn + round + warmups) % running.length]!;
         const cell = cells.get(peer);
         if (!cell || cell.failure !== undefined) continue;
-        tell(`${kind} ${round < 0 ? round + warmups + 1 : round + 1}: ${each.id}, ${peer.id}`);
+        tell(`${each.id}, ${peer.id}`);
         try {
           await runOnce(each, process, cell, kind, checks);
         } catch (error) {
@@ -65,12 +68,16 @@ async function runOnce(
   checks: Map<Case, readonly number[]>,
 ): Promise<void> {
   const peak = kind === 'memory' ? watchMemory(process.pid) : undefined;
+  const before = processorMs(process.pid);
   try {
     const { ms, check, spilledBytes } = await process.run(each.fields);
     const expected = checks.get(each) ?? check;
     checks.set(each, expected);
     if (!sameCheck(check, expected)) throw new Error(`the result is ${check}, that of the first peer ${expected}`);
-    if (kind === 'timed') cell.ms.push(ms / each.jobs);
+    if (kind === 'timed') {
+      cell.ms.push(ms / each.jobs);
+      cell.processorMs.push((processorMs(process.pid) - before) / each.jobs);
+    }
     if (spilledBytes !== undefined) cell.spilledBytes = Math.max(cell.spilledBytes ?? 0, spilledBytes);
   } finally {
     if (peak) cell.peakBytes = peak();

@@ -42,13 +42,19 @@ describe('report', () => {
   const [first, second] = casesOf(undefined).filter(({ id }) => id === 'sortBy' || id === 'join') as [any, any];
   const cells = (...rows: [Peer, Cell][]) => new Map(rows);
   const table: Table = new Map([
-    [first, cells([sheaf, { ms: [10, 20, 30], peakBytes: 5e8 }], [spark, { ms: [100, 100, 100], peakBytes: 1e9 }])],
+    [
+      first,
+      cells(
+        [sheaf, { ms: [10, 20, 30], processorMs: [30, 40, 70], peakBytes: 5e8 }],
+        [spark, { ms: [100, 100, 100], processorMs: [], peakBytes: 1e9 }],
+      ),
+    ],
     [
       second,
       cells(
-        [sheaf, { ms: [40, 40, 40], spilledBytes: 3e6 }],
-        [spark, { ms: [160, 80, 40] }],
-        [plain, { ms: [], failure: 'out of memory' }],
+        [sheaf, { ms: [40, 40, 40], processorMs: [], spilledBytes: 3e6 }],
+        [spark, { ms: [160, 80, 40], processorMs: [] }],
+        [plain, { ms: [], processorMs: [], failure: 'out of memory' }],
       ),
     ],
   ]);
@@ -64,6 +70,7 @@ describe('report', () => {
     const text = report(table, peers);
     expect(text).toContain('| sortBy of 2 M doubles | 20.0 [10.0, 30.0] | 100 [100, 100] |  |');
     expect(text).toContain('| 40.0 [40.0, 40.0] | 80.0 [40.0, 160] | failed |');
+    expect(text).toContain('| sortBy of 2 M doubles | 40.0 |  |  |');
     expect(text).toContain('join, sheaf-local: 3 MB');
     expect(text).toContain('- join, plain: out of memory');
     expect(text).toContain('| **most** | 500 | 1000 |  |');

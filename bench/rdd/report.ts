@@ -3,7 +3,7 @@ import type { Table } from './measure.js';
 import type { Peer } from './peers.js';
 import { type Interval, interval, meanOverFamilies } from './statistics.js';
 
-/** The tables, in Markdown: times, ratios, peak memory and, where there was any, spilled bytes. */
+/** The tables, in Markdown: times, ratios, processor time, peak memory and, where there was any, spilled bytes. */
 export function report(table: Table, peers: readonly Peer[]): string {
   const cases = [...table.keys()];
   const rows = (value: (each: Case, peer: Peer) => string, columns: readonly Peer[] = peers) =>
@@ -13,6 +13,10 @@ export function report(table: Table, peers: readonly Peer[]): string {
   const times = rows((each, peer) => {
     const { ms, failure } = cell(each, peer) ?? {};
     return failure ? 'failed' : ms?.length ? spread(interval(ms), ms1) : '';
+  });
+  const processor = rows((each, peer) => {
+    const { processorMs, failure } = cell(each, peer) ?? {};
+    return processorMs?.length && !failure ? ms1(interval(processorMs).median) : '';
   });
   const compared = peers.filter(({ beside }) => peers.some(({ id }) => id === beside));
   const ratios = rows((each, peer) => spread(ratioInterval(table, each, peer, peers), ratio2), compared);
@@ -29,6 +33,7 @@ export function report(table: Table, peers: readonly Peer[]): string {
       ['case', ...compared.map(({ title }) => title)],
       compared.length > 0 ? ratios : [],
     ),
+    section('Processor time a job, all processes together, ms: median', ['case', ...titles], processor),
     section('Peak memory of all of a peer’s processes (PSS and files in /dev/shm), MB', ['case', ...titles], memory),
     spilled(table, peers),
     failures(table),
