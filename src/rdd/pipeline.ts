@@ -1,5 +1,6 @@
 import { decodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
+import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import type { CombineStart, PartitionInput, Step } from '../scheduler/lineage.js';
@@ -180,7 +181,7 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'source':
       return yield* counted(readSource(step.source, input, context), context);
     case 'shuffle-read':
-      return yield* counted(readShuffle(context.statuses[node.shuffleId!]!, input.partition, context.task), context);
+      return yield* counted(readShuffle(statusOf(node, context), input.partition, context.task), context);
     case 'map':
     case 'filter':
     case 'flatMap':
@@ -313,6 +314,14 @@ async function* readSource(
   const { blocks, directory } = task;
   const context: ReadContext = { report, blocks, storage, directory };
   yield* module.read(source.options, await loadSplit(input.split!, blocks), context);
+}
+
+/** What was said to be kept above the shuffle is not: the driver is to make the shuffle's outputs after all. */
+function statusOf({ shuffleId, name }: PipelineNode, { statuses }: PartitionContext): BlockRef {
+  const status = statuses[shuffleId!];
+  if (status) return status;
+  const block: BlockRef = { id: `map-status:${shuffleId}`, scope: '', bytes: 0, crc32: 0, at: [] };
+  throw new FailureError({ kind: 'fetch-failed', message: `the outputs that ${name} reads were not made`, block });
 }
 
 /** `metrics.rows` is what a task took in: from sources, shuffles and the cache. */

@@ -15,7 +15,7 @@ import { type MapOutput, MapOutputs } from './map-outputs.js';
 import { RECOVERY } from './recovery.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
 import { StorageRegistry } from './storage-registry.js';
-import { nearestSlot, storedBelow, storedBlocks } from './stored-partitions.js';
+import { nearestSlot, shufflesNeeded, storedBelow, storedBlocks } from './stored-partitions.js';
 import { TaskCounts } from './task-counts.js';
 import type { TaskScheduler } from './task-scheduler.js';
 import { executorOf, type SlotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSpec } from './task-set.js';
@@ -159,7 +159,7 @@ export class DagScheduler {
     for (let attempt = 0; ; attempt++) {
       // First, so that a function that cannot be shipped is refused before the stages below run.
       program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
-      const statuses = await this.#shuffleInputs(stage, request, job, scope);
+      const statuses = await this.#shuffleInputs(stage, request, job, scope, attempt > 0);
       const missing = partitions.filter((partition) => !done.has(partition));
       try {
         const { gang } = request;
@@ -201,17 +201,23 @@ export class DagScheduler {
     return this.tasks.executors().some(({ id }) => id === executor);
   }
 
-  /** Makes the outputs the stage reads; answers with one map status block a shuffle. */
+  /**
+   * Makes the outputs the stage reads; answers with one map status block a shuffle.
+   * @param all also of shuffles below RDDs that are kept: a task had to compute one after all
+   */
   async #shuffleInputs(
     stage: Stage,
     request: JobRequest,
     job: string,
     scope: string,
+    all: boolean,
   ): Promise<Record<string, BlockRef>> {
     const statuses: Record<string, BlockRef> = {};
+    const needed = shufflesNeeded(stage.top, this.storage);
     for (const parent of stage.parents) {
       if (parent.terminal.kind !== 'shuffle-write') continue;
       const { shuffle } = parent.terminal;
+      if (!all && !needed.has(shuffle.id)) continue;
       const owner = shuffle.scope ?? scope;
       const outputs = this.#outputs.outputs(`${owner}:${shuffle.id}`, partitionCount(parent.top));
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);

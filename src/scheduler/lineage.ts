@@ -135,7 +135,7 @@ export interface LineageNode {
   readonly parents: readonly LineageNode[];
   /** Present on a source, and on a `shuffle-read` that is not planned from the first. */
   readonly planner?: NodePlanner;
-  /** On `shuffle-read`, once planned: how the one parent is spread. */
+  /** On `shuffle-read`, once planned: how the one parent is spread. On a source cut from such a lineage: how its keys still are. */
   shuffle?: ShuffleSpec;
   /** On `shuffle-read`: what the map tasks call. */
   shuffleFunctions?: ShuffleFunctions;
@@ -300,15 +300,20 @@ export interface Partitioning {
 
 /** Of a planned node's pairs, where that is known: operators that leave the keys alone keep it. */
 export function partitioningOf(node: LineageNode): Partitioning | undefined {
-  let current = node;
-  while (KEEPS_KEYS.has(current.step.kind) || (current.step.kind === 'union' && current.parents.length === 1))
-    current = current.parents[0]!;
-  const { shuffle, shuffleFunctions } = current;
+  const { shuffle, shuffleFunctions } = spreadBelow(node);
   if (!shuffle) return undefined;
   const { partitioner, partitions } = shuffle;
   if (partitioner.kind === 'hash') return { partitions, by: 'hash' };
   if (partitioner.kind === 'range') return { partitions, by: shuffle };
   return partitioner.kind === 'function' ? { partitions, by: shuffleFunctions!.place! } : undefined;
+}
+
+/** The first node on the way down that moved keys, or a leaf. */
+export function spreadBelow(node: LineageNode): LineageNode {
+  let current = node;
+  while (KEEPS_KEYS.has(current.step.kind) || (current.step.kind === 'union' && current.parents.length === 1))
+    current = current.parents[0]!;
+  return current;
 }
 
 const KEEPS_KEYS: ReadonlySet<Step['kind']> = new Set([

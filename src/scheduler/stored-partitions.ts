@@ -1,7 +1,14 @@
 import type { BlockRef } from '../protocol/block.js';
 import { STORAGE_LEVELS, storedId } from '../protocol/storage.js';
 import type { Seat } from './executor-roster.js';
-import { type LineageNode, parentPartitions, unionChoice } from './lineage.js';
+import {
+  type LineageNode,
+  narrowParents,
+  parentPartitions,
+  partitionCount,
+  reachable,
+  unionChoice,
+} from './lineage.js';
 import { holdersOf, type StorageRegistry, type StoredPartition } from './storage-registry.js';
 import type { SlotKey } from './task-set.js';
 
@@ -29,6 +36,18 @@ function parentsOf(node: LineageNode, partition: number): { node: LineageNode; p
   if (node.step.kind !== 'union') return [{ node: node.parents[0]!, partition }];
   const { choice, index } = unionChoice(node, partition);
   return [{ node: node.parents[choice]!, partition: index }];
+}
+
+/**
+ * The shuffles that tasks over `top` may have to read: those below an RDD whose partitions are all kept are not. What is
+ * known of the kept may be too good, and then a task asks for its shuffle as for a lost block.
+ */
+export function shufflesNeeded(top: LineageNode, storage: StorageRegistry): ReadonlySet<number> {
+  const isKept = ({ persisted }: LineageNode, partitions: () => number) =>
+    persisted !== undefined && !storage.isEmpty && storage.partitions(persisted.scope).length === partitions();
+  const kept = new Set(reachable(top, narrowParents).filter((node) => isKept(node, () => partitionCount(node))));
+  const met = reachable(top, (node) => (kept.has(node) ? [] : narrowParents(node))).filter((node) => !kept.has(node));
+  return new Set(met.flatMap(({ step, shuffle }) => (step.kind === 'shuffle-read' ? [shuffle!.id] : [])));
 }
 
 /**

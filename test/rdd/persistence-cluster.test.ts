@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { EventBus, type RDD, SheafContext, type StorageLevelName, type TimedEvent } from 'sheaf';
+import { EventBus, type RDD, SheafContext, type TimedEvent } from 'sheaf';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { kill } from '../support/footprint.js';
 import { Trace } from './traced.js';
@@ -47,18 +46,21 @@ function placesOf(rdd: RDD<unknown>): Map<number, string> {
 }
 
 describe('an executor that is lost', () => {
-  it.each(['MEMORY', 'MEMORY_AND_DISK', 'DISK'] as const)('takes its partitions of %s with it, and only those', async (level) => {
-    const rdd = trace.range(sc, ROWS, 6).persist(level);
-    expect(await rdd.collect()).toEqual(expected);
-    expect(trace.since()).toEqual([0, 1, 2, 3, 4, 5]);
-    const places = placesOf(rdd);
-    const victim = places.get(0)!;
-    const lost = [...places].filter(([, executor]) => executor === victim).map(([partition]) => partition);
-    expect(lost.length).toBeLessThan(6);
-    await loseExecutor(victim);
-    for (let k = 0; k < 2; k++) expect(await rdd.collect()).toEqual(expected);
-    expect(trace.since()).toEqual(lost.sort());
-  });
+  it.each(['MEMORY', 'MEMORY_AND_DISK', 'DISK'] as const)(
+    'takes its partitions of %s with it, and only those',
+    async (level) => {
+      const rdd = trace.range(sc, ROWS, 6).persist(level);
+      expect(await rdd.collect()).toEqual(expected);
+      expect(trace.since()).toEqual([0, 1, 2, 3, 4, 5]);
+      const places = placesOf(rdd);
+      const victim = places.get(0)!;
+      const lost = [...places].filter(([, executor]) => executor === victim).map(([partition]) => partition);
+      expect(lost.length).toBeLessThan(6);
+      await loseExecutor(victim);
+      for (let k = 0; k < 2; k++) expect(await rdd.collect()).toEqual(expected);
+      expect(trace.since()).toEqual(lost.sort());
+    },
+  );
 
   it.each(['MEMORY_2', 'MEMORY_AND_DISK_2', 'DISK_2'] as const)('takes nothing of %s with it', async (level) => {
     const rdd = trace.range(sc, ROWS, 6).persist(level);

@@ -48,9 +48,14 @@ export async function writePartFile(path: string, chunks: Chunks): Promise<numbe
 export async function* readPartFile(path: string, bytes: number): AsyncGenerator<Chunk> {
   const file = await open(path, 'r');
   try {
+    const { size } = await file.stat();
+    if (size !== bytes) throw new Error(`${path} is damaged: it has ${size} bytes instead of ${bytes}`);
     for (let at = 0; at < bytes; ) {
       const header = await readExactly(file, path, at, HEADER_BYTES);
-      const part = await readExactly(file, path, at + HEADER_BYTES, header.readUIntLE(0, 6));
+      const length = header.readUIntLE(0, 6);
+      if (at + HEADER_BYTES + length > bytes)
+        throw new Error(`${path} is damaged: no part has ${length} bytes, as at ${at}`);
+      const part = await readExactly(file, path, at + HEADER_BYTES, length);
       if (crc32(part) !== header.readUInt32LE(8)) throw new Error(`${path} is damaged: the checksum differs at ${at}`);
       yield* decodeChunks(part);
       at += HEADER_BYTES + part.length;

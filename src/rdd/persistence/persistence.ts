@@ -1,3 +1,4 @@
+import type { Json } from '../../protocol/json.js';
 import { STORAGE_LEVELS, type StorageLevelName } from '../../protocol/storage.js';
 import type { DagScheduler } from '../../scheduler/dag-scheduler.js';
 import { type LineageNode, partitionCount, reachable } from '../../scheduler/lineage.js';
@@ -126,7 +127,7 @@ export class Persistence {
     try {
       return await job();
     } finally {
-      if (--this.#running === 0) for (const cut of this.#cuts.splice(0)) cut();
+      this.#ended();
     }
   }
 
@@ -148,16 +149,26 @@ export class Persistence {
       if (checkpoint.kind === 'reliable') {
         const { path, splits } = await writeCheckpoint(node, this.#directory!, this.dag);
         checkpoint.path = path;
-        this.#cuts.push(() => cutLineage(node, 'rdd/persistence/checkpoint-reader', path, splits));
+        this.#cuts.push(() => this.#cut(node, 'rdd/persistence/checkpoint-reader', path, splits));
       } else {
         await this.#keepAll(node);
         const splits = Array.from({ length: partitionCount(node) }, (_, partition) => partition);
-        this.#cuts.push(() => cutLineage(node, 'rdd/persistence/local-checkpoint-reader', node.name, splits));
+        this.#cuts.push(() => this.#cut(node, 'rdd/persistence/local-checkpoint-reader', node.name, splits));
       }
       checkpoint.state = 'made';
     } finally {
-      if (--this.#running === 0) for (const cut of this.#cuts.splice(0)) cut();
+      this.#ended();
     }
+  }
+
+  #ended(): void {
+    if (--this.#running === 0) for (const cut of this.#cuts.splice(0)) cut();
+  }
+
+  #cut(node: LineageNode, module: string, options: Json, splits: readonly Json[]): void {
+    const outputs = node.step.kind === 'shuffle-read' ? node.shuffle?.scope : undefined;
+    cutLineage(node, module, options, splits);
+    if (outputs) this.dag.release(outputs); // nobody reads them any more
   }
 
   /** @throws Error when not all could be kept */
