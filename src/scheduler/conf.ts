@@ -144,5 +144,5 @@ function checkedKey(key: string, where = ''): string {
 
 function checkValue(key: SettingName, value: string): void {
   const [pattern, form] = SETTINGS[key].form;
-  if (!pattern.test(value)) throw new Error(`${key} must be ${form}, not "${value}"`);
+  if (!pattern.test(value)) throw new Error(`${key} must be ${form}, not "${redactUrl(value)}"`);
 }

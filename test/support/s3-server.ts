@@ -12,10 +12,11 @@ export interface S3Server extends AsyncDisposable {
 }
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'test-key-id', AWS_SECRET_ACCESS_KEY: 'test-secret-key' };
+const QUIET = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
 
 /** Sets the credentials of this process, which its slots inherit. */
 export async function startS3(): Promise<S3Server> {
-  Object.assign(process.env, KEYS);
+  Object.assign(process.env, KEYS, QUIET);
   const child = spawn(process.execPath, [`${root}scripts/s3-server.mjs`], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [port] = await Promise.race([
     once(createInterface(child.stdout!), 'line'),

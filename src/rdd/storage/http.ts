@@ -2,7 +2,6 @@ import { STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { SourceError } from '../sources/source.js';
-import { shownPath } from './names.js';
 import type { FileEntry, Store } from './storage.js';
 
 /** Five tries, about 4 s in all. */
@@ -13,7 +12,8 @@ const REDIRECTS = { maxRedirections: 5 };
  * Files of web servers, each named by its URL (there are no directories and patterns: `*` is a character like any other).
  *
  * Busy servers (429, 5xx) and broken connections are tried again, and a body that breaks off is continued where it ended,
- * by undici. Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY`). Messages never show user, password or query.
+ * by undici. Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY`). Messages never show user, password or query
+ * (`SourceError` leaves them out).
  */
 export class HttpStore implements Store {
   #client: Promise<Client> | undefined;
@@ -67,9 +67,7 @@ export class HttpStore implements Store {
       return response;
     drop(response.body);
     if (statusCode < 300)
-      throw new SourceError(
-        `${shownPath(path)}: the server sends it coded (${coding}) though asked for its plain bytes`,
-      );
+      throw new SourceError(`${path}: the server sends it coded (${coding}) though asked for its plain bytes`);
     throw refused(path, statusCode);
   }
 }
@@ -93,7 +91,7 @@ async function openClient(): Promise<Client> {
 
 /** User and password of a URL as a header. */
 function withoutUser(path: string): { url: URL; authorization?: string } {
-  if (!URL.canParse(path)) throw new SourceError(`${shownPath(path)}: that is no URL`);
+  if (!URL.canParse(path)) throw new SourceError(`${path}: that is no URL`);
   const url = new URL(path);
   const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   url.username = '';
@@ -104,9 +102,9 @@ function withoutUser(path: string): { url: URL; authorization?: string } {
 function unreadable(path: string, error: unknown): SourceError {
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
   if (statusCode !== undefined && statusCode >= 400) return refused(path, statusCode);
-  return new SourceError(`${shownPath(path)}: it cannot be read (${code ?? message})`);
+  return new SourceError(`${path}: it cannot be read (${code ?? message})`);
 }
 
 function refused(path: string, status: number): SourceError {
-  return new SourceError(`${shownPath(path)}: the server answers ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd());
+  return new SourceError(`${path}: the server answers ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd());
 }

@@ -24,10 +24,9 @@ export const isPattern = (path: string) => /[*?[\]{}!()]/.test(path);
 /** Whether a file is packed, by its name. */
 export const isGzip = (path: string) => /\.gz([?#].*)?$/is.test(path);
 
-/** A path as messages show it: URLs without password and query, which may hold a signature. */
-export function shownPath(path: string): string {
-  const match = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*@)?([^?#]*)(\?[^#]*)?/i.exec(path);
-  if (!match || !/^https?:/i.test(path)) return path;
-  const [, scheme, , rest, query] = match;
-  return `${scheme}${rest}${query ? '?…' : ''}`;
+/** A text as messages show it: web addresses in it without password and query, which may hold a signature. */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(/(https?:\/\/)[^\s/?#]*@/gi, '$1')
+    .replace(/(https?:\/\/[^\s?#]*)\?\S*?(?=[:,;.)]*(\s|$))/gi, '$1?…');
 }
