@@ -19,6 +19,7 @@ import { type Application, type ContextOptions, openApplication } from './applic
 import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
+import { collectGarbage } from './collect-garbage.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { Persistence, type RDDStorageInfo } from './persistence/persistence.js';
 import { RDD } from './rdd.js';
@@ -31,6 +32,9 @@ import { packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { storeSplits } from './sources/split-blocks.js';
 
 export type { ContextOptions } from './application.js';
+
+/** Map outputs of RDDs that nobody may hold any more. */
+const COLLECT_BYTES = 512 * 2 ** 20;
 
 /** A source whose partitions are to be chosen. */
 export interface PartitionQuestion {
@@ -70,6 +74,7 @@ export class SheafContext extends SharedVariables {
 
   #nodes = 0;
   #shuffles = 0;
+  #collectAbove = COLLECT_BYTES;
   /** Scopes of what nobody can ask for any more. */
   readonly #unreachable = new FinalizationRegistry<string>((scope) => this.#stopped || this.dag.release(scope));
   #stopped: Promise<void> | undefined;
@@ -162,6 +167,7 @@ export class SheafContext extends SharedVariables {
 
   async runJob<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
     this.#requireAlive();
+    this.#dropUnreachable();
     return this.persistence.around(request.top, () => this.dag.run(request, read));
   }
 
@@ -262,6 +268,14 @@ export class SheafContext extends SharedVariables {
       parents: [],
       planner,
     };
+  }
+
+  /** V8 collects by its own heap, and map outputs lie elsewhere: when they have grown much it is told to look. */
+  #dropUnreachable(): void {
+    const bytes = this.dag.shuffleBytes;
+    if (bytes < this.#collectAbove) return;
+    collectGarbage();
+    this.#collectAbove = Math.max(COLLECT_BYTES, 2 * bytes);
   }
 
   #requireAlive(): void {

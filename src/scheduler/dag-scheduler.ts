@@ -111,6 +111,11 @@ export class DagScheduler {
     }
   }
 
+  /** Bytes of the map outputs that are kept for later jobs. */
+  get shuffleBytes(): number {
+    return this.#outputs.bytes;
+  }
+
   /** Ends a scope: its blocks and residents everywhere, and what is remembered of its shuffles. */
   release(scope: string): void {
     this.#outputs.drop(scope);
@@ -223,7 +228,7 @@ export class DagScheduler {
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
       for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
         const mapRequest = { ...request, partitions, gang: false, prefer: undefined, expectedMs: undefined };
-        for (const { partition, value, at } of await this.#runStage(parent, mapRequest, job, scope))
+        for (const { partition, value, at } of await this.#runStage(parent, mapRequest, job, owner))
           if (this.#isAlive(executorOf(at))) outputs[partition] = value as unknown as MapOutput;
       }
       const status = Buffer.from(JSON.stringify(outputs));

@@ -20,6 +20,12 @@ export class MapOutputs {
     return fresh;
   }
 
+  /** Of all map outputs that are kept. */
+  get bytes(): number {
+    const all = [...this.#shuffles.values()].flat();
+    return all.reduce((sum, output) => sum + (output?.block.bytes ?? 0), 0);
+  }
+
   /** Forgets what only this holder had. */
   lost(holder: string): void {
     for (const outputs of this.#shuffles.values())
