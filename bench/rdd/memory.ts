@@ -2,7 +2,6 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const SAMPLE_MS = 100;
-const SHARED_MEMORY = '/dev/shm/';
 
 /**
  * Samples what a process and all below it hold until the returned function is called, which answers with the peak in
@@ -32,7 +31,7 @@ function treeBytes(root: number): number {
     for (const word of read(`/proc/${pid}/cmdline`).split('\0'))
       for (const [path] of word.matchAll(/\/dev\/shm\/[\w.-]+/g)) directories.add(path);
   }
-  for (const directory of directories) if (directory.length > SHARED_MEMORY.length) bytes += fileBytes(directory);
+  for (const directory of directories) bytes += fileBytes(directory);
   return bytes;
 }
 

@@ -10,7 +10,7 @@ const sc = await SheafContext.create({ master: process.argv[2]!, conf: { 'sheaf.
 
 let spilledBytes = 0;
 sc.bus.listen((event) => {
-  if (event.event === 'task-end') spilledBytes += event.metrics.counters?.spilledBytes ?? 0;
+  if (event.event === 'task-end') spilledBytes += event.metrics.bytesSpilled ?? 0;
 });
 
 const sum = (a: number, b: number) => a + b;
