@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { restoreFunction, shipFunction } from '../executor/closure/index.js';
 import { NumberRange } from './chunks.js';
+import { Pairs } from './columns.js';
 import { emptyState, fuse, type RowOperator, SEGMENT_OPERATORS } from './fuse.js';
 import { loopSource } from './loop-source.js';
+import { CombineTable } from './shuffle/combine-table.js';
 
 const operators: Record<string, RowOperator> = {
   add: { kind: 'map', fn: (x: number) => x + 1, name: 'map at a:1' },
@@ -102,6 +105,37 @@ describe('fuse', () => {
       fuse(chain.slice(0, length), { kind: 'fold', fn: (a, b) => a + b }, 'sink')([0, 0, 0], sum);
       expect(sum.accumulated).toBe(3 * length);
     }
+  });
+
+  it('serves a chain that comes again with its own functions, captured values and names', () => {
+    const scaled = (factor: number) =>
+      restoreFunction(
+        shipFunction((x: number) => {
+          if (x < 0) throw new Error(`${x} times ${factor}`);
+          return x * factor;
+        }),
+      ) as (x: number) => number;
+    for (const factor of [2, 3, 5]) {
+      const loop = fuse([{ kind: 'map', fn: scaled(factor), name: `map ${factor}` }], { kind: 'array' }, 'sink');
+      for (const rows of [new NumberRange(0, 1, 0, 200_000), Float64Array.of(1, 2), [3, 4]]) {
+        const state = emptyState();
+        loop(rows, state);
+        const expected = (rows instanceof NumberRange ? rows.toArray() : [...rows]).map((x) => x * factor);
+        expect(state.out).toEqual(expected);
+      }
+      expect(() => loop([-1], emptyState())).toThrow(`-1 times ${factor} (in map ${factor})`);
+    }
+  });
+
+  it('keeps apart sinks that differ only in how a key begins', () => {
+    const sums = [true, false].map((creates) => {
+      const table = new CombineTable();
+      const state = Object.assign(emptyState(), { into: table });
+      const create = creates ? { create: (x: number) => -x } : {};
+      fuse([], { kind: 'combine', ...create, merge: (a, b) => a + b }, 'sink')(new Pairs([1, 1], [10, 20]), state);
+      return table.get(table.locate(1));
+    });
+    expect(sums).toEqual([10, 30]);
   });
 
   it('is one loop with one call an operator', () => {
