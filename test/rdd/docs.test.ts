@@ -29,11 +29,11 @@ describe('docs/rdd.md', () => {
         /^await ((?:(?!;$)[\s\S])*?); \/\/ => (.*)$/gm,
         (_, expression, value) => `check(await ${expression}, ${value});`,
       )
-      .replace(/^([\w.]+); \/\/ => (.*)$/gm, (_, expression, value) => `check(${expression}, ${value});`);
-    const { code } = await transform(`async (sc, csvFile, check) => {\n${program}\n}`, { loader: 'ts' });
+      .replace(/^([\w.]+(?:\(\)[\w.]*)*); \/\/ => (.*)$/gm, (_, expression, value) => `check(${expression}, ${value});`);
+    const { code } = await transform(`async (sc, csvFile, directory, check) => {\n${program}\n}`, { loader: 'ts' });
     let checks = 0;
     const run = globalEval(code);
-    await run(sc, join(directory, 'table.csv'), (found: unknown, value: unknown) => {
+    await run(sc, join(directory, 'table.csv'), directory, (found: unknown, value: unknown) => {
       checks++;
       expect(found).toEqual(value);
     });
