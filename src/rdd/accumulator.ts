@@ -48,6 +48,7 @@ export class Accumulator<T, V = T> implements Handle {
     this.#reference = reference;
     this.#sum = this.#ops.zero();
     known.set(this.id, this);
+    provideHandles('accumulator', madeHere); // not before: in slots, where jobs import this module too, handles are others
   }
 
   /** What has been added by the actions that have ended. On the driver only. @throws Error in a task */
@@ -101,11 +102,11 @@ export class NumberAccumulator extends Accumulator<number, number> {
 /** Those that the program still has: what is added to others can be read by nobody. */
 const known = new WeakValues<Accumulator<any, any>>();
 
-provideHandles('accumulator', ({ id, made }: AccumulatorReference) => {
+function madeHere({ id, made }: AccumulatorReference): Accumulator<any, any> {
   const accumulator = known.get(id);
   if (!accumulator) throw new Error(`the accumulator made by ${made} is gone: nothing in the program refers to it`);
   return accumulator;
-});
+}
 
 /**
  * Adds what a task left, by accumulator. All of it is read before any of it is added.

@@ -6,12 +6,17 @@ import { FailureError } from '../protocol/failure.js';
 import type { SlotContext } from '../protocol/program.js';
 import { Broadcast } from './broadcast.js';
 import { loadBroadcasts, provideTaskBroadcasts, type ShippedBroadcast } from './broadcast-task.js';
+import { slotMemory } from './memory/slot-memory.js';
 
-provideTaskBroadcasts(); // after the driver's side has provided its own
-
-const holders = { unpersist() {}, destroy() {} };
 const reference = (id: string) => ({ id, made: `broadcast at job.ts:${id.length}` });
 const at = (holder: string): BlockLocation => ({ holder, host: holder, path: `/${holder}`, url: '' });
+
+/** A broadcast of the driver, in a process that is a slot all the same. */
+function driverSide<T>(id: string, value: T): Broadcast<T> {
+  const broadcast = new Broadcast(reference(id), value, { unpersist() {}, destroy() {} });
+  provideTaskBroadcasts();
+  return broadcast;
+}
 
 function shipped(id: string, names = ['driver']): ShippedBroadcast {
   const block: BlockRef = { id: 'value', scope: `app/${id}`, bytes: 1, crc32: 0, at: names.map(at) };
@@ -35,7 +40,7 @@ function slot(value: unknown, executor = 'e') {
 
 describe('a broadcast in a slot', () => {
   it('is one object, whose value is loaded once and let go with its scope', async () => {
-    const table = new Broadcast(reference('a'), { two: 2 }, holders);
+    const table = driverSide('a', { two: 2 });
     const read = restoreFunction(shipFunction(() => table.value.two)) as () => number;
     expect(read).toThrow('the value of the broadcast at job.ts:1 is not on this executor');
     const { context, residents, asked } = slot({ two: 2 });
@@ -43,14 +48,16 @@ describe('a broadcast in a slot', () => {
     await loadBroadcasts([shipped('a')], context);
     expect(read()).toBe(2);
     expect(asked).toHaveLength(1);
+    expect(slotMemory().storage).toBe(1);
     residents.release('app/a');
+    expect(slotMemory().storage).toBe(0);
     expect(read).toThrow('not on this executor');
     await loadBroadcasts([shipped('a')], context);
     expect(read()).toBe(2);
   });
 
   it('travels on as itself', async () => {
-    const table = new Broadcast(reference('bb'), 1, holders);
+    const table = driverSide('bb', 1);
     const there = decodeValue(encodeValue({ table })) as { table: unknown };
     expect(there.table).not.toBe(table);
     expect(decodeValue(encodeValue(there))).toEqual(there);

@@ -4,6 +4,7 @@ import type { BlockRef } from '../protocol/block.js';
 import { FailureError, toFailure } from '../protocol/failure.js';
 import type { SlotContext } from '../protocol/program.js';
 import type { TaskMetrics } from '../protocol/task.js';
+import { slotMemory } from './memory/slot-memory.js';
 import { WeakValues } from './weak-values.js';
 
 /** How functions know a broadcast. */
@@ -72,7 +73,14 @@ export async function loadBroadcasts(
     const begun = performance.now();
     const broadcast = taskBroadcast(reference);
     broadcast.hold(decodeValue(await read(reference, spread(block, executor), blocks)));
-    residents.set(resident, block.scope, broadcast, () => broadcast.letGo());
+    // Counts against the slot's memory, and is never evicted: a task may be using it.
+    slotMemory()
+      .store(resident, 'broadcasts', () => {})
+      .grow(block.bytes);
+    residents.set(resident, block.scope, broadcast, () => {
+      slotMemory().forget(resident);
+      broadcast.letGo();
+    });
     if (!metrics) continue;
     metrics.fetchMs += performance.now() - begun;
     metrics.bytesIn += block.bytes;

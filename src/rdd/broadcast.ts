@@ -36,6 +36,7 @@ export class Broadcast<T> implements Handle {
     this.#value = value;
     this.#holders = holders;
     known.set(reference.id, this);
+    provideHandles('broadcast', madeHere); // not before: in slots, where jobs import this module too, handles are others
   }
 
   get id(): string {
@@ -79,8 +80,8 @@ export class CapturedBroadcast<T> extends Broadcast<T> {
 
 const known = new WeakValues<Broadcast<unknown>>();
 
-provideHandles('broadcast', ({ id, made }: BroadcastReference) => {
+function madeHere({ id, made }: BroadcastReference): Broadcast<unknown> {
   const broadcast = known.get(id);
   if (!broadcast) throw new Error(`the ${made} is gone: nothing in the program refers to it`);
   return broadcast;
-});
+}

@@ -7,6 +7,7 @@ import type { startCluster } from '../../src/scheduler/cluster.js';
 import { memoryQueue } from '../../src/scheduler/queue/memory.js';
 import { Footprint, kill } from '../support/footprint.js';
 import { seeded } from '../support/seeded.js';
+import { root, sheaf } from '../support/sheaf.js';
 import { until } from '../support/until.js';
 
 /** A context whose footprint and events can be looked at. */
@@ -393,4 +394,16 @@ test('a broadcast that nothing refers to any more is dropped everywhere', async 
   } finally {
     await run.stop();
   }
+});
+
+test('in a submitted job, whose slots load the engine beside its functions', async () => {
+  const footprint = new Footprint();
+  const job = `${root}test/jobs/shared-variables.ts`;
+  const { code, stdout, stderr } = await sheaf(
+    ['submit', '--json', '--master', 'local[2]', job],
+    footprint.environment,
+  );
+  footprint.remove();
+  expect(code, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ names: ['zero', 'one', 'two'], unknown: 7, isBroadcast: true });
 });
