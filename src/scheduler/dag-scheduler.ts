@@ -99,6 +99,10 @@ export class DagScheduler {
 
   /** Decides what is not known yet of `top` and the nodes below: a source's partitions, a shuffle's. */
   async plan(top: LineageNode): Promise<void> {
+    for (const node of reachable(top)) {
+      await node.check?.();
+      node.check = undefined;
+    }
     for (const node of reachable(top).filter(isUnplanned)) {
       if (!isUnplanned(node)) continue; // by another job, meanwhile
       const planning = this.#planning.get(node) ?? node.planner!.plan(node, stageTopOf(top, node));

@@ -117,8 +117,8 @@ export type NodePlan =
   | { readonly shuffle: ShuffleSpec; readonly shuffleFunctions?: ShuffleFunctions }
   /** The parent is spread so already: the shuffle becomes a union of one, and nothing moves. */
   | { readonly step: { readonly kind: 'union' } }
-  /** Of a step whose parameters, or whose right to exist, depend on what is below: nothing is left to plan. */
-  | { readonly planner: undefined; readonly step?: Step };
+  /** Of a step whose parameters depend on what is below: nothing is left to plan. */
+  | { readonly planner: undefined; readonly step: Step };
 
 export interface SourcePlan {
   readonly splits: readonly Json[];
@@ -135,6 +135,8 @@ export interface LineageNode {
   readonly parents: readonly LineageNode[];
   /** Present on a source, and on a `shuffle-read` that is not planned from the first. */
   readonly planner?: NodePlanner;
+  /** Refuses, before anything is planned or run, what is known to be wrong; asked once. */
+  check?: () => Promise<unknown>;
   /** On `shuffle-read`, once planned: how the one parent is spread. On a source cut from such a lineage: how its keys still are. */
   shuffle?: ShuffleSpec;
   /** On `shuffle-read`: what the map tasks call. */
