@@ -1,11 +1,11 @@
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { LineageNode, Step } from '../scheduler/lineage.js';
-import { requireFunction, requireSyncFunction, requireWhole, shown } from './arguments.js';
+import { requireFunction, requireWhole, shown } from './arguments.js';
 import { operatorName } from './call-site.js';
-import { RDD } from './rdd.js';
+import type { RDD } from './rdd.js';
 import { decodeSchema } from './sources/schema.js';
-import { TableSaves } from './table-saves.js';
+import { TableRows } from './tables/table-rows.js';
 
 export type Row = Record<string, unknown>;
 
@@ -13,7 +13,7 @@ export type Row = Record<string, unknown>;
  * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects, one property a
  * column; column operators (`mapBatches`, `where`) work on whole batches, make no object a row, and give an ArrowRDD again.
  */
-export class ArrowRDD extends TableSaves {
+export class ArrowRDD extends TableRows {
   /**
    * The function gets each record batch and returns one, or several; it may be async.
    * Beware of Arrow's own `batch.select(names)`, which loses columns (apache-arrow 21); `selectAt(indices)` does not.
@@ -41,13 +41,6 @@ export class ArrowRDD extends TableSaves {
       if (encoded) return decodeSchema(encoded);
     }
     return new Schema([]);
-  }
-
-  /** Rows whose value in `column` satisfies `fn`. @example features.where('subject', (subject) => subject <= 18) */
-  where(column: string, fn: (value: any) => boolean): ArrowRDD {
-    if (typeof column !== 'string') throw new TypeError(`where needs a column's name, not ${shown(column)}`);
-    requireSyncFunction('where', fn);
-    return this.#table({ kind: 'where', column, fn });
   }
 
   /**
@@ -95,7 +88,7 @@ export class ArrowRDD extends TableSaves {
       next += count;
       return next - count;
     });
-    return this.#with(this.context.shuffleNode(this.node, partitions, () => ({ kind: 'deal', firstRows }), name));
+    return this.tableOf(this.context.shuffleNode(this.node, partitions, () => ({ kind: 'deal', firstRows }), name));
   }
 
   /** With tables only: a table; else an RDD of rows. */
@@ -103,14 +96,16 @@ export class ArrowRDD extends TableSaves {
   override union<U = Row>(...others: RDD<U>[]): RDD<Row | U>;
   override union(...others: RDD<any>[]): RDD<any> {
     if (others.some((other) => !(other instanceof ArrowRDD))) return super.union(...others);
-    return this.#with(this.context.newNode(operatorName('union'), { kind: 'union' }, this.withOthers('union', others)));
+    return this.tableOf(
+      this.context.newNode(operatorName('union'), { kind: 'union' }, this.withOthers('union', others)),
+    );
   }
 
   #table(step: Step, operator: string = step.kind): ArrowRDD {
-    return this.#with(this.context.newNode(operatorName(operator), step, [this.node]));
+    return this.tableOf(this.context.newNode(operatorName(operator), step, [this.node]));
   }
 
-  #with(node: LineageNode): ArrowRDD {
+  protected tableOf(node: LineageNode): ArrowRDD {
     return new ArrowRDD(this.context, node);
   }
 }

@@ -67,9 +67,10 @@ function takeValidity(
 function gather(column: Data, rows: ArrayLike<number>): Float32Array {
   const values = column.values as Float32Array; // of a slice: already moved to its first row
   const out = new (values.constructor as Float32ArrayConstructor)(rows.length);
-  // A typed array takes undefined, of rows that are gaps, for 0 or NaN; big integers refuse it.
-  if (typeof values[0] === 'bigint') for (let i = 0; i < rows.length; i++) out[i] = values[Math.max(rows[i]!, 0)]!;
-  else for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
+  // Of rows that are gaps a typed array takes undefined for 0 or NaN; big integers refuse it.
+  const none = (out as unknown) instanceof BigInt64Array || (out as unknown) instanceof BigUint64Array ? 0n : undefined;
+  if (none === undefined) for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
+  else for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!] ?? (none as never);
   return out;
 }
 

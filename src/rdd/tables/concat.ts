@@ -145,3 +145,9 @@ function merged(dictionary: Vector, codes: Map<string, number>, added: Data[]): 
   added.push(takeColumn(concatColumns(dictionary.data), fresh));
   return remap;
 }
+
+/** A column without rows. */
+export function emptyColumn(type: DataType): Data {
+  if (!Types.isDictionary(type)) return vectorFromArray([], type).data[0] ?? makeData({ type, length: 0 } as never);
+  return makeData({ type, length: 0, dictionary: new Vector([emptyColumn(type.dictionary)]) } as never);
+}
