@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -199,13 +199,23 @@ describe('web servers', () => {
 
   it('are asked again when busy, and a body that breaks off is continued', async () => {
     const busy = (_: IncomingMessage, response: ServerResponse) => response.writeHead(503).end() !== undefined;
-    const broken = (_: IncomingMessage, response: ServerResponse) => {
-      response.writeHead(200, { 'content-length': TEXT.length, 'accept-ranges': 'bytes', etag: '"1"' });
-      response.write(TEXT.subarray(0, 10_000), () => response.destroy());
+    const broken = (headers: object) => (request: IncomingMessage, response: ServerResponse) => {
+      const from = Number(/\d+/.exec(request.headers.range ?? '0')![0]);
+      const range = { 'content-range': `bytes ${from}-${TEXT.length - 1}/${TEXT.length}` };
+      response.writeHead(from > 0 ? 206 : 200, {
+        'content-length': TEXT.length - from,
+        ...(from > 0 && range),
+        ...headers,
+      });
+      response.write(TEXT.subarray(from, from + 10_000), () => response.destroy());
       return true;
     };
-    web.faults = [busy, broken];
-    expect((await bytesOf(storage.openStream(at()))).equals(TEXT)).toBe(true);
+    for (const headers of [{ etag: '"1"' }, {}]) {
+      web.faults = [busy, broken(headers)];
+      expect((await bytesOf(storage.openStream(at()))).equals(TEXT)).toBe(true);
+      web.faults = [broken(headers)];
+      expect((await bytesOf(storage.openStream(at(), 5))).equals(TEXT.subarray(5))).toBe(true);
+    }
     web.faults = [busy, busy];
     expect((await storage.list([at()], /./))[0]!.bytes).toBe(TEXT.length);
   });
@@ -251,5 +261,34 @@ describe('S3', () => {
       expect.stringContaining('s3://nowhere/a: there is no such bucket'),
       expect.stringContaining('s3://: an S3 path is s3://bucket/key'),
     ]);
+  });
+
+  it('continues a body that breaks off, if the object is still the same', async () => {
+    let cut = 10_000;
+    let replaced = false;
+    const flaky = createServer((asked, answer) => {
+      if (replaced) asked.headers['if-match'] = '"other"';
+      const { method, headers, url } = asked;
+      const onward = request(`${s3.endpoint}${url}`, { method, headers }, (found) => {
+        answer.writeHead(found.statusCode!, found.headers);
+        if (cut === 0) return void found.pipe(answer);
+        found.once('data', (bytes: Buffer) => answer.write(bytes.subarray(0, cut), () => answer.destroy()));
+        cut = 0;
+      });
+      asked.pipe(onward);
+    });
+    await new Promise<void>((resolve) => flaky.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(flaky.address() as AddressInfo).port}`;
+    const read = () => bytesOf(openStorage({ s3: { endpoint } }).openStream('s3://data/logs/a.txt', 7));
+    try {
+      expect((await read()).equals(TEXT.subarray(7))).toBe(true);
+      [cut, replaced] = [10_000, false];
+      const again = read();
+      replaced = true;
+      await expect(again).rejects.toThrow('s3://data/logs/a.txt: the object was replaced while it was read');
+    } finally {
+      flaky.closeAllConnections();
+      await new Promise((resolve) => flaky.close(resolve));
+    }
   });
 });

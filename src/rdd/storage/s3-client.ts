@@ -66,6 +66,7 @@ export function s3Error(path: string, error: unknown, doing = 'read'): SourceErr
   };
   const status = $metadata?.httpStatusCode;
   if (name === 'NoSuchBucket') return new SourceError(`${path}: there is no such bucket`);
+  if (name === 'NoSuchUpload') return new SourceError(`${path}: the upload of this part was ended; save again`);
   if (status === 404 || name === 'NoSuchKey') return new SourceError(`${path}: no such object`);
   const keys =
     'credentials are taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or the machine’s role';

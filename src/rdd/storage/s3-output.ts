@@ -105,7 +105,7 @@ export class S3Output implements Output {
     await this.#endUploads();
   }
 
-  async #complete({ name, id, tags = [] }: WrittenPart): Promise<string> {
+  async #complete({ name, id, bytes, tags = [] }: WrittenPart): Promise<string> {
     const { s3, client } = await connectS3(this.spec.storage.s3);
     const Key = `${this.#prefix}${name}`;
     const Parts = tags.map((ETag, k) => ({ ETag, PartNumber: k + 1 }));
@@ -113,7 +113,10 @@ export class S3Output implements Output {
     try {
       await client.send(new s3.CompleteMultipartUploadCommand(request));
     } catch (error) {
-      throw s3Error(`s3://${this.#bucket}/${Key}`, error, 'completed');
+      // The client asks again when an answer is lost, and is then told that the upload is no more.
+      const object = await client.send(new s3.HeadObjectCommand({ Bucket: this.#bucket, Key })).catch(() => undefined);
+      const done = (error as Error).name === 'NoSuchUpload' && object?.ContentLength === bytes;
+      if (!done) throw s3Error(`s3://${this.#bucket}/${Key}`, error, 'completed');
     }
     return Key;
   }
