@@ -5,7 +5,7 @@ import { requireFunction, requireWhole, shown } from './arguments.js';
 import { operatorName } from './call-site.js';
 import type { RDD } from './rdd.js';
 import { decodeSchema } from './sources/schema.js';
-import { TableRows } from './tables/table-rows.js';
+import { TablePartitions } from './tables/table-partitions.js';
 
 export type Row = Record<string, unknown>;
 
@@ -13,7 +13,7 @@ export type Row = Record<string, unknown>;
  * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects, one property a
  * column; column operators (`mapBatches`, `where`) work on whole batches, make no object a row, and give an ArrowRDD again.
  */
-export class ArrowRDD extends TableRows {
+export class ArrowRDD extends TablePartitions {
   /**
    * The function gets each record batch and returns one, or several; it may be async.
    * Beware of Arrow's own `batch.select(names)`, which loses columns (apache-arrow 21); `selectAt(indices)` does not.

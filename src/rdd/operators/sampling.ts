@@ -64,21 +64,10 @@ export abstract class Sampling<T> extends Actions<T> {
    * @example const [train, test] = rows.randomSplit([0.8, 0.2], 42);
    */
   randomSplit(weights: readonly number[], seed = newSeed()): RDD<T>[] {
-    if (
-      !Array.isArray(weights) ||
-      weights.length === 0 ||
-      weights.some((weight) => !(weight >= 0 && weight < Infinity))
-    )
-      throw new TypeError(`randomSplit needs an array of weights, none below 0, not ${shown(weights)}`);
-    const total = weights.reduce((a, b) => a + b, 0);
-    if (!(total > 0)) throw new RangeError('the weights of randomSplit must not all be 0');
+    const bounds = splitBounds(weights);
     requireSeed(seed);
     const name = operatorName('randomSplit');
-    let sum = 0;
-    return weights.map((weight, part) => {
-      const from = sum / total;
-      sum += weight;
-      const to = part === weights.length - 1 ? 1 : sum / total;
+    return bounds.map(([from, to]) => {
       const fn = (index: number, rows: Iterable<T>) =>
         splitRows(rows, from, to, keyedRandom(seed, 'randomSplit', index));
       return this.named<T>({ kind: 'mapPartitions', fn, withIndex: true }, name);
@@ -112,13 +101,27 @@ export abstract class Sampling<T> extends Actions<T> {
 }
 
 const sumOf = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
-const newSeed = () => randomInt(2 ** 47);
+export const newSeed = () => randomInt(2 ** 47);
 
-function requireSeed(seed: unknown): void {
+/** Where the parts of a `randomSplit` lie between 0 and 1. @throws TypeError, RangeError for what are no weights */
+export function splitBounds(weights: readonly number[]): [from: number, to: number][] {
+  if (!Array.isArray(weights) || weights.length === 0 || weights.some((weight) => !(weight >= 0 && weight < Infinity)))
+    throw new TypeError(`randomSplit needs an array of weights, none below 0, not ${shown(weights)}`);
+  const total = weights.reduce((a, b) => a + b, 0);
+  if (!(total > 0)) throw new RangeError('the weights of randomSplit must not all be 0');
+  let sum = 0;
+  return weights.map((weight, part) => {
+    const from = sum / total;
+    sum += weight;
+    return [from, part === weights.length - 1 ? 1 : sum / total];
+  });
+}
+
+export function requireSeed(seed: unknown): void {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`a seed must be a whole number, not ${shown(seed)}`);
 }
 
-function requireFraction(what: string, fraction: unknown, withReplacement: boolean): void {
+export function requireFraction(what: string, fraction: unknown, withReplacement: boolean): void {
   const most = withReplacement ? Number.MAX_VALUE : 1;
   if (typeof withReplacement !== 'boolean')
     throw new TypeError(`withReplacement must be true or false, not ${shown(withReplacement)}`);

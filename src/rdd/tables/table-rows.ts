@@ -121,6 +121,10 @@ export abstract class TableRows extends TableColumns {
   ): ArrowRDD;
   override join<K, V, W>(this: RDD<[K, V]>, other: RDD<[K, W]>, partitions?: number): RDD<[K, [V, W]]>;
   override join(other: any, on?: any, options: any = {}): any {
+    if (!(other instanceof TableBase) && typeof on !== 'number' && on !== undefined)
+      throw new TypeError(
+        `join of tables needs another table, not ${shown(other)}; toTable makes one of an RDD of objects`,
+      );
     if (!(other instanceof TableBase)) return super.join.call(this as never, other as never, on);
     return this.#joined(
       other as unknown as ArrowRDD,
