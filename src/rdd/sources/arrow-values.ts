@@ -13,7 +13,7 @@ import {
 } from 'apache-arrow';
 
 /**
- * Plain values as an Arrow column: numbers, bigints, booleans, texts, bytes, arrays (lists), objects (structs); null and
+ * Plain values as an Arrow column: numbers, bigints, booleans, texts, bytes, arrays (lists), objects or arrays of their fields in order (structs); null and
  * undefined are null. Values must fit the type: the caller has checked them. A dictionary's values are its codes; its texts
  * come in `dictionaries`.
  * @throws TypeError for a type that no source makes
@@ -106,10 +106,10 @@ function fixedListOf(type: FixedSizeList, values: readonly unknown[], nulls: Nul
 }
 
 function structOf(type: Struct, values: readonly unknown[], nulls: Nulls): Data {
-  const children = type.children.map(({ name, type: child }) =>
+  const children = type.children.map(({ name, type: child }, k) =>
     columnOf(
       child,
-      values.map((value) => own(value, name)),
+      values.map((value) => (Array.isArray(value) ? value[k] : own(value, name))),
     ),
   );
   return makeData({ type, length: values.length, ...nulls, children } as any);

@@ -344,6 +344,11 @@ describe('csv: detected schema', () => {
     ['true,FALSE', 'bool'],
     ['true,1', 'utf8'],
     ['1,1_000', 'utf8'],
+    ['1,0x10', 'utf8'],
+    ['1,0b1', 'utf8'],
+    ['1,-', 'utf8'],
+    ['-0,1E5', 'float64'],
+    ['1,1e999', 'float64'],
     ['1,2024-01-02', 'utf8'],
     [',', 'utf8'],
   ])('takes the cells %s for %s', async (cells, type) => {

@@ -107,17 +107,24 @@ export class DuckColumn {
     const length = this.#parts.reduce((sum, { items }) => sum + items.length, 0);
     const { ArrayType } = this.#type as unknown as { ArrayType: new (length: number) => Numbers };
     const data = new ArrayType(length);
-    const nullBitmap = new Uint8Array((length + 7) >> 3);
-    let [at, nullCount] = [0, 0];
-    for (const { items, valid } of this.#parts) {
+    let at = 0;
+    for (const { items } of this.#parts) {
       data.set(items, at);
-      for (let row = 0; row < items.length; row++) {
-        if (!valid || valid[row >> 3]! & (1 << (row & 7))) nullBitmap[(at + row) >> 3]! |= 1 << ((at + row) & 7);
-        else nullCount++;
-      }
       at += items.length;
     }
-    return makeData({ type: this.#type, length, data, nullCount, ...(nullCount > 0 ? { nullBitmap } : {}) } as any);
+    const nulls = this.#parts.some(({ valid }) => valid) ? this.#nulls(length) : { nullCount: 0 };
+    return makeData({ type: this.#type, length, data, ...nulls } as any);
+  }
+
+  #nulls(length: number): { nullCount: number; nullBitmap?: Uint8Array } {
+    const nullBitmap = new Uint8Array((length + 7) >> 3);
+    let [at, nullCount] = [0, 0];
+    for (const { items, valid } of this.#parts)
+      for (let row = 0; row < items.length; row++, at++) {
+        if (!valid || valid[row >> 3]! & (1 << (row & 7))) nullBitmap[at >> 3]! |= 1 << (at & 7);
+        else nullCount++;
+      }
+    return nullCount === 0 ? { nullCount } : { nullCount, nullBitmap };
   }
 }
 

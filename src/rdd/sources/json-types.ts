@@ -42,11 +42,11 @@ function valueConverter(type: JsonType): (value: unknown) => unknown {
   const fields = Object.entries(type).map(([name, field]) => ({ name, convert: converterOf(field) }));
   return (value) => {
     if (!isObject(value)) return BAD;
-    const converted: Record<string, unknown> = {};
-    for (const { name, convert } of fields) {
-      const inner = convert(own(value, name));
+    const converted = new Array<unknown>(fields.length);
+    for (let k = 0; k < fields.length; k++) {
+      const inner = fields[k]!.convert(own(value, fields[k]!.name));
       if (inner === BAD) return BAD;
-      Object.defineProperty(converted, name, { value: inner, enumerable: true });
+      converted[k] = inner;
     }
     return converted;
   };
