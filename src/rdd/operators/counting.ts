@@ -92,14 +92,26 @@ export abstract class CountingActions<T> extends OrderedActions<T> {
    * @param relativeSD relative standard error; default 0.05, at least 0.0003
    */
   async countApproxDistinct(relativeSD = 0.05): Promise<number> {
-    if (!(relativeSD >= 0.0003 && relativeSD < 1))
-      throw new RangeError(`relativeSD must be at least 0.0003 and below 1, not ${shown(relativeSD)}`);
-    const precision = precisionFor(relativeSD);
+    const precision = requirePrecision(relativeSD);
     const note = (registers: Uint8Array, row: T) => noteValue(registers, row, precision);
     const empty = new Uint8Array(2 ** precision);
     const parts = await this.foldPartitions(empty, note, operatorName('countApproxDistinct'));
     return estimate(parts.reduce(mergeRegisters, empty), precision);
   }
+
+  /** `countApproxDistinct` of each key's values. */
+  countApproxDistinctByKey<K, V>(this: RDD<[K, V]>, relativeSD = 0.05, partitions?: number): RDD<[K, number]> {
+    const precision = requirePrecision(relativeSD);
+    const note = (registers: Uint8Array, value: V) => noteValue(registers, value, precision);
+    return this.aggregateByKey(new Uint8Array(2 ** precision), note, mergeRegisters, partitions).mapValues(
+      (registers) => estimate(registers, precision),
+    );
+  }
+}
+
+function requirePrecision(relativeSD: number): number {
+  if (relativeSD >= 0.0003 && relativeSD < 1) return precisionFor(relativeSD);
+  throw new RangeError(`relativeSD must be at least 0.0003 and below 1, not ${shown(relativeSD)}`);
 }
 
 /** Undefined when the work is not done at `end`; it goes on, and nobody hears of it. */
