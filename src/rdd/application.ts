@@ -91,7 +91,12 @@ async function open(
     capture: (capture: LargeCapture, operator: string) => broadcasts.capture(capture, operator),
     distribute: (handles: Iterable<Handle>) => broadcasts.distribute(handles),
   };
-  const dag = new DagScheduler(tasks, blocks, (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping));
+  const dag = new DagScheduler(
+    tasks,
+    blocks,
+    (stage, scope, name) => shipStage(stage, scope, name, blocks, shipping),
+    conf.bytes('sheaf.skew.bytes'),
+  );
   dag.onRelease = (scope) => blocks.release(scope);
   dag.counts.accumulate = (accumulated) => accumulate(accumulated, blocks);
   const replicator = new Replicator(app, dag, blocks);

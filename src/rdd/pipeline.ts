@@ -181,7 +181,10 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'source':
       return yield* counted(readSource(step.source, input, context), context);
     case 'shuffle-read':
-      return yield* counted(readShuffle(statusOf(node, context), input.partition, context.task), context);
+      return yield* counted(
+        readShuffle(statusOf(node, context), input.partition, context.task, input.segments),
+        context,
+      );
     case 'map':
     case 'filter':
     case 'flatMap':

@@ -141,7 +141,7 @@ class StageTasks implements PreparedProgram {
         else await loop();
         return null;
       case 'shuffle-write':
-        return (await this.#writeShuffle(terminal.shuffle, input, context)) as unknown as Json;
+        return (await this.#writeShuffle(terminal.shuffle, task.partition, input, context)) as unknown as Json;
       case 'sample-keys': {
         const sample = new KeySample(terminal.size, input.partition);
         await runInto(this.#top, input, this.#sink!, context, sample);
@@ -154,8 +154,14 @@ class StageTasks implements PreparedProgram {
     }
   }
 
-  async #writeShuffle(shuffle: ShuffleSpec, input: PartitionInput, context: PartitionContext): Promise<MapOutput> {
-    const task: MapTask = { shuffle, map: input.partition, scope: this.stage.scope, context: context.task };
+  /** @param map number of the task */
+  async #writeShuffle(
+    shuffle: ShuffleSpec,
+    map: number,
+    input: PartitionInput,
+    context: PartitionContext,
+  ): Promise<MapOutput> {
+    const task: MapTask = { shuffle, map, scope: this.stage.scope, context: context.task };
     if (!this.#place) return writeChunks(compute(this.#top, input, context), task);
     const { kind } = this.#sink!.sink;
     using writer = kind === 'combine' ? new CombineWriter(task, this.#place) : new ScatterWriter(task, this.#place);

@@ -32,6 +32,11 @@ export const SETTINGS = {
     default: 'auto',
     form: [/^(auto|[1-9]\d*[kmg]?)$/i, 'auto or an amount of memory such as 512m or 2g'],
   },
+  'sheaf.skew.bytes': {
+    doc: 'a partition of a join that reads more, and five times as much as half of the others, is computed by several tasks',
+    default: '32m',
+    form: [/^[1-9]\d*[kmg]?$/i, 'an amount of memory such as 32m'],
+  },
   'sheaf.task.maxFailures': { doc: 'attempts of a task before its job fails', default: '4', form: COUNT },
   'sheaf.locality.waitMs': {
     doc: 'how long a task waits for the slot that holds its data',

@@ -11,8 +11,9 @@ import {
   reachable,
   type Terminal,
 } from './lineage.js';
-import { type MapOutput, MapOutputs } from './map-outputs.js';
+import { type MapOutput, MapOutputs, type PartitionOutputs } from './map-outputs.js';
 import { RECOVERY } from './recovery.js';
+import { partInput, type SkewSplit, skewedPartitions } from './skew.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
 import { StorageRegistry } from './storage-registry.js';
 import { nearestSlot, shufflesNeeded, storedBelow, storedBlocks } from './stored-partitions.js';
@@ -34,8 +35,19 @@ export interface JobRequest {
   readonly gang?: boolean;
   /** Expected milliseconds a task; by default what the plan of the stage's source says. */
   readonly expectedMs?: number;
+  /** Makes a partition's value of those of its parts, in order. Without it no partition is computed in parts. */
+  readonly merge?: (parts: any[]) => unknown;
   /** What its tasks count is not reported: a probe reads rows that the real job reads again. */
   readonly uncounted?: boolean;
+}
+
+/** What one task computes: a partition, or a part of one. */
+interface TaskPart {
+  /** The partition's number; of later parts greater by multiples of the number of partitions. */
+  readonly key: number;
+  readonly partition: number;
+  readonly split?: SkewSplit;
+  readonly part?: number;
 }
 
 /** Turns a stage into a program that slots can run: ships its functions, puts its parameters into a block. */
@@ -60,6 +72,8 @@ export class DagScheduler {
     readonly tasks: TaskScheduler,
     readonly blocks: Blocks,
     readonly compile: ProgramCompiler,
+    /** Joins' partitions of more bytes are computed in parts, when they are much larger than the others. */
+    readonly skewBytes = 32 * 2 ** 20,
   ) {
     this.counts = new TaskCounts(tasks.bus);
     this.storage = new StorageRegistry(tasks.bus);
@@ -147,9 +161,12 @@ export class DagScheduler {
     const values = new Map<number, T>();
     for (let attempt = 1; values.size < partitions.length; attempt++) {
       const missing = partitions.filter((partition) => !values.has(partition));
-      for (const { partition, value } of await this.#runStage(stage, { ...request, partitions: missing }, job, scope)) {
+      const results = await this.#runStage(stage, { ...request, partitions: missing }, job, scope);
+      for (const [partition, parts] of results) {
         try {
-          values.set(partition, await read(value));
+          const answers: T[] = [];
+          for (const { value } of parts) answers.push(await read(value));
+          values.set(partition, answers.length === 1 ? answers[0]! : (request.merge!(answers) as T));
         } catch (error) {
           if (RECOVERY[toFailure(error).kind] !== 'recompute-parent' || attempt === MAX_STAGE_ATTEMPTS) throw error;
         }
@@ -158,31 +175,45 @@ export class DagScheduler {
     return partitions.map((partition) => values.get(partition)!);
   }
 
-  async #runStage(stage: Stage, request: JobRequest, job: string, scope: string): Promise<TaskResult[]> {
+  /** @returns the results of each partition: one, or several where it was computed in parts */
+  async #runStage(stage: Stage, request: JobRequest, job: string, scope: string): Promise<Map<number, TaskResult[]>> {
     const id = this.#stages++;
     const done = new Map<number, TaskResult>();
     const count = (set: TaskSet) =>
       request.uncounted ? undefined : this.counts.take(this.#countsAs(stage, job, scope), set, done);
     const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
+    const total = partitionCount(stage.top);
     let program: ProgramRef | undefined;
+    let plan: TaskPart[] | undefined;
     for (let attempt = 0; ; attempt++) {
       // First, so that a function that cannot be shipped is refused before the stages below run.
       program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
       const statuses = await this.#shuffleInputs(stage, request, job, scope, attempt > 0);
-      const missing = partitions.filter((partition) => !done.has(partition));
+      plan ??= this.#taskParts(stage, partitions, request, scope);
+      const missing = plan.filter(({ key }) => !done.has(key));
       try {
         const { gang } = request;
-        const tasks = missing.map((partition) => this.#taskSpec(stage, partition, statuses, request));
+        const tasks = missing.map((part) => this.#taskSpec(stage, part, statuses, request));
         const sources = stageNodes(stage).filter((node) => node.step.kind === 'source');
         const expectedMs = request.expectedMs ?? plannedMs(sources, tasks);
         const set = {
-          ...{ job, stage: id, stageAttempt: attempt, name: stage.top.name, program, tasks, expectedMs, gang },
+          ...{
+            job,
+            stage: id,
+            stageAttempt: attempt,
+            name: stage.top.name,
+            program,
+            tasks,
+            expectedMs,
+            gang,
+            partitions: total,
+          },
           sources: sources.map((node) => node.id),
         };
         for (const result of await this.tasks.run(set)) done.set(result.partition, result);
         await this.onStageEnd();
         await count(set);
-        return partitions.map((partition) => done.get(partition)!);
+        return groupedBy(plan, (part) => done.get(part.key)!);
       } catch (error) {
         if (!(error instanceof TaskSetError)) throw error;
         for (const result of error.done) done.set(result.partition, result);
@@ -228,22 +259,57 @@ export class DagScheduler {
       const { shuffle } = parent.terminal;
       if (!all && !needed.has(shuffle.id)) continue;
       const owner = shuffle.scope ?? scope;
-      const outputs = this.#outputs.outputs(`${owner}:${shuffle.id}`, partitionCount(parent.top));
+      const outputs = this.#outputsOf(parent, scope);
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
       for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
         const mapRequest = { ...request, partitions, gang: false, prefer: undefined, expectedMs: undefined };
-        for (const { partition, value, at } of await this.#runStage(parent, mapRequest, job, owner))
-          if (this.#isAlive(executorOf(at))) outputs[partition] = value as unknown as MapOutput;
+        for (const [partition, parts] of await this.#runStage(parent, mapRequest, job, owner))
+          if (parts.every(({ at }) => this.#isAlive(executorOf(at))))
+            outputs[partition] = parts.map(({ value }) => value as unknown as MapOutput);
       }
-      const status = Buffer.from(JSON.stringify(outputs));
+      const status = Buffer.from(JSON.stringify(outputs.flat()));
       const id = `map-status:${shuffle.id}:${this.#stages}`;
       statuses[shuffle.id] = await this.blocks.put(id, `${scope}/statuses`, status);
     }
     return statuses;
   }
 
-  #taskSpec(stage: Stage, partition: number, statuses: Record<string, BlockRef>, request: JobRequest): TaskSpec {
-    const input = partitionInput(stage.top, partition);
+  /** @param scope of the job, which owns what its shuffle's own scope does not */
+  #outputsOf({ top, terminal }: Stage, scope: string): (PartitionOutputs | undefined)[] {
+    if (terminal.kind !== 'shuffle-write') return [];
+    const { id, scope: own = scope } = terminal.shuffle;
+    return this.#outputs.outputs(`${own}:${id}`, partitionCount(top));
+  }
+
+  /** The tasks of a stage, once its inputs are there: a partition each, but for those too large for one. */
+  #taskParts(stage: Stage, partitions: readonly number[], request: JobRequest, scope: string): TaskPart[] {
+    const mayCut = stage.terminal.kind === 'shuffle-write' || request.merge !== undefined;
+    const outputs = (id: number) => {
+      const parent = stage.parents.find(
+        ({ terminal }) => terminal.kind === 'shuffle-write' && terminal.shuffle.id === id,
+      )!;
+      return this.#outputsOf(parent, scope).flatMap((parts) => parts ?? []);
+    };
+    const splits = mayCut ? skewedPartitions(stage, outputs, this.skewBytes) : new Map<number, SkewSplit>();
+    const total = partitionCount(stage.top);
+    return partitions.flatMap((partition) => {
+      const split = splits.get(partition);
+      if (!split) return [{ key: partition, partition }];
+      const { ranges, bytes, median } = split;
+      const reason = `partition ${partition} of ${stage.top.name} reads ${bytes} bytes, half of the others ${median} or less`;
+      this.tasks.bus.emit({ event: 'plan', what: 'skew', choice: ranges.length, reason });
+      return ranges.map((_, part) => ({ key: partition + part * total, partition, split, part }));
+    });
+  }
+
+  #taskSpec(
+    stage: Stage,
+    { key, partition, split, part = 0 }: TaskPart,
+    statuses: Record<string, BlockRef>,
+    request: JobRequest,
+  ): TaskSpec {
+    const whole = partitionInput(stage.top, partition);
+    const input = split ? partInput(whole, split, part) : whole;
     const kept = storedBelow(stage.top, partition, this.storage);
     const stored = storedBlocks(kept);
     const inputs = {
@@ -252,7 +318,7 @@ export class DagScheduler {
       ...(stored ? { stored } : {}),
     };
     const prefer = request.prefer?.(partition) ?? nearestSlot(kept, this.tasks.slots());
-    return { partition, inputs: inputs as unknown as Json, prefer };
+    return { partition: key, inputs: inputs as unknown as Json, prefer };
   }
 
   /** One shuffle's map tasks count once, in whatever job and stage; a job's result once. */
@@ -270,4 +336,10 @@ function plannedMs(sources: readonly LineageNode[], tasks: readonly TaskSpec[]):
 
 function isUnplanned({ planner, splits, shuffle, step }: LineageNode): boolean {
   return planner !== undefined && splits === undefined && shuffle === undefined && step.kind !== 'union';
+}
+
+function groupedBy(plan: readonly TaskPart[], result: (part: TaskPart) => TaskResult): Map<number, TaskResult[]> {
+  const groups = new Map<number, TaskResult[]>();
+  for (const part of plan) groups.set(part.partition, [...(groups.get(part.partition) ?? []), result(part)]);
+  return groups;
 }

@@ -6,7 +6,8 @@ export class JobError extends Error {
   readonly partition: number;
 
   constructor(job: string, cause: TaskSetError) {
-    const { failure, set, partition } = cause;
+    const { failure, set } = cause;
+    const partition = cause.partition % (set.partitions ?? Number.POSITIVE_INFINITY);
     const where = partition < 0 ? '' : ` in partition ${partition} of "${set.name}"`;
     const named = failure.kind === 'user-error' && failure.name && failure.name !== 'Error' ? `${failure.name}: ` : '';
     super(`${job} failed${where}: ${named}${failure.message}`);

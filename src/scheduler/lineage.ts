@@ -158,6 +158,8 @@ export interface PartitionInput {
   readonly split?: Json;
   readonly choice?: number;
   readonly of?: PartitionInput;
+  /** Of a shuffle's reader: a part of the segments, when the partition is computed in parts (see skew.ts). */
+  readonly segments?: readonly [from: number, to: number];
   /** One for each of `parentPartitions`. */
   readonly parts?: readonly PartitionInput[];
   readonly [key: string]: unknown;

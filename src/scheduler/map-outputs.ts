@@ -7,36 +7,41 @@ export interface MapOutput {
   readonly segments: readonly (readonly BlockSegment[])[];
 }
 
+/** The outputs of one partition's map tasks: one, or several where it was computed in parts. */
+export type PartitionOutputs = readonly MapOutput[];
+
 /** Where the outputs of every shuffle's map tasks are; a lost executor's are forgotten and made again. */
 export class MapOutputs {
-  readonly #shuffles = new Map<string, (MapOutput | undefined)[]>();
+  readonly #shuffles = new Map<string, (PartitionOutputs | undefined)[]>();
 
   /** @param key `<scope>:<shuffle>` */
-  outputs(key: string, maps: number): (MapOutput | undefined)[] {
+  outputs(key: string, maps: number): (PartitionOutputs | undefined)[] {
     const known = this.#shuffles.get(key);
     if (known) return known;
-    const fresh = new Array<MapOutput | undefined>(maps).fill(undefined);
+    const fresh = new Array<PartitionOutputs | undefined>(maps).fill(undefined);
     this.#shuffles.set(key, fresh);
     return fresh;
   }
 
   /** Of all map outputs that are kept. */
   get bytes(): number {
-    const all = [...this.#shuffles.values()].flat();
+    const all = [...this.#shuffles.values()].flat(2);
     return all.reduce((sum, output) => sum + (output?.block.bytes ?? 0), 0);
   }
 
   /** Forgets what only this holder had. */
   lost(holder: string): void {
-    for (const outputs of this.#shuffles.values())
-      for (const [map, output] of outputs.entries())
-        if (output?.block.at.every((location) => location.holder === holder)) outputs[map] = undefined;
+    this.#forget(({ block }) => block.at.every((location) => location.holder === holder));
   }
 
   /** Forgets one block that could not be read. */
   unreadable(block: BlockRef): void {
+    this.#forget((output) => output.block.id === block.id && output.block.scope === block.scope);
+  }
+
+  #forget(isGone: (output: MapOutput) => boolean): void {
     for (const outputs of this.#shuffles.values())
-      for (const [map, output] of outputs.entries()) if (output?.block.id === block.id) outputs[map] = undefined;
+      for (const [map, parts] of outputs.entries()) if (parts?.some(isGone)) outputs[map] = undefined;
   }
 
   /** Forgets the shuffles of a scope and of those below it. */

@@ -35,6 +35,8 @@ export interface TaskSet {
   readonly tasks: readonly TaskSpec[];
   /** Milliseconds a task is expected to take, from the cost model; 0 means not known. */
   readonly expectedMs?: number;
+  /** Number of partitions: a task of a greater number computes a part of partition `number % partitions`. Default: no task does. */
+  readonly partitions?: number;
   /** Nodes of the sources that the tasks read, for those who follow a source's plan. */
   readonly sources?: readonly number[];
   /** Too many and too small to be logged one by one (training steps). */

@@ -9,6 +9,8 @@ import { Ordering } from './ordering.js';
 /** Runs of unequal length still keep all slots busy. */
 const RUNS_PER_SLOT = 2;
 
+const total = (counts: number[]) => counts.reduce((a, b) => a + b, 0);
+
 /** Whether slots keep partitions that a task of this node would read. */
 function isCached(node: LineageNode): boolean {
   return reachable(node, narrowParents).some(({ persisted }) => persisted !== undefined);
@@ -123,7 +125,10 @@ export abstract class Actions<T> extends Ordering<T> {
   async foreach(fn: (row: T) => Awaitable<void>): Promise<void> {
     requireFunction('foreach', fn);
     const name = operatorName('foreach');
-    await this.context.runJob({ top: this.node, terminal: { kind: 'foreach', fn }, name }, async () => undefined);
+    await this.context.runJob(
+      { top: this.node, terminal: { kind: 'foreach', fn }, name, merge: () => undefined },
+      async () => undefined,
+    );
   }
 
   async #aggregate<U>(zero: U, seqOp: (accumulated: U, row: T) => U, combOp: (a: U, b: U) => U, name: string) {
@@ -138,7 +143,12 @@ export abstract class Actions<T> extends Ordering<T> {
 
   /** Each partition's rows reduced, in order; empty partitions have no value. */
   protected async reducePartitions(fn: (a: T, b: T) => T, name: string): Promise<T[]> {
-    const request = { top: this.node, terminal: { kind: 'reduce', fn }, name } as const;
+    const request = {
+      top: this.node,
+      terminal: { kind: 'reduce', fn },
+      name,
+      merge: (parts: T[][]) => parts.flat(1),
+    } as const;
     const parts = await this.context.runJob(request, async (answer) =>
       answer === null ? [] : [await this.context.readValue<T>(answer)],
     );
@@ -169,7 +179,7 @@ export abstract class Actions<T> extends Ordering<T> {
 
   #counts(name: string): Promise<number[]> {
     return this.context.runJob(
-      { top: this.node, terminal: { kind: 'count' }, name },
+      { top: this.node, terminal: { kind: 'count' }, name, merge: total },
       async (answer) => answer as number,
     );
   }

@@ -69,14 +69,19 @@ export abstract class RddBase<T> {
   }
 
   /** A job over the partitions (default: all); one decoded answer a partition, in order. */
-  protected answers<U>(terminal: Terminal, name: string, partitions?: readonly number[]): Promise<U[]> {
-    return this.context.runJob({ top: this.node, terminal, name, partitions }, (answer: Json) =>
+  protected answers<U>(
+    terminal: Terminal,
+    name: string,
+    partitions?: readonly number[],
+    merge?: (parts: U[]) => U,
+  ): Promise<U[]> {
+    return this.context.runJob({ top: this.node, terminal, name, partitions, merge }, (answer: Json) =>
       this.context.readValue<U>(answer),
     );
   }
 
   protected async rows(terminal: Terminal, name: string, partitions?: readonly number[]): Promise<T[]> {
-    return (await this.answers<T[]>(terminal, name, partitions)).flat(1) as T[];
+    return (await this.answers<T[]>(terminal, name, partitions, (parts) => parts.flat(1) as T[])).flat(1) as T[];
   }
 }
 

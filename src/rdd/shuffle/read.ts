@@ -8,12 +8,19 @@ import { slotMemory } from '../memory/slot-memory.js';
 /** Bytes that a reader has asked other executors for and not yet handed on; Spark's spark.reducer.maxSizeInFlight. */
 const IN_FLIGHT_BYTES = 48 * 2 ** 20;
 
-/** The chunks of one reduce partition, map output by map output. Later segments come while earlier ones are used. */
-export async function* readShuffle(status: BlockRef, partition: number, context: TaskContext): Chunks {
+/**
+ * The chunks of one reduce partition, map output by map output. Later segments come while earlier ones are used.
+ * @param range of the partition's segments. Default: all
+ */
+export async function* readShuffle(
+  status: BlockRef,
+  partition: number,
+  context: TaskContext,
+  range: readonly [from: number, to: number] = [0, Number.POSITIVE_INFINITY],
+): Chunks {
   const outputs = await mapOutputs(status, context);
-  const segments = outputs.flatMap(({ block, segments }) =>
-    segments[partition]!.map((segment) => ({ block, segment })),
-  );
+  const all = outputs.flatMap(({ block, segments }) => segments[partition]!.map((segment) => ({ block, segment })));
+  const segments = all.slice(...range);
   const limit = Math.min(IN_FLIGHT_BYTES, slotMemory().budget / 8);
   const coming: { bytes: number; content: Promise<Buffer> }[] = [];
   let inFlight = 0;

@@ -8,10 +8,10 @@ export class Reservation implements Disposable {
 
   /** @returns whether the operator may hold so many bytes in all; if not it has to spill */
   holds(bytes: number): boolean {
-    const more = bytes - this.#held;
+    const more = Math.ceil(bytes) - this.#held; // whole, so that sums are exact
     if (more <= 0) return true;
     if (!this.memory.acquire(more)) return false;
-    this.#held = bytes;
+    this.#held += more;
     return true;
   }
 
