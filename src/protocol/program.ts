@@ -30,7 +30,7 @@ export interface TaskContext extends SlotContext {
   readonly signal: AbortSignal;
   /** The program adds rows, bytes, and what it spends on reading and writing blocks: the rest of its time is `computeMs`. */
   readonly metrics: TaskMetrics;
-  /** What the task leaves for accumulators, by id (see rdd/accumulators.ts): it travels with the task's outcome. */
+  /** What the task leaves for accumulators, by id (see rdd/accumulator.ts): it travels with the task's outcome. */
   readonly accumulated: Record<string, Json>;
 }
 

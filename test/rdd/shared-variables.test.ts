@@ -347,24 +347,41 @@ describe('with a host for each process, some of which are lost', () => {
     expect(rows.value).toBe(400);
   });
 
-  test('the loss of an executor between map and reduce: map tasks that run again count once', async () => {
+  test('the loss of an executor between map and reduce: map tasks that run again count once, also in a later job', async () => {
     await whole();
-    let stages = 0;
-    const killed = killAt((event) => {
-      if (event.event === 'stage-start') stages++;
-      return event.event === 'stage-end' && stages === 1;
-    });
+    const begun = { stages: run.of('stage-start').length, tasks: run.of('task-end').length };
+    const killed = killAt(({ event }) => event === 'stage-end' && run.of('stage-start').length === begun.stages + 1);
+    const done = () => run.of('task-end').slice(begun.tasks).filter(({ failure }) => failure === undefined); // biome-ignore format: one thing
+    const lost = run.of('executor-lost').length;
     const rows = sc.longAccumulator('rows');
     const seen = sc.collectionAccumulator<number>();
-    const counted = sc.range(0, 640, 1, 64).map((x) => {
-      rows.add(1);
-      if (x % 100 === 0) seen.add(x);
-      return x;
-    });
-    const add = (a: number, b: number) => a + b;
-    expect(await counted.treeAggregate(0, add, add)).toBe((639 * 640) / 2);
+    const sums = sc
+      .range(0, 640, 1, 64)
+      .map((x): [number, number] => {
+        rows.add(1);
+        if (x % 100 === 0) seen.add(x);
+        return [x % 3, x];
+      })
+      .reduceByKey((a, b) => a + b, 4)
+      .mapValues((sum) => sum + 1);
+    const expected = [0, 1, 2].map((key): [number, number] => [key, 1]);
+    for (let x = 0; x < 640; x++) expected[x % 3]![1] += x;
+    const byKey = (pairs: [number, number][]) => pairs.sort(([a], [b]) => a - b);
+    expect(byKey(await sums.collect())).toEqual(expected);
     expect(killed()).toBe(true);
-    expect(run.of('executor-lost').length).toBeGreaterThan(0);
+    const ran = done().length;
+    expect(ran).toBeGreaterThan(64 + 4); // some map tasks ran again
+    expect(rows.value).toBe(640);
+    await whole();
+    const holder = sc.tasks.executors().find(({ id }) =>
+      done()
+        .slice(0, 64)
+        .some(({ executor }) => executor === id),
+    );
+    kill(holder!.pid);
+    await until('the second loss', () => run.of('executor-lost').length === lost + 2);
+    expect(byKey(await sums.collect())).toEqual(expected);
+    expect(done().length).toBeGreaterThan(ran + 4);
     expect(rows.value).toBe(640);
     expect(seen.value.sort((a, b) => a - b)).toEqual([0, 100, 200, 300, 400, 500, 600]);
   });
