@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import {
-  decodeValue,
+  decodeCopy,
   encodeValue,
   restoreFunction,
   type ShippedFunction,
@@ -94,7 +94,7 @@ function userOps(zero: Uint8Array, add: (sum: any, value: any) => any, merge: (a
     return result;
   };
   return {
-    zero: () => decodeValue(zero),
+    zero: () => decodeCopy(zero),
     add: (sum, value) => synchronous('add', add(sum, value)),
     merge: (a, b) => synchronous('merge', merge(a, b)),
     value: (sum) => sum,

@@ -1,4 +1,4 @@
-import { decodeValue } from '../executor/closure/index.js';
+import { decodeCopy } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
@@ -104,7 +104,7 @@ export async function runInto(
 }
 
 async function feed({ loop, operators, into }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
-  const state = emptyState(into.zero && { value: decodeValue(into.zero) });
+  const state = emptyState(into.zero && { value: decodeCopy(into.zero) });
   const counting = into.sink.kind === 'count' && operators.length === 0;
   for await (const chunk of chunks) {
     if (counting) state.count += chunkLength(chunk);
@@ -274,9 +274,9 @@ export function startOf(
   { call: merge }: StepFunction,
 ): ((value: unknown) => unknown) | undefined {
   if (zero === undefined) return create?.call;
-  const start = decodeValue(zero);
+  const start = decodeCopy(zero);
   if (start === null || typeof start !== 'object') return (value) => merge(start, value);
-  return (value) => merge(decodeValue(zero), value);
+  return (value) => merge(decodeCopy(zero), value);
 }
 
 async function* cartesian(left: Chunks, right: Chunks): Chunks {

@@ -102,6 +102,24 @@ describe('folds', () => {
     expect(await many.treeReduce((a, b) => a + b, 3)).toBe(Array.from({ length: 200 }, (_, x) => `${x},`).join(''));
   });
 
+  it('begin each partition, and each key, with a copy of a zero that is changed', async () => {
+    const count = (counts: Uint8Array, x: number) => {
+      counts[x % 4]!++;
+      return counts;
+    };
+    const add = (a: Uint8Array, b: Uint8Array) => a.map((n, i) => n + b[i]!);
+    const numbers = sc.range(0, 80, 1, 8);
+    expect(await numbers.aggregate(new Uint8Array(4), count, add)).toEqual(Uint8Array.of(20, 20, 20, 20));
+    expect(await numbers.treeAggregate(new Uint8Array(4), count, add)).toEqual(Uint8Array.of(20, 20, 20, 20));
+    const byParity = numbers.map((x): [number, number] => [x % 2, x]).aggregateByKey(new Uint8Array(4), count, add);
+    expect(await byParity.collectAsMap()).toEqual(
+      new Map([
+        [0, Uint8Array.of(20, 0, 20, 0)],
+        [1, Uint8Array.of(0, 20, 0, 20)],
+      ]),
+    );
+  });
+
   it('refuse async functions', async () => {
     const late = (async (a: number) => a) as unknown as (a: number, b: number) => number;
     await expect(sc.range(0, 3).fold(0, late)).rejects.toThrow('fold takes no async function');
@@ -191,6 +209,11 @@ describe('counting', () => {
     const numbers = sc.range(0, 40_000, 1, 3).map((x) => x % 5000);
     expect(Math.abs((await numbers.countApproxDistinct(0.01)) / 5000 - 1)).toBeLessThan(0.03);
     expect(Math.abs((await numbers.map((x) => `user ${x}`).countApproxDistinct()) / 5000 - 1)).toBeLessThan(0.15);
+    const byKey = await numbers
+      .map((x): [number, number] => [x % 2, x])
+      .countApproxDistinctByKey(0.02)
+      .collectAsMap();
+    for (const key of [0, 1]) expect(Math.abs(byKey.get(key)! / 2500 - 1)).toBeLessThan(0.06);
     expect(await sc.parallelize([], 2).countApproxDistinct()).toBe(0);
     expect(
       await sc

@@ -109,6 +109,11 @@ export function decodeValue(bytes: Uint8Array): unknown {
   return decode(bytes);
 }
 
+/** As `decodeValue`, for bytes that are decoded again and again: each result may be changed and leaves `bytes` as they are. */
+export function decodeCopy(bytes: Uint8Array): unknown {
+  return decode(new Uint8Array(bytes));
+}
+
 function largeCaptures({ graph }: Encoder): { name: string; bytes: number }[] {
   const sizes = new Map<string, number>();
   for (const special of graph.specials)
