@@ -17,6 +17,7 @@ export { type ContextOptions, SheafContext } from './rdd/context.js';
 export { filePath } from './rdd/job-files.js';
 export { StorageLevel, type StorageLevelName } from './rdd/persistence/storage-level.js';
 export { RDD } from './rdd/rdd.js';
+export type { Saved, SaveOptions } from './rdd/sinks/save.js';
 export type { Order } from './rdd/smallest.js';
 export type { ArffOptions } from './rdd/sources/arff.js';
 export type { ArrowFileOptions } from './rdd/sources/arrow-file.js';
@@ -30,6 +31,26 @@ export type { LibsvmOptions } from './rdd/sources/libsvm.js';
 export type { ParquetOptions } from './rdd/sources/parquet.js';
 export type { ParquetRange } from './rdd/sources/parquet-plan.js';
 export { StatCounter } from './rdd/stat-counter.js';
+export type { CsvSaveOptions } from './rdd/table-saves.js';
+export {
+  type Aggregate,
+  count,
+  countDistinct,
+  first,
+  last,
+  max,
+  mean,
+  min,
+  stdev,
+  sum,
+  variance,
+} from './rdd/tables/aggregates.js';
+export type { ColumnDescription, TableDescription } from './rdd/tables/description.js';
+export type { JoinHow } from './rdd/tables/join-schema.js';
+export type { ColumnValues, Matrix } from './rdd/tables/table-actions.js';
+export type { GroupedTable, JoinOptions, SortColumn } from './rdd/tables/table-rows.js';
+export type { TableOptions, TableTypes, TableValues } from './rdd/tables/to-table.js';
+export type { TableType } from './rdd/tables/types.js';
 export { takeRows } from './rdd/take-rows.js';
 export { Conf } from './scheduler/conf.js';
 export { EventBus } from './scheduler/event-bus.js';

@@ -172,6 +172,10 @@ describe.each(Object.entries(PLACES))('in %s', (_kind, newPlace) => {
     await expect(failing.saveAsTextFile(place.path)).rejects.toThrow('boom');
     expect(await place.names()).toEqual([]);
     await nothingLeft(); // the other slot's task ends its own
+    await expect(failing.saveAsTextFile(place.path, { compression: 'gzip' })).rejects.toThrow(
+      /boom \(in map at .*sinks/,
+    );
+    await nothingLeft();
     if (!place.path.startsWith('s3:')) expect(existsSync(place.path)).toBe(false);
     await sc.range(0, 2, 1, 1).saveAsTextFile(place.path);
     await expect(failing.saveAsTextFile(place.path, { overwrite: true })).rejects.toThrow('boom');

@@ -17,10 +17,14 @@ const QUIET = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
 /** Sets the credentials of this process, which its slots inherit. */
 export async function startS3(): Promise<S3Server> {
   Object.assign(process.env, KEYS, QUIET);
-  const child = spawn(process.execPath, [`${root}scripts/s3-server.mjs`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [`${root}scripts/s3-server.mjs`], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
   const [port] = await Promise.race([
     once(createInterface(child.stdout!), 'line'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the S3 server ended (${code})`))),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the S3 server ended (${code}): ${said}`))),
   ]);
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true });

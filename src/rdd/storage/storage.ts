@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapOrdered } from '../map-ordered.js';
 import { SourceError } from '../sources/source.js';
 import { LocalStore, localPath } from './local.js';
 
@@ -77,6 +78,9 @@ export function openStorage(settings: StorageSettings = {}): Storage {
   return known;
 }
 
+/** Paths that are looked up at a time: each may cost a server a request. */
+const WIDTH = 16;
+
 /** Of this process: clients keep connections between tasks. */
 const opened = new Map<string, Storage>();
 
@@ -88,7 +92,7 @@ class Stores implements Storage {
 
   async list(paths: readonly string[], inDirectory: RegExp): Promise<FileEntry[]> {
     if (paths.length === 0) throw new SourceError('a source needs at least one path');
-    const lists = await Promise.all(paths.map(async (path) => (await this.#store(path)).list(path, inDirectory)));
+    const lists = await mapOrdered(paths, WIDTH, async (path) => (await this.#store(path)).list(path, inDirectory));
     return lists.flat();
   }
 
