@@ -14,7 +14,7 @@ export interface Answer {
   readonly spilledBytes?: number;
 }
 
-const START_MS = 120_000;
+const START_MS = 300_000;
 const RUN_MS = 600_000;
 const STOP_MS = 15_000;
 const INTERRUPT_MS = 5_000;
