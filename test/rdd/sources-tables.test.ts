@@ -1,7 +1,12 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { RecordBatchFileWriter, tableFromArrays } from 'apache-arrow';
 import { type ArrowRDD, SheafContext } from 'sheaf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, sqlText } from '../../src/rdd/sources/duckdb.js';
 import { TestFolder } from '../support/load-source.js';
 
 let sc: SheafContext;
@@ -131,4 +136,92 @@ it('an error of a source names the place and comes as the error of the job', asy
   const path = folder.file('bad.jsonl', '{"x":1}\n{"x":\n');
   const rows = sc.jsonLines(path, { columns: { x: 'int32' } });
   await expect(rows.count()).rejects.toThrow(`${path}, line 2: {"x": is no JSON`);
+});
+
+/** A server of the folder's files that sends parts when asked for them. */
+async function serve(): Promise<{ url: string; parts: string[] } & AsyncDisposable> {
+  const parts: string[] = [];
+  const server = createServer((request, response) => {
+    const path = join(folder.path, decodeURIComponent(new URL(request.url!, 'http://here').pathname));
+    if (!existsSync(path)) return response.writeHead(404).end();
+    const bytes = readFileSync(path);
+    const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
+    const etag = `"${bytes.length}"`;
+    if (!range) {
+      response.writeHead(200, { 'content-length': bytes.length, 'accept-ranges': 'bytes', etag });
+      return response.end(request.method === 'HEAD' ? undefined : bytes);
+    }
+    const [start, end] = [Number(range[1]), Math.min(range[2] ? Number(range[2]) + 1 : bytes.length, bytes.length)];
+    parts.push(`${start}-${end}`);
+    const headers = {
+      'content-range': `bytes ${start}-${end - 1}/${bytes.length}`,
+      'content-length': end - start,
+      etag,
+    };
+    return response.writeHead(206, headers).end(bytes.subarray(start, end));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    parts,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await close();
+    },
+  };
+}
+
+it('every format is read in pieces from a web server too', async () => {
+  await using server = await serve();
+  const rows = Array.from({ length: 500 }, (_, i) => ({ x: i, t: `text ${i}` }));
+  folder.file('far.csv', `x,t\n${rows.map(({ x, t }) => `${x},"${t}"\n`).join('')}`);
+  folder.file('far.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  folder.file(
+    'far.arff',
+    `@relation r\n@attribute x real\n@attribute t string\n@data\n${rows.map(({ x, t }) => `${x},'${t}'\n`).join('')}`,
+  );
+  const table = tableFromArrays({ x: Float64Array.from(rows, ({ x }) => x), t: rows.map(({ t }) => t) });
+  folder.file('far.arrow', RecordBatchFileWriter.writeAll(table.batches).toUint8Array(true));
+  folder.file('far.gz', gzipSync(IDX));
+  const connection = await connect();
+  const path = sqlText(folder.file('far.parquet', ''));
+  await connection.run(
+    `COPY (SELECT i::DOUBLE AS x, 'text ' || i AS t FROM range(500) r(i)) TO ${path} (FORMAT parquet)`,
+  );
+  connection.closeSync();
+  const unitBytes = 3000;
+  const sources = {
+    csv: sc.csv(`${server.url}/far.csv`, { unitBytes }, 3),
+    'csv cut at newlines': sc.csv(`${server.url}/far.csv`, { unitBytes, multiline: false }, 3),
+    jsonLines: sc.jsonLines(`${server.url}/far.jsonl`, { unitBytes }, 3),
+    arff: sc.arff(`${server.url}/far.arff`, { unitBytes }, 3),
+    arrowFile: sc.arrowFile(`${server.url}/far.arrow`, { unitBytes }),
+    parquet: sc.parquet(`${server.url}/far.parquet`),
+  };
+  for (const [name, source] of Object.entries(sources)) expect([name, await source.collect()]).toEqual([name, rows]);
+  expect(server.parts.length).toBeGreaterThan(20);
+  expect(await sc.idx(`${server.url}/far.gz`).count()).toBe(2);
+  expect(
+    await sc
+      .binaryFiles(`${server.url}/far.gz`)
+      .map(({ bytes }) => bytes.length)
+      .collect(),
+  ).toEqual([gzipSync(IDX).length]);
+  const secret = sc.parquet(`${server.url.replace('//', '//me:word@')}/far.csv?signature=abc`);
+  const error = await secret.count().catch((caught: Error) => caught);
+  expect(String(error)).toContain('/far.csv?…: this is no Parquet file');
+  expect(String((error as Error).stack)).not.toMatch(/word|abc/);
+});
+
+it('what holds nothing gives no rows', async () => {
+  const connection = await connect();
+  const path = folder.file('few.parquet', '');
+  await connection.run(`COPY (SELECT 1 AS x) TO ${sqlText(path)} (FORMAT parquet)`);
+  connection.closeSync();
+  const none = sc.parquet(path, { where: { column: 'x', min: 2 } });
+  expect([await none.count(), await none.collect(), await columns(none)]).toEqual([0, [], { x: 'Int32' }]);
+  const empty = sc.jsonLines(folder.file('empty.jsonl', ''));
+  expect([await empty.count(), await empty.collect(), await columns(empty)]).toEqual([0, [], {}]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packUnits } from './source.js';
+import { packUnits, SourceError } from './source.js';
 
 const units = (...bytes: number[]) => bytes.map((b, index) => ({ bytes: b, index }));
 const shape = (splits: ReturnType<typeof packUnits>) => splits.map((split) => split.units.map((unit) => unit.bytes));
@@ -44,5 +44,13 @@ describe('packUnits', () => {
           for (const split of splits) if (split.units.length > 1) expect(split.bytes).toBeLessThanOrEqual(bound + 1e-9);
       }),
     );
+  });
+});
+
+describe('SourceError', () => {
+  it('shows no password and no signature', () => {
+    const error = new SourceError('https://me:word@host/a.csv?signature=abc, line 3: wrong');
+    expect(error.message).toBe('https://host/a.csv?…, line 3: wrong');
+    expect(error.stack).not.toMatch(/word|abc/);
   });
 });
