@@ -151,7 +151,7 @@ export class SheafContext extends SharedVariables {
 
   /** The RDDs that are persisted, by id. */
   getPersistentRDDs(): Map<number, RDD<unknown>> {
-    return new Map(this.persistence.nodes().map((node) => [node.id, new RDD<unknown>(this, node)]));
+    return new Map(this.persistence.rdds().map((rdd) => [rdd.node.id, rdd as RDD<unknown>]));
   }
 
   /** What is kept of each persisted RDD, as far as the driver has been told. */

@@ -28,7 +28,7 @@ function opened(level: StorageLevelName = 'MEMORY', top = node({ kind: 'map', fn
   bus.listen(({ at: _, ...event }) => events.push(event));
   const registry = new StorageRegistry(bus);
   top.persisted = { level, scope: SCOPE };
-  registry.open({ level, scope: SCOPE, node: top });
+  registry.open({ level, scope: SCOPE, id: top.id, node: new WeakRef(top) });
   const told = (at: `${string}#${number}`, partition: number, memoryBytes: number, blocks?: BlockRef[]) =>
     registry.update(at, { scope: SCOPE, partition, memoryBytes, ...(blocks ? { blocks } : {}) });
   return { registry, told, events, top };

@@ -5,9 +5,10 @@ import type { EventBus } from './event-bus.js';
 import type { LineageNode } from './lineage.js';
 import { executorOf, type SlotKey, slotOf } from './task-set.js';
 
-/** An RDD that is persisted now. */
+/** An RDD that is persisted now; being so does not keep it alive. */
 export interface PersistedRdd extends Persisted {
-  readonly node: LineageNode;
+  readonly id: number;
+  readonly node: WeakRef<LineageNode>;
 }
 
 /** What is known of one persisted partition. */
@@ -60,7 +61,7 @@ export class StorageRegistry {
     this.#keep(id, known);
     const diskBytes = bytesOf(known.blocks);
     const [executor, slot] = [executorOf(at), slotOf(at)];
-    this.bus.emit({ event: 'storage', rdd: rdd.node.id, partition, executor, slot, memoryBytes, diskBytes, evicted });
+    this.bus.emit({ event: 'storage', rdd: rdd.id, partition, executor, slot, memoryBytes, diskBytes, evicted });
   }
 
   get(scope: string, partition: number): StoredPartition | undefined {

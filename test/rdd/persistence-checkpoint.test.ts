@@ -81,6 +81,16 @@ describe('checkpoint', () => {
     expect(lineageLength(joined)).toBeLessThanOrEqual(5);
   });
 
+  it('is made once for jobs that run at once, and cuts nothing under them', async () => {
+    const rdd = trace.range(sc, 1000, 4).checkpoint();
+    const slow = sc.range(0, 4, 1, 4).union(rdd.map((x) => x));
+    const sums = await Promise.all([rdd.count(), slow.count(), rdd.map((x) => x).take(2), slow.collect()]);
+    expect(sums.slice(0, 3)).toEqual([1000, 1004, [0, 1]]);
+    expect(trace.since()).toEqual([0, 1, 2, 3]);
+    expect(lineageLength(rdd)).toBe(1);
+    expect(await slow.count()).toBe(1004);
+  });
+
   it('leaves nothing half done: a job that fails leaves no checkpoint, and the next one makes it', async () => {
     const flag = join(trace.directory, 'fail');
     writeFileSync(flag, '');

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { EventBus, type RDD, SheafContext, StorageLevel, type TimedEvent } from 'sheaf';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Trace } from './traced.js';
@@ -71,6 +73,30 @@ describe('levels', () => {
       for (let k = 0; k < 2; k++) expect(await rdd.collect()).toEqual(rows);
       expect(sc.getRDDStorageInfo().at(-1)).toMatchObject({ cachedPartitions: 11 });
     }
+  });
+});
+
+describe('the context', () => {
+  it('knows what is persisted, while somebody can ask for it', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const rdd = sc.range(0, 10, 1, 2).cache();
+    const keepAndForget = async () => {
+      const forgotten = sc.range(0, 10, 1, 2).persist('DISK');
+      await forgotten.count();
+      expect([...sc.getPersistentRDDs().values()]).toEqual([rdd, forgotten]);
+      return forgotten.node.persisted!.scope;
+    };
+    const scope = await keepAndForget();
+    expect(sc.dag.storage.partitions(scope)).toHaveLength(2);
+    await expect
+      .poll(() => {
+        gc();
+        return sc.dag.storage.partitions(scope);
+      })
+      .toEqual([]);
+    expect(sc.getPersistentRDDs().get(rdd.node.id)).toBe(rdd);
+    expect(sc.getRDDStorageInfo()).toMatchObject([{ id: rdd.node.id, partitions: undefined, cachedPartitions: 0 }]);
   });
 });
 

@@ -24,7 +24,7 @@ export abstract class Persistable<T> extends RddBase<T> {
    * @example const words = lines.flatMap((line) => line.split(' ')).persist('MEMORY_AND_DISK');
    */
   persist(level: StorageLevelName = 'MEMORY'): this {
-    this.context.persistence.persist(this.node, level);
+    this.context.persistence.persist(this, level);
     return this;
   }
 
@@ -56,7 +56,7 @@ export abstract class Persistable<T> extends RddBase<T> {
    * Persists the RDD (`MEMORY_AND_DISK`) if it is not; levels without disk get it.
    */
   localCheckpoint(): this {
-    this.context.persistence.localCheckpoint(this.node);
+    this.context.persistence.localCheckpoint(this);
     return this;
   }
 

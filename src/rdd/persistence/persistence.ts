@@ -3,6 +3,7 @@ import { STORAGE_LEVELS, type StorageLevelName } from '../../protocol/storage.js
 import type { DagScheduler } from '../../scheduler/dag-scheduler.js';
 import { type LineageNode, partitionCount, reachable } from '../../scheduler/lineage.js';
 import { bytesOf } from '../../scheduler/storage-registry.js';
+import type { RddBase } from '../operators/base.js';
 import { type CheckpointDirectory, openCheckpointDirectory, writeCheckpoint } from './checkpoint.js';
 import { cutLineage } from './cut-lineage.js';
 import { requireLevel, withDisk } from './storage-level.js';
@@ -36,6 +37,10 @@ interface Checkpoint {
 export class Persistence {
   readonly #checkpoints = new WeakMap<LineageNode, Checkpoint>();
   readonly #cuts: (() => void)[] = [];
+  /** A table's node, say, alone does not tell that it is one. */
+  readonly #owners = new WeakMap<LineageNode, RddBase<any>>();
+  /** What nobody can ask for any more is dropped everywhere. */
+  readonly #unreachable = new FinalizationRegistry<string>((scope) => this.dag.release(scope));
   #generations = 0;
   #running = 0;
   #anyCheckpoint = false;
@@ -46,13 +51,17 @@ export class Persistence {
     readonly dag: DagScheduler,
   ) {}
 
-  persist(node: LineageNode, level: StorageLevelName): void {
+  persist(rdd: RddBase<any>, level: StorageLevelName): void {
     requireLevel(level);
+    const { node } = rdd;
     const known = node.persisted?.level;
     if (known === level) return;
     if (known)
       throw new Error(`${node.name} is persisted with level ${known} already; unpersist it before it gets ${level}`);
-    this.#persist(node, level, `${this.app}/rdd-${node.id}-${this.#generations++}`);
+    const scope = `${this.app}/rdd-${node.id}-${this.#generations++}`;
+    this.#persist(node, level, scope);
+    this.#owners.set(node, rdd);
+    this.#unreachable.register(node, scope, node);
     if (STORAGE_LEVELS[level].replicas > 1 && this.dag.tasks.executors().length < 2) {
       const message = `${node.name} is persisted with level ${level}, and there is one executor: no copies until there are more`;
       this.dag.tasks.bus.emit({ event: 'warning', message });
@@ -61,23 +70,25 @@ export class Persistence {
 
   #persist(node: LineageNode, level: StorageLevelName, scope: string): void {
     node.persisted = { level, scope };
-    this.dag.storage.open({ level, scope, node });
+    this.dag.storage.open({ level, scope, id: node.id, node: new WeakRef(node) });
   }
 
   unpersist(node: LineageNode): void {
     const { scope } = node.persisted ?? {};
     node.persisted = undefined;
+    this.#unreachable.unregister(node);
     if (scope) this.dag.release(scope);
   }
 
   /** All that are persisted, in the order in which that was asked for. */
-  nodes(): LineageNode[] {
-    return this.dag.storage.rdds().map(({ node }) => node);
+  rdds(): RddBase<any>[] {
+    return this.dag.storage.rdds().flatMap(({ node }) => this.#owners.get(node.deref()!) ?? []);
   }
 
   info(): RDDStorageInfo[] {
     const { storage } = this.dag;
-    return storage.rdds().map(({ node, level, scope }) => {
+    return this.rdds().map(({ node }) => {
+      const { level, scope } = node.persisted!;
       const stored = storage.partitions(scope);
       const memory = stored.flatMap((each) => [...each.memory.values()]);
       return {
@@ -98,10 +109,11 @@ export class Persistence {
     this.#want(node, 'reliable');
   }
 
-  localCheckpoint(node: LineageNode): void {
+  localCheckpoint(rdd: RddBase<any>): void {
+    const { node } = rdd;
     if (this.#checkpoints.get(node)?.state === 'made') return;
     const { level, scope } = node.persisted ?? {};
-    if (!level) this.persist(node, 'MEMORY_AND_DISK');
+    if (!level) this.persist(rdd, 'MEMORY_AND_DISK');
     else this.#persist(node, withDisk(level), scope!);
     this.#want(node, 'local');
   }
