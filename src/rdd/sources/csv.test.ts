@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type RecordBatch, RecordBatchStreamWriter, tableFromIPC } from 'apache-arrow';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readContext } from '../../../test/support/read-context.js';
 import { type CsvOptions, csvSource } from './csv.js';
@@ -191,6 +192,37 @@ describe('csv: large files in pieces', () => {
     const bare = file('b.csv', content(100).slice(8));
     const options: CsvOptions = { columns: { id: 'int32', text: 'utf8' }, header: false };
     expect((await load(bare, { ...options, unitBytes: 200 })).rows).toEqual((await load(bare, options)).rows);
+  });
+
+  it('gives back any texts, quoted or not, whatever the line ends, files, pieces and partitions', async () => {
+    const text = fc.array(fc.constantFrom('a', '7', ' ', ',', '"', '\n', '\r\n', 'é', '日'), { maxLength: 5 });
+    const row = fc.record({ t: text.map((parts) => parts.join('')), n: fc.option(fc.integer({ min: -99, max: 99 })) });
+    const files = fc.array(fc.record({ rows: fc.array(row, { maxLength: 12 }), swapped: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 3,
+    });
+    const settings = fc.record({
+      end: fc.constantFrom('\n', '\r\n'),
+      always: fc.boolean(),
+      unitBytes: fc.constantFrom(20, 60, 1000),
+      partitions: fc.integer({ min: 1, max: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(files, settings, async (tables, { end, always, unitBytes, partitions }) => {
+        const cell = (value: string) =>
+          always || /[",\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+        rmSync(join(directory, 'p'), { recursive: true, force: true });
+        for (const [k, { rows, swapped }] of tables.entries()) {
+          const line = (t: string, n: string) => (swapped ? [n, t] : [t, n]).join(',') + end;
+          const lines = rows.map(({ t, n }) => line(cell(t), n === null ? '' : String(n)));
+          file(`p/${k}.csv`, `${line('t', 'n')}${lines.join('')}`);
+        }
+        const found = await load(join(directory, 'p'), { columns: { t: 'utf8', n: 'int32' }, unitBytes }, partitions);
+        const expected = tables.flatMap(({ rows }) => rows.map(({ t, n }) => ({ t: t === '' ? null : t, n })));
+        expect(found.rows).toEqual(expected);
+      }),
+      { numRuns: 40, seed: 4 },
+    );
   });
 
   it('reads whole, empty and cut files in one split', async () => {
