@@ -87,7 +87,9 @@ describe('a local output', () => {
     const output = open();
     await output.begin();
     await output.abort();
-    await expect(output.create('part-0')).rejects.toThrow(`every executor must see ${path} under the same path`);
+    await expect(output.create('part-0')).rejects.toThrow(
+      `another save to ${path} has begun, or this host does not see it`,
+    );
     expect(existsSync(path)).toBe(false);
   });
 });

@@ -41,7 +41,7 @@ export class LocalOutput implements Output {
     const file = await fs.open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
       throw new SourceError(
-        `${this.#folder}: no such directory here; every executor must see ${this.#path} under the same path`,
+        `${this.#folder} is gone: another save to ${this.#path} has begun, or this host does not see it under the same path`,
       );
     });
     let bytes = 0;
