@@ -90,7 +90,10 @@ function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: str
     const known = warm.get(key);
     if (known) return known;
     // V8 recognises code by its text and would take up what it has learnt of others: the key makes each text its own.
-    const loop = new Function('failures', `${loopSource(operators, sink, input)}\n// ${key}`)(failures) as Loop;
+    const loop = new Function('failures', 'double', `${loopSource(operators, sink, input)}\n// ${key}`)(
+      failures,
+      double,
+    ) as Loop;
     const made = { loop, fresh: true };
     warm.set(key, made);
     return made;
@@ -121,3 +124,4 @@ function inputOf(rows: RowSource): LoopInput {
 }
 
 const failures = { operatorFailure, refusePromise, refuseScalar, refuseRow };
+const double = new Float64Array(1);

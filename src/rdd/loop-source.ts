@@ -61,7 +61,7 @@ return function stageLoop(rows, from, to, state, functions, names) {
   const ${called.map((name, index) => `${name} = functions[${index}]`).join(', ')};
   const out = state.out, into = state.into;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
-  let numeric = typeof acc === 'number', sum = numeric ? +acc : 0;
+  ${sink.kind === 'fold' ? FOLD_ONCE : ''}
   ${once}${sink.kind === 'combine' ? 'let combined = into.numbers;' : ''}
   try {
     for (let i = from; i < to; i++) {
@@ -71,7 +71,7 @@ return function stageLoop(rows, from, to, state, functions, names) {
   } catch (error) {
     throw failures.operatorFailure(error, names[at]);
   }
-  state.count = count; state.accumulated = numeric ? sum : acc; state.started = started;
+  state.count = count; state.accumulated = ${sink.kind === 'fold' ? 'numeric ? sum : acc' : 'acc'}; state.started = started;
 };`;
 }
 
@@ -169,6 +169,10 @@ class LoopBody {
     return pair;
   }
 }
+
+/** A number that has been in `double` is no small integer for V8: a sum of these would, once too large, be a reason to begin anew. */
+const FOLD_ONCE = `let numeric = typeof acc === 'number', sum = 0;
+  if (numeric) { double[0] = acc; sum = double[0]; }`;
 
 /** While the result is a number it stays in a variable of its own, which V8 keeps in a register, not in an object. */
 function foldText(row: string, at: number): string {
