@@ -8,6 +8,7 @@ import type { SheafContext } from '../context.js';
 import { debugString, giveName, nameOf } from '../debug-string.js';
 import { isPromise, refusePromise } from '../operator-failure.js';
 import type { RDD } from '../rdd.js';
+import type { Scan } from '../scan-step.js';
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -57,6 +58,12 @@ export abstract class RddBase<T> {
 
   protected named<U>(step: Step, name: string): RDD<U> {
     return this.make<U>(this.context.newNode(name, step, [this.node]));
+  }
+
+  /** A step of the engine's own that keeps something from row to row. */
+  protected scanned<T, U>(scan: Scan<T, U>, name: string, parent = this.node): RDD<U> {
+    const step: Step = { kind: 'module', module: 'rdd/scan-step', parameters: null, fn: scan };
+    return this.make<U>(this.context.newNode(name, step, [parent]));
   }
 
   /** Nodes of this and of other RDDs for an operator of several. @throws TypeError for what is no RDD of this context */

@@ -6,6 +6,7 @@ import { operatorName } from '../call-site.js';
 import { isPromise } from '../operator-failure.js';
 import type { PipeParameters } from '../pipe-step.js';
 import type { RDD } from '../rdd.js';
+import type { Scan } from '../scan-step.js';
 import type { Awaitable } from './base.js';
 import { Sampling } from './sampling.js';
 
@@ -36,9 +37,9 @@ export abstract class PartitionOperators<T> extends Sampling<T> {
       first[0] = 0;
       for (const [p, size] of sizes.entries()) first[p + 1] = first[p]! + size;
     };
-    return this.#numbered(name, count, (index, rows) => {
-      let next = first[index] ?? 0;
-      return Array.from(rows, (row): [T, number] => [row, next++]);
+    return this.#numbered(name, count, (partition) => {
+      let next = first[partition] ?? 0;
+      return (rows) => rows.map((row): [T, number] => [row, next++]);
     });
   }
 
@@ -51,12 +52,13 @@ export abstract class PartitionOperators<T> extends Sampling<T> {
     const plan = async () => {
       known.partitions = await this.getNumPartitions();
     };
-    return this.#numbered(name, plan, (index, rows) => {
-      let next = index - known.partitions;
-      return Array.from(rows, (row): [T, number] => {
-        next += known.partitions;
-        return [row, next];
-      });
+    return this.#numbered(name, plan, (partition) => {
+      let next = partition - known.partitions;
+      return (rows) =>
+        rows.map((row): [T, number] => {
+          next += known.partitions;
+          return [row, next];
+        });
     });
   }
 
@@ -123,7 +125,7 @@ export abstract class PartitionOperators<T> extends Sampling<T> {
    * A step whose function captures what `prepare` finds out. A leaf without partitions hangs beside this node: the first job
    * plans it before it ships the function, and after it has planned this node's own sources.
    */
-  #numbered<U>(name: string, prepare: () => Promise<void>, fn: (index: number, rows: Iterable<T>) => U[]): RDD<U> {
+  #numbered<U>(name: string, prepare: () => Promise<void>, scan: Scan<T, U>): RDD<U> {
     const source = { module: 'rdd/sources/collection-reader', options: null, batches: false };
     const planner = {
       plan: async () => {
@@ -133,6 +135,6 @@ export abstract class PartitionOperators<T> extends Sampling<T> {
     };
     const leaf: LineageNode = { ...this.context.newNode(name, { kind: 'source', source }, []), planner };
     const beside = this.context.newNode(name, { kind: 'union' }, [this.node, leaf]);
-    return this.make<U>(this.context.newNode(name, { kind: 'mapPartitions', fn, withIndex: true }, [beside]));
+    return this.scanned(scan, name, beside);
   }
 }

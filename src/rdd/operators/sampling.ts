@@ -20,9 +20,11 @@ export abstract class Sampling<T> extends Actions<T> {
   sample(withReplacement: boolean, fraction: number, seed = newSeed()): RDD<T> {
     requireFraction('the fraction of sample', fraction, withReplacement);
     requireSeed(seed);
-    const fn = (index: number, rows: Iterable<T>) =>
-      sampleRows(rows, fraction, withReplacement, keyedRandom(seed, 'sample', index));
-    return this.derive({ kind: 'mapPartitions', fn, withIndex: true }, 'sample');
+    const scan = (partition: number) => {
+      const random = keyedRandom(seed, 'sample', partition);
+      return (rows: readonly T[]) => sampleRows(rows, fraction, withReplacement, random);
+    };
+    return this.scanned(scan, operatorName('sample'));
   }
 
   /**
@@ -45,17 +47,19 @@ export abstract class Sampling<T> extends Actions<T> {
       requireFraction(`the fraction of key ${shown(key)}`, fraction, withReplacement);
       byKey.set(isPrimitive(key) ? key : identityOf(key), fraction);
     }
-    const fn = (index: number, rows: Iterable<[K, V]>) => {
-      const random = keyedRandom(seed, 'sampleByKey', index);
-      const taken: [K, V][] = [];
-      for (const row of rows) {
-        const fraction = byKey.get(isPrimitive(row[0]) ? row[0] : identityOf(row[0]));
-        if (fraction === undefined) throw new TypeError(`there is no fraction for the key ${identityOf(row[0])}`);
-        for (let times = draws(fraction, withReplacement, random); times > 0; times--) taken.push(row);
-      }
-      return taken;
+    const scan = (partition: number) => {
+      const random = keyedRandom(seed, 'sampleByKey', partition);
+      return (rows: readonly [K, V][]) => {
+        const taken: [K, V][] = [];
+        for (const row of rows) {
+          const fraction = byKey.get(isPrimitive(row[0]) ? row[0] : identityOf(row[0]));
+          if (fraction === undefined) throw new TypeError(`there is no fraction for the key ${identityOf(row[0])}`);
+          for (let times = draws(fraction, withReplacement, random); times > 0; times--) taken.push(row);
+        }
+        return taken;
+      };
     };
-    return this.derive({ kind: 'mapPartitions', fn, withIndex: true }, 'sampleByKey');
+    return this.scanned(scan, operatorName('sampleByKey'));
   }
 
   /**
@@ -68,9 +72,11 @@ export abstract class Sampling<T> extends Actions<T> {
     requireSeed(seed);
     const name = operatorName('randomSplit');
     return bounds.map(([from, to]) => {
-      const fn = (index: number, rows: Iterable<T>) =>
-        splitRows(rows, from, to, keyedRandom(seed, 'randomSplit', index));
-      return this.named<T>({ kind: 'mapPartitions', fn, withIndex: true }, name);
+      const scan = (partition: number) => {
+        const random = keyedRandom(seed, 'randomSplit', partition);
+        return (rows: readonly T[]) => splitRows(rows, from, to, random);
+      };
+      return this.scanned(scan, name);
     });
   }
 
@@ -87,11 +93,18 @@ export abstract class Sampling<T> extends Actions<T> {
     const sizes = await this.countPerPartition();
     const drawn = drawIndices(sumOf(sizes), count, withReplacement, seed);
     const wanted = perPartition(drawn, sizes);
-    const fn = (index: number, rows: Iterable<T>) => {
-      const all = [...rows];
-      return wanted[index]!.rows.map((row) => all[row]!);
+    const scan = (partition: number) => {
+      const places = wanted[partition]!.rows;
+      let [next, passed] = [0, 0];
+      return (rows: readonly T[]) => {
+        const taken: T[] = [];
+        for (; next < places.length && places[next]! < passed + rows.length; next++)
+          taken.push(rows[places[next]! - passed]!);
+        passed += rows.length;
+        return taken;
+      };
     };
-    const picked = this.named<T>({ kind: 'mapPartitions', fn, withIndex: true }, name);
+    const picked = this.scanned(scan, name);
     const touched = [...wanted.keys()].filter((p) => wanted[p]!.rows.length > 0);
     const found = await picked.rows({ kind: 'collect' }, name, touched);
     const numbers = touched.flatMap((p) => wanted[p]!.rows.map((row) => wanted[p]!.first + row));
