@@ -225,3 +225,30 @@ it('what holds nothing gives no rows', async () => {
   const empty = sc.jsonLines(folder.file('empty.jsonl', ''));
   expect([await empty.count(), await empty.collect(), await columns(empty)]).toEqual([0, [], {}]);
 });
+
+it('what was saved is read back as it was', async () => {
+  const rows = Array.from({ length: 50 }, (_, i) => ({
+    n: i,
+    x: i % 7 === 0 ? null : i / 4,
+    t: ['plain', 'a, "b"', 'two\nlines'][i % 3]!,
+    list: Array.from({ length: i % 3 }, () => i),
+    at: { lat: i / 2, name: `place ${i}` },
+  }));
+  const lines = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  const table = sc.jsonLines(folder.file('rows.jsonl', lines), { unitBytes: 1000 }, 3);
+  const to = (name: string) => join(folder.path, 'saved', name);
+  await sc
+    .jsonLines(join(folder.path, 'rows.jsonl'), { columns: ['n', 'x', 't', 'list'] })
+    .saveAsParquet(to('parquet'));
+  expect(await sc.parquet(to('parquet')).collect()).toEqual(rows.map(({ at, ...rest }) => rest));
+  await table.saveAsArrow(to('arrow'));
+  expect(await sc.arrowFile(to('arrow')).collect()).toEqual(rows);
+  await table.saveAsJson(to('json'), { compression: 'gzip' });
+  expect(await sc.jsonLines(to('json')).collect()).toEqual(rows);
+  await table.saveAsCsv(to('csv'));
+  expect(await sc.csv(to('csv'), { columns: ['n', 'x', 't'] }).collect()).toEqual(
+    rows.map(({ n, x, t }) => ({ n, x, t })),
+  );
+  await sc.parallelize(rows, 3).saveAsObjectFile(to('object'));
+  expect(await sc.objectFile(to('object')).collect()).toEqual(rows);
+});
