@@ -1,11 +1,13 @@
 import type { Schema } from 'apache-arrow';
 import type { Json } from '../../protocol/json.js';
+import { mapOrdered } from '../map-ordered.js';
 import { isGzip } from '../storage/names.js';
 import { type FileEntry, openStorage, type Storage } from '../storage/storage.js';
 import { type ArffAttribute, parseArffHeader } from './arff-header.js';
 import { type ArffReaderOptions, arffSchema } from './arff-reader.js';
 import { missingColumn } from './csv-errors.js';
 import { contentOf } from './numbered-lines.js';
+import { AT_ONCE } from './sample.js';
 import { checkedUnitBytes, requireBadRows, type Source, SourceError, type SourceUnit } from './source.js';
 import { pieces } from './text.js';
 
@@ -59,8 +61,7 @@ class ArffSource implements Source {
 
   async units(storage = openStorage()): Promise<SourceUnit[]> {
     const files = await storage.list(this.#paths, IN_DIRECTORY);
-    const headers: Header[] = [];
-    for (const { path } of files) headers.push(await readHeader(path, storage));
+    const headers = await mapOrdered(files, AT_ONCE, ({ path }) => readHeader(path, storage));
     const columns = mergedColumns(headers, this.#wanted);
     const layouts = new Map<string, number>();
     const units = headers.flatMap((header, k) => {

@@ -1,10 +1,12 @@
 import { RecordBatchReader, type Schema } from 'apache-arrow';
 import type { Json } from '../../protocol/json.js';
+import { mapOrdered } from '../map-ordered.js';
 import { isGzip } from '../storage/names.js';
 import { type FileEntry, openStorage, type Storage } from '../storage/storage.js';
 import { registerCodecs } from './arrow-codecs.js';
 import { type ArrowLayout, arrowLayout, type Range } from './arrow-layout.js';
 import { contentOf } from './numbered-lines.js';
+import { AT_ONCE } from './sample.js';
 import { encodeSchema } from './schema.js';
 import { checkedUnitBytes, type Source, type SourceUnit } from './source.js';
 import { commonSchema } from './table-columns.js';
@@ -32,8 +34,7 @@ export function arrowFileSource(paths: string | readonly string[], options: Arro
   let schemas: string[] = [];
   const units = async (storage = openStorage()) => {
     const files = await storage.list(list, IN_DIRECTORY);
-    const plans: { path: string; schema: Schema; units: SourceUnit[] }[] = [];
-    for (const file of files) plans.push(await planFile(file, size, storage));
+    const plans = await mapOrdered(files, AT_ONCE, (file) => planFile(file, size, storage));
     schema = commonSchema(plans, options.columns);
     const encoded = plans.map((plan) => encodeSchema(plan.schema));
     schemas = [...new Set(encoded)];

@@ -2,12 +2,16 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileMetaData, parquetMetadataAsync } from 'hyparquet';
-import type { LocalCopy, Storage } from '../storage/storage.js';
+import type { FileEntry, LocalCopy, Storage } from '../storage/storage.js';
 import { chunkRanges, type ParquetRun } from './parquet-plan.js';
 import { SourceError } from './source.js';
 
-/** A file's footer. @throws SourceError when it is no Parquet file */
-export async function parquetFooter(path: string, bytes: number, storage: Storage): Promise<FileMetaData> {
+/** A file's footer. @throws SourceError when it is no Parquet file, or on a server that sends whole files only */
+export async function parquetFooter({ path, bytes, seekable }: FileEntry, storage: Storage): Promise<FileMetaData> {
+  if (!seekable)
+    throw new SourceError(
+      `${path}: the server sends whole files only, and Parquet needs parts; copy it to a disk or object store`,
+    );
   const slice = async (start: number, end = bytes) => {
     const part = await storage.readRange(path, start, end);
     return part.buffer.slice(part.byteOffset, part.byteOffset + part.byteLength) as ArrayBuffer;
@@ -36,7 +40,7 @@ export async function localParquet(
   known?: FileMetaData,
 ): Promise<LocalCopy> {
   if (!isRemote(path)) return storage.localCopy(path, directory);
-  const metadata = known ?? (await parquetFooter(path, bytes, storage));
+  const metadata = known ?? (await parquetFooter({ path, bytes, seekable: true }, storage));
   const folder = await mkdtemp(join(directory, 'parquet-'));
   const copy = {
     path: join(folder, 'part.parquet'),

@@ -2,12 +2,14 @@ import { tmpdir } from 'node:os';
 import { Field, Schema } from 'apache-arrow';
 import type { FileMetaData } from 'hyparquet';
 import type { Json } from '../../protocol/json.js';
+import { mapOrdered } from '../map-ordered.js';
 import { type FileEntry, openStorage, type Storage } from '../storage/storage.js';
 import { arrowTypeOfDuck } from './duck-arrow.js';
 import { connect, sqlPath, sqlText } from './duckdb.js';
 import { localParquet, parquetFooter } from './parquet-file.js';
 import { type ParquetRange, planRuns } from './parquet-plan.js';
 import type { ParquetReaderOptions } from './parquet-reader.js';
+import { AT_ONCE } from './sample.js';
 import { encodeSchema } from './schema.js';
 import { checkedUnitBytes, type Source, SourceError, type SourceUnit } from './source.js';
 import { commonSchema } from './table-columns.js';
@@ -62,14 +64,12 @@ async function planParquet(
   size: number,
   storage: Storage,
 ) {
+  const footers = await mapOrdered(files, AT_ONCE, (file) => parquetFooter(file, storage));
   const known = new Map<string, Schema>();
-  const plans: { path: string; bytes: number; schema: Schema; metadata: FileMetaData }[] = [];
-  for (const file of files) {
-    if (!file.seekable)
-      throw new SourceError(
-        `${file.path}: the server sends whole files only, and Parquet needs parts; copy it to a disk or object store`,
-      );
-    const metadata = await parquetFooter(file.path, file.bytes, storage);
+  const plans: (FileEntry & { schema: Schema; metadata: FileMetaData })[] = [];
+  for (const [k, file] of files.entries()) {
+    const metadata = footers[k]!;
+    // Files of one schema, as most sets are, are asked for it once.
     const key = JSON.stringify(metadata.schema, (_, value) => (typeof value === 'bigint' ? String(value) : value));
     const schema = known.get(key) ?? (await describe(file, metadata, storage));
     known.set(key, schema);

@@ -12,8 +12,8 @@ const SAMPLE_BYTES = 4 * 2 ** 20;
 const SAMPLE_FILES = 256;
 /** At the least, of a file: a few rows of most tables. */
 const LEAST_BYTES = 16 * 2 ** 10;
-/** Requests under way at once. */
-const AT_ONCE = 16;
+/** Requests of the driver under way at once, when it looks into many files. */
+export const AT_ONCE = 16;
 
 export interface Sample {
   readonly path: string;
