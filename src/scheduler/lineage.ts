@@ -73,8 +73,8 @@ export type Partitioner =
   | { readonly kind: 'neighbours'; readonly maps: number }
   /** Row i of the whole data set goes to partition i mod partitions; `firstRows[m]` is the index of map m's first row. */
   | { readonly kind: 'deal'; readonly firstRows: readonly number[] }
-  /** Rows are dealt out one by one, each map task beginning with another partition. */
-  | { readonly kind: 'round-robin' }
+  /** Rows are dealt out one by one; the map tasks begin at evenly spread partitions. */
+  | { readonly kind: 'round-robin'; readonly maps: number }
   /** Rows `[key, value]` by a hash of the key. */
   | { readonly kind: 'hash' }
   /** Rows `[key, value]` by the key's place among `bounds`, ascending keys (encoded), partitions - 1 of them or fewer. */

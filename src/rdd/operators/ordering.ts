@@ -1,7 +1,7 @@
 import { requireSyncFunction, requireWhole, shown } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
-import { spreadByKey, spreadByRange } from '../shuffle/spread.js';
+import { spreadByKey, spreadByRange, spreadEvenly } from '../shuffle/spread.js';
 import { Joins } from './joins.js';
 
 /**
@@ -50,8 +50,8 @@ export abstract class Ordering<T> extends Joins<T> {
   /** Deals the rows out to so many partitions, evenly; their order is not kept. */
   repartition(partitions: number): RDD<T> {
     requireWhole('the number of partitions of repartition', partitions, 1);
-    const spread = { partitions, partitioner: { kind: 'round-robin' } } as const;
-    return this.make(this.context.shuffled(this.node, operatorName('repartition'), async () => spread));
+    const spread = spreadEvenly(this.context, this.node, partitions);
+    return this.make(this.context.shuffled(this.node, operatorName('repartition'), spread));
   }
 
   /**

@@ -73,6 +73,11 @@ async function agree(context: SheafContext, parents: readonly LineageNode[], ask
   return { partitions: asked ?? most, by: 'hash' };
 }
 
+/** Rows are dealt out, whatever they are. */
+export function spreadEvenly(context: SheafContext, parent: LineageNode, partitions: number): () => Promise<Spread> {
+  return async () => ({ partitions, partitioner: { kind: 'round-robin', maps: await context.numPartitions(parent) } });
+}
+
 /** Neighbouring keys come together, partition after partition in order; a job of its own samples the keys for the bounds. */
 export function spreadByRange(
   context: SheafContext,

@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { Json } from '../../protocol/json.js';
 import type { TaskContext } from '../../protocol/program.js';
-import type { ShuffleSpec } from '../../scheduler/lineage.js';
+import type { Partitioner, ShuffleSpec } from '../../scheduler/lineage.js';
 import type { MapOutput } from '../../scheduler/map-outputs.js';
 import { type Chunk, type Chunks, chunkLength, isBatch, rowsOf } from '../chunks.js';
 import { estimateBytes } from '../memory/estimate.js';
@@ -39,7 +39,7 @@ export async function writeChunks(chunks: Chunks, task: MapTask): Promise<MapOut
     bytes = 0;
   };
   const places = partitioner.kind === 'module' ? await placerOf(partitioner, partitions) : undefined;
-  let row = partitioner.kind === 'deal' ? partitioner.firstRows[map]! : map;
+  let row = firstRow(partitioner, partitions, map);
   for await (const chunk of chunks) {
     if (partitioner.kind === 'neighbours') parts[Math.floor((map * partitions) / partitioner.maps)]!.push(chunk);
     else if (places && isBatch(chunk)) scatter(chunk, places(chunk), parts);
@@ -52,6 +52,12 @@ export async function writeChunks(chunks: Chunks, task: MapTask): Promise<MapOut
   }
   flush(false);
   return finish(output, task);
+}
+
+/** Number of a map task's first row, as far as it decides where the row goes. */
+function firstRow(partitioner: Partitioner, partitions: number, map: number): number {
+  if (partitioner.kind === 'deal') return partitioner.firstRows[map]!;
+  return partitioner.kind === 'round-robin' ? Math.floor((map * partitions) / partitioner.maps) : 0;
 }
 
 const emptyParts = (partitions: number): Chunk[][] => Array.from({ length: partitions }, () => []);

@@ -2,6 +2,7 @@ import { requireWhole } from '../arguments.js';
 import type { ArrowRDD } from '../arrow-rdd.js';
 import { operatorName } from '../call-site.js';
 import { newSeed, requireFraction, requireSeed, splitBounds } from '../operators/sampling.js';
+import { spreadEvenly } from '../shuffle/spread.js';
 import type { SampleParameters } from './sample-step.js';
 import { TableRows } from './table-rows.js';
 
@@ -25,8 +26,7 @@ export abstract class TablePartitions extends TableRows {
   /** Deals the rows out to so many partitions, evenly; their order is not kept. */
   override repartition(partitions: number): ArrowRDD {
     requireWhole('the number of partitions of repartition', partitions, 1);
-    const spread = { partitions, partitioner: { kind: 'round-robin' } } as const;
-    return this.spread(operatorName('repartition'), async () => spread);
+    return this.spread(operatorName('repartition'), spreadEvenly(this.context, this.node, partitions));
   }
 
   /**
