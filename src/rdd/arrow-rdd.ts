@@ -2,10 +2,11 @@ import { type RecordBatch, Schema } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { LineageNode, Step } from '../scheduler/lineage.js';
 import { requireFunction, requireWhole, shown } from './arguments.js';
+import { schemaWithFeatures } from './assemble-step.js';
 import { operatorName } from './call-site.js';
 import type { RDD } from './rdd.js';
 import { decodeSchema } from './sources/schema.js';
-import { TablePartitions } from './tables/table-partitions.js';
+import { TableActions } from './tables/table-actions.js';
 
 export type Row = Record<string, unknown>;
 
@@ -13,7 +14,7 @@ export type Row = Record<string, unknown>;
  * Rows with a schema, in Arrow record batches. Row operators (`map`, `filter`, …) see plain objects, one property a
  * column; column operators (`mapBatches`, `where`) work on whole batches, make no object a row, and give an ArrowRDD again.
  */
-export class ArrowRDD extends TablePartitions {
+export class ArrowRDD extends TableActions {
   /**
    * The function gets each record batch and returns one, or several; it may be async.
    * Beware of Arrow's own `batch.select(names)`, which loses columns (apache-arrow 21); `selectAt(indices)` does not.
@@ -64,7 +65,10 @@ export class ArrowRDD extends TablePartitions {
     if (twice !== undefined) throw new TypeError(`assemble is given the column "${twice}" twice`);
     if (badRows !== 'error' && badRows !== 'drop')
       throw new TypeError(`badRows of assemble must be 'error' or 'drop', not ${shown(badRows)}`);
-    return this.transformBy('rdd/assemble-step', { columns, into, badRows }, 'assemble');
+    const name = operatorName('assemble');
+    const step = { kind: 'module', module: 'rdd/assemble-step', parameters: { columns, into, badRows } } as const;
+    const node = this.context.newNode(name, step, [this.node]);
+    return this.tableOf(this.ruled(node, ([schema]) => schemaWithFeatures(schema!, columns, into, name)));
   }
 
   /** A step of the engine itself, named by its module; its `transform` rewrites a partition's batches. */
@@ -103,6 +107,10 @@ export class ArrowRDD extends TablePartitions {
 
   #table(step: Step, operator: string = step.kind): ArrowRDD {
     return this.tableOf(this.context.newNode(operatorName(operator), step, [this.node]));
+  }
+
+  protected assembled(columns: readonly string[], into: string, badRows: 'error' | 'drop'): ArrowRDD {
+    return this.assemble(columns, into, { badRows });
   }
 
   protected tableOf(node: LineageNode): ArrowRDD {

@@ -5,6 +5,7 @@ import { type Chunks, isBatch } from './chunks.js';
 import { listColumn } from './list-column.js';
 import { userError } from './operator-failure.js';
 import type { StepFunction } from './pipeline.js';
+import { requireNumeric } from './tables/schema-rules.js';
 import { takeRows } from './take-rows.js';
 
 export interface AssembleParameters {
@@ -121,10 +122,21 @@ function decimal(vector: Vector, row: number, { scale, bitWidth }: Decimal): num
 }
 
 function withFeatures(batch: RecordBatch, matrix: Float32Array, names: readonly string[], into: string): RecordBatch {
-  const metadata = new Map([[FEATURE_NAMES, JSON.stringify(names)]]);
-  const list = listColumn(into, matrix, names.length, metadata);
+  const list = featureColumn(into, matrix, names);
   const fields = [...batch.schema.fields, list.field];
   const children = [...batch.data.children, list.data];
   const data = makeData({ type: new Struct(fields), length: batch.numRows, nullCount: 0, children });
   return new RecordBatch(new Schema(fields, batch.schema.metadata), data);
+}
+
+function featureColumn(into: string, matrix: Float32Array, names: readonly string[]) {
+  return listColumn(into, matrix, names.length, new Map([[FEATURE_NAMES, JSON.stringify(names)]]));
+}
+
+/** Pure. @throws FailureError for a column that is missing or not of numbers, or a name that is taken */
+export function schemaWithFeatures(schema: Schema, columns: readonly string[], into: string, name: string): Schema {
+  for (const column of columns) requireNumeric(schema, column, name, 'a feature');
+  if (schema.fields.some((field) => field.name === into))
+    throw userError(`${name}: there is already a column "${into}"; give another name`);
+  return new Schema([...schema.fields, featureColumn(into, new Float32Array(0), columns).field], schema.metadata);
 }

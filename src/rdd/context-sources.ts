@@ -20,7 +20,7 @@ import { textSource } from './sources/text.js';
  */
 export abstract class ContextSources {
   /** A table that a source of record batches gives. */
-  protected abstract table(operator: string, source: Source, partitions: number | undefined): ArrowRDD;
+  protected abstract sourceTable(operator: string, source: Source, partitions: number | undefined): ArrowRDD;
   /** An RDD of what a source of rows gives. */
   protected abstract rows<T>(operator: string, source: Source, partitions: number | undefined): RDD<T>;
 
@@ -33,43 +33,43 @@ export abstract class ContextSources {
   /** CSV files. @example sc.csv('runs/*.csv', { columns: { x: 'float32' } }) */
   csv(path: string | readonly string[], options: CsvOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('csv', path);
-    return this.table('csv', csvSource(path, options), partitions);
+    return this.sourceTable('csv', csvSource(path, options), partitions);
   }
 
   /** Files of one JSON object a line. @example sc.jsonLines('events', { columns: { time: 'int64', tags: ['utf8'] } }) */
   jsonLines(path: string | readonly string[], options: JsonLinesOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('jsonLines', path);
-    return this.table('jsonLines', jsonLinesSource(path, options), partitions);
+    return this.sourceTable('jsonLines', jsonLinesSource(path, options), partitions);
   }
 
   /** Parquet files, of which only the wanted columns and row groups are read. @example sc.parquet('trips', { columns: ['distance'], where: { column: 'day', min: new Date('2024-01-01') } }) */
   parquet(path: string | readonly string[], options: ParquetOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('parquet', path);
-    return this.table('parquet', parquetSource(path, options), partitions);
+    return this.sourceTable('parquet', parquetSource(path, options), partitions);
   }
 
   /** Arrow IPC files and streams: their record batches as they are. @example sc.arrowFile('features/*.arrow', { columns: ['features'] }) */
   arrowFile(path: string | readonly string[], options: ArrowFileOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('arrowFile', path);
-    return this.table('arrowFile', arrowFileSource(path, options), partitions);
+    return this.sourceTable('arrowFile', arrowFileSource(path, options), partitions);
   }
 
   /** Files in libsvm's format: `label`, and `features` as a `FixedSizeList<Float32>`. @example sc.libsvm('train.svm', { numFeatures: 692 }) */
   libsvm(path: string | readonly string[], options: LibsvmOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('libsvm', path);
-    return this.table('libsvm', libsvmSource(path, options), partitions);
+    return this.sourceTable('libsvm', libsvmSource(path, options), partitions);
   }
 
   /** Weka's ARFF files; nominal columns are dictionary-encoded. @example sc.arff('activity.arff', { columns: ['XAVG', 'class'] }) */
   arff(path: string | readonly string[], options: ArffOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('arff', path);
-    return this.table('arff', arffSource(path, options), partitions);
+    return this.sourceTable('arff', arffSource(path, options), partitions);
   }
 
   /** MNIST's idx format: `features` as a `FixedSizeList<Float32>`, and `label` where a file of labels is given. @example sc.idx('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz', { scale: true }) */
   idx(images: string, labels?: string, options: IdxOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('idx', labels === undefined ? [images] : [images, labels]);
-    return this.table('idx', idxSource(images, labels, options), partitions);
+    return this.sourceTable('idx', idxSource(images, labels, options), partitions);
   }
 
   /** Files as `{ path, bytes }`. @example sc.binaryFiles('pictures').map(({ path, bytes }) => [path, bytes.length]) */

@@ -17,7 +17,7 @@ import {
 import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { type Application, type ContextOptions, openApplication } from './application.js';
 import { requireNumber, requireWhole, shown } from './arguments.js';
-import { ArrowRDD } from './arrow-rdd.js';
+import { ArrowRDD, type Row } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
 import { collectGarbage } from './collect-garbage.js';
 import { type Payload, unpackPayload } from './payload.js';
@@ -30,6 +30,7 @@ import { rangeSplits } from './sources/range.js';
 import { schemaBelow } from './sources/schema.js';
 import { packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { storeSplits } from './sources/split-blocks.js';
+import { type TableOptions, type TableValues, tableOfValues } from './tables/to-table.js';
 
 export type { ContextOptions } from './application.js';
 
@@ -120,6 +121,22 @@ export class SheafContext extends SharedVariables {
     const id = `collection-${this.#nodes}`;
     const plan = () => collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks);
     return this.#made<T>('parallelize', 'rdd/sources/collection-reader', plan);
+  }
+
+  /**
+   * A table of what the driver holds: rows as objects, or columns as arrays by name. Typed arrays keep their type; else numbers are
+   * float64, bigints int64, Dates timestamps, and so on, as the first value of a column tells.
+   * @param options `schema`: types by column, for those (of rows) that are wanted; `partitions`: default one a slot
+   * @throws TypeError for a value of another type, naming row and column; for columns of different lengths
+   * @example sc.table([{ id: 1, name: 'ann' }, { id: 2, name: null }])
+   * @example sc.table({ x: new Float32Array(100), label: labels }, { schema: { label: 'int32' } })
+   */
+  table(
+    values: readonly Row[] | TableValues,
+    { schema, partitions = this.defaultParallelism }: TableOptions = {},
+  ): ArrowRDD {
+    requireWhole('the number of partitions', partitions, 1);
+    return tableOfValues(this, values, schema, partitions);
   }
 
   /**
@@ -222,7 +239,12 @@ export class SheafContext extends SharedVariables {
     return schemaBelow(node, (leaf) => this.#sources.get(leaf)?.schema?.(this.application.storage));
   }
 
-  protected table(operator: string, source: Source, partitions: number | undefined): ArrowRDD {
+  /** The record batches of a node as a table. */
+  tableOf(node: LineageNode): ArrowRDD {
+    return new ArrowRDD(this, node);
+  }
+
+  protected sourceTable(operator: string, source: Source, partitions: number | undefined): ArrowRDD {
     return new ArrowRDD(this, this.#sourceNode(operator, source, partitions));
   }
 

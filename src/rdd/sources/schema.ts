@@ -2,7 +2,7 @@ import { MessageReader, RecordBatchStreamWriter, type Schema } from 'apache-arro
 import type { Json } from '../../protocol/json.js';
 import type { LineageNode } from '../../scheduler/lineage.js';
 import { type Chunks, isBatch } from '../chunks.js';
-import { ruleOf, type SchemaRule } from '../tables/schema-rules.js';
+import { ruleOf, type SchemaRule, schemaGiven } from '../tables/schema-rules.js';
 
 /**
  * The schema of a table, as far as the steps down to its sources tell what they make of theirs; undefined where only batches know.
@@ -23,7 +23,7 @@ export async function schemaBelow(
   }
   let schemas: (Schema | undefined)[];
   if (ruleOf(below)) schemas = await Promise.all(below.parents.map((parent) => schemaBelow(parent, ofSource)));
-  else schemas = [below.step.kind === 'source' ? await ofSource(below) : undefined];
+  else schemas = [await (schemaGiven(below) ?? (below.step.kind === 'source' ? ofSource(below) : undefined))];
   for (const rule of above.reverse()) {
     if (schemas.includes(undefined)) return undefined;
     schemas = [rule(schemas as Schema[])];

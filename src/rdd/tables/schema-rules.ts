@@ -14,6 +14,17 @@ export function giveRule(node: LineageNode, rule: SchemaRule): void {
   rules.set(node, rule);
 }
 
+const schemas = new WeakMap<LineageNode, () => Promise<Schema>>();
+
+/** Of a node whose columns do not depend on a table below. */
+export function giveSchema(node: LineageNode, schema: () => Promise<Schema>): void {
+  schemas.set(node, schema);
+}
+
+export function schemaGiven(node: LineageNode): Promise<Schema> | undefined {
+  return schemas.get(node)?.();
+}
+
 export function ruleOf(node: LineageNode): SchemaRule | undefined {
   return rules.get(node);
 }

@@ -1,4 +1,5 @@
 import type { Schema } from 'apache-arrow';
+import { FailureError } from '../../protocol/failure.js';
 import type { Json } from '../../protocol/json.js';
 import type { AnyFunction, LineageNode } from '../../scheduler/lineage.js';
 import { shown } from '../arguments.js';
@@ -33,7 +34,13 @@ export abstract class TableBase extends TableSaves {
   /** Lets a node's schema be known, and checked before the first job. */
   protected ruled(node: LineageNode, rule: SchemaRule): LineageNode {
     giveRule(node, rule);
-    node.check = () => this.context.tableSchema(node);
+    node.check = async () => {
+      try {
+        await this.context.tableSchema(node);
+      } catch (error) {
+        throw error instanceof FailureError ? new TypeError(error.message) : error;
+      }
+    };
     return node;
   }
 

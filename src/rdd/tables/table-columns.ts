@@ -122,8 +122,8 @@ export abstract class TableColumns extends TableBase {
       const maps = await this.context.numPartitions(this.node);
       return { partitions: 1, partitioner: { kind: 'neighbours', maps } } as const;
     };
-    const one = this.tableOf(this.context.shuffled(each.node, name, spread));
-    return one.transformBy('rdd/tables/limit-step', { rows }, 'limit');
+    const one = this.tableOf(this.context.shuffled(each.node, name, spread)) as unknown as TableColumns;
+    return one.step('limit-step', { rows }, name, { rule });
   }
 
   #columns(operator: string, parameters: ColumnsParameters): ArrowRDD {

@@ -25,7 +25,7 @@ export interface Misfit {
 /** Plain values as a column; null and undefined are null. */
 export function columnFrom(type: TableType, values: readonly unknown[]): Data | Misfit {
   if (type === 'float64') return float64From(values);
-  const convert = CONVERTERS[type as string] ?? converterOf(type as JsonType);
+  const convert = (typeof type === 'string' && CONVERTERS[type]) || converterOf(type as JsonType);
   const converted = new Array<unknown>(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row] == null ? null : convert(values[row]);

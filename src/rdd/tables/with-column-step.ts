@@ -48,6 +48,7 @@ export async function* transform(
   const waiting: { batch: RecordBatch; values: unknown[] }[] = [];
   for await (const batch of batches(chunks, name)) {
     const values = valuesOf(batch, of, fn!, name);
+    for (const value of values) if (isPromise(value)) refusePromise(name);
     type ??= inferType(values) ?? null;
     waiting.push({ batch, values });
     if (type === null) continue;
@@ -61,7 +62,6 @@ export async function* transform(
   function made(values: readonly unknown[], as: TableType, before: number): Data {
     const data = columnFrom(as, values);
     if (!isMisfit(data)) return data;
-    if (isPromise(values[data.row])) refusePromise(name);
     const advice = given === null ? '; the type was taken from the first value, give another as the last argument' : '';
     throw userError(
       `${name}: column "${column}", row ${before + data.row + 1} of the partition: ${data.what}${advice}`,
