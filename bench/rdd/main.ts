@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { casesOf } from './cases.js';
 import { recordingsDirectory } from './data.js';
-import { measure, type Running, type Table } from './measure.js';
+import { measure, type Running, type Table, tableOf } from './measure.js';
 import { type Options, optionsOf, USAGE } from './options.js';
 import { PeerProcess } from './peer-process.js';
 import type { Peer } from './peers.js';
@@ -25,6 +25,8 @@ const BUILT = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
 const started = new Set<PeerProcess>();
 let home: string | undefined;
 let interrupted = false;
+/** Prints what is known: at the end, or after Ctrl-C. */
+let conclude = () => {};
 
 async function main(options: Options): Promise<number> {
   if (!existsSync(BUILT)) throw new Error('Sheaf is not built: run `npm run build`');
@@ -39,13 +41,18 @@ async function main(options: Options): Promise<number> {
 
   const running: Running[] = [];
   for (const peer of options.peers) running.push({ peer, process: await start(peer, home) });
-  const table = await measure(cases, running, { ...options, tell });
+  const table = tableOf(cases, options.peers);
+  conclude = () => {
+    console.log(
+      `${cpus().length} cores of ${cpus()[0]!.model}, Node ${process.versions.node}; ${options.rounds} rounds\n`,
+    );
+    console.log(report(table, options.peers));
+    if (options.json) writeFileSync(options.json, `${JSON.stringify(figures(table, options.peers), null, 2)}\n`);
+  };
+  await measure(table, running, { ...options, tell });
   tell('');
-  console.log(
-    `${cpus().length} cores of ${cpus()[0]!.model}, Node ${process.versions.node}; ${options.rounds} rounds\n`,
-  );
-  console.log(report(table, options.peers));
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(figures(table, options.peers), null, 2)}\n`);
+  if (interrupted) return 1;
+  conclude();
   return [...table.values()].some((cells) => [...cells.values()].some(({ failure }) => failure)) ? 1 : 0;
 }
 
@@ -97,6 +104,7 @@ for (const [signal, code] of [
 ] as const)
   process.once(signal, () => {
     process.stderr.write('\nstopping the peers …\n');
+    if (!interrupted) conclude();
     interrupted = true;
     void cleanUp().finally(() => process.exit(code));
   });

@@ -23,21 +23,23 @@ export interface Running {
 /** Cells by case and peer; a case that a peer does not take part in has none. */
 export type Table = Map<Case, Map<Peer, Cell>>;
 
+/** A table with nothing measured yet. */
+export function tableOf(cases: readonly Case[], peers: readonly Peer[]): Table {
+  const taking = (each: Case) => peers.filter(({ fits }) => fits?.includes(each.fields[0]!) ?? true);
+  const cells = (each: Case) => new Map<Peer, Cell>(taking(each).map((peer) => [peer, { ms: [], processorMs: [] }]));
+  return new Map(cases.map((each) => [each, cells(each)]));
+}
+
 /**
- * Warm-ups, timed rounds, and one round more that is watched for memory and not timed. In a round each case is run by one
- * peer after the other, beginning with another peer each time. A case that fails, or gives another result than the peer
- * that answered first, is left out for its peer from then on.
+ * Fills a table: warm-ups, timed rounds, and one round more that is watched for memory and not timed. In a round each case
+ * is run by one peer after the other, beginning with another peer each time. A case that fails, or gives another result
+ * than the peer that answered first, is left out for its peer from then on.
  */
 export async function measure(
-  cases: readonly Case[],
+  table: Table,
   running: readonly Running[],
   { warmups, rounds, tell }: { warmups: number; rounds: number; tell: (what: string) => void },
-): Promise<Table> {
-  const table: Table = new Map();
-  for (const each of cases) {
-    const taking = running.filter(({ peer }) => peer.fits?.includes(each.fields[0]!) ?? true);
-    table.set(each, new Map(taking.map(({ peer }) => [peer, { ms: [], processorMs: [] }])));
-  }
+): Promise<void> {
   const checks = new Map<Case, readonly number[]>();
   for (let round = -warmups; round <= rounds; round++) {
     const kind = round < 0 ? 'warm-up' : round < rounds ? 'timed' : 'memory';
@@ -57,7 +59,6 @@ export async function measure(
       }
     }
   }
-  return table;
 }
 
 async function runOnce(

@@ -66,6 +66,21 @@ describe('report', () => {
     expect(meanRatio(table, plain, peers)).toBeUndefined();
   });
 
+  it('compares the rounds that both have when a run was interrupted', () => {
+    const partial: Table = new Map([
+      [
+        first,
+        cells(
+          [sheaf, { ms: [10, 20], processorMs: [] }],
+          [spark, { ms: [100], processorMs: [] }],
+          [plain, { ms: [], processorMs: [] }],
+        ),
+      ],
+    ]);
+    expect(ratioInterval(partial, first, spark, peers)).toEqual({ median: 0.1, least: 0.1, most: 0.1 });
+    expect(report(partial, peers)).not.toContain('NaN');
+  });
+
   it('shows what failed, what was spilled and what nobody measured', () => {
     const text = report(table, peers);
     expect(text).toContain('| sortBy of 2 M doubles | 20.0 [10.0, 30.0] | 100 [100, 100] |  |');

@@ -41,13 +41,14 @@ export function report(table: Table, peers: readonly Peer[]): string {
   return sections.filter((text) => text !== '').join('\n\n');
 }
 
-/** A ratio for each round that both have. */
+/** A ratio for each round that both have: a run that was interrupted ends between them. */
 function ratiosOf(table: Table, each: Case, peer: Peer, peers: readonly Peer[]): number[] {
   const cells = table.get(each)!;
   const theirs = cells.get(peer);
   const ours = cells.get(peers.find(({ id }) => id === peer.beside)!);
   if (!ours || !theirs || ours.failure || theirs.failure) return [];
-  return ours.ms.map((ms, round) => ms / theirs.ms[round]!);
+  const rounds = Math.min(ours.ms.length, theirs.ms.length);
+  return ours.ms.slice(0, rounds).map((ms, round) => ms / theirs.ms[round]!);
 }
 
 export function ratioInterval(table: Table, each: Case, peer: Peer, peers: readonly Peer[]): Interval | undefined {
@@ -61,10 +62,11 @@ export function meanRatio(table: Table, peer: Peer, peers: readonly Peer[]): Int
     .map((each) => ({ family: each.family, ratios: ratiosOf(table, each, peer, peers) }))
     .filter(({ ratios }) => ratios.length > 0);
   if (known.length === 0) return undefined;
-  const rounds = known[0]!.ratios.map((_, round) =>
+  const rounds = Math.min(...known.map(({ ratios }) => ratios.length));
+  const means = Array.from({ length: rounds }, (_, round) =>
     meanOverFamilies(known.map(({ family, ratios }) => ({ family, ratio: ratios[round]! }))),
   );
-  return interval(rounds);
+  return interval(means);
 }
 
 function section(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
