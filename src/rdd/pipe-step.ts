@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import type { StepContext } from './assemble-step.js';
-import { CHUNK_ROWS, type Chunks, rowsOf } from './chunks.js';
+import { CHUNK_ROWS, type Chunks, piecesOf, rowsOf } from './chunks.js';
 import { userError } from './operator-failure.js';
 
 export interface PipeParameters {
@@ -62,12 +62,11 @@ async function feed(child: ChildProcessWithoutNullStreams, chunks: Chunks): Prom
   const { stdin } = child;
   stdin.on('error', () => {}); // 'close' follows
   for await (const chunk of chunks) {
-    const rows = rowsOf(chunk);
-    for (let from = 0; from < rows.length && !stdin.destroyed; from += CHUNK_ROWS) {
-      const lines = rows.slice(from, from + CHUNK_ROWS).map((row) => `${row}\n`);
+    for (const piece of piecesOf(chunk, CHUNK_ROWS)) {
+      if (stdin.destroyed) return;
+      const lines = rowsOf(piece).map((row) => `${row}\n`);
       if (!stdin.write(lines.join(''))) await drained(stdin);
     }
-    if (stdin.destroyed) return;
   }
   stdin.end();
 }
