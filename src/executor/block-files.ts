@@ -198,9 +198,10 @@ function writeParts(path: string, parts: Iterable<Uint8Array>, code: boolean): O
   return { bytes, crc32: crc, ...(sha256 ? { sha256: sha256.digest('hex') } : {}) };
 }
 
+/** Half of the file system is left to others: on /dev/shm, by default half of the machine's memory, blocks so take a quarter of it. */
 function freeBytesAt(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize;
+  const { bavail, blocks, bsize } = statfsSync(directory);
+  return (bavail - blocks / 2) * bsize;
 }
 
 function nearestFirst(at: readonly BlockLocation[], home: BlockHome): BlockLocation[] {
