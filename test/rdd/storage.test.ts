@@ -263,6 +263,24 @@ describe('S3', () => {
     ]);
   });
 
+  it('is read without credentials where that is asked for', async () => {
+    const asked: string[] = [];
+    const open = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url} ${request.headers.authorization}`);
+      response.writeHead(200, { 'content-length': 3 }).end('abc');
+    });
+    await new Promise<void>((resolve) => open.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(open.address() as AddressInfo).port}`;
+    try {
+      const anonymous = openStorage({ s3: { endpoint, anonymous: true } });
+      expect((await bytesOf(anonymous.openStream('s3://public/a b.txt'))).toString()).toBe('abc');
+      expect(asked).toEqual(['GET /public/a%20b.txt?x-id=GetObject undefined']);
+    } finally {
+      open.closeAllConnections();
+      await new Promise((resolve) => open.close(resolve));
+    }
+  });
+
   it('continues a body that breaks off, if the object is still the same', async () => {
     let cut = 10_000;
     let replaced = false;
