@@ -143,6 +143,21 @@ describe('a budget that is too small', () => {
     expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 2, memoryBytes: 0 }]);
   });
 
+  it('is shared with operators, which take what is kept, to half of it, before they spill', async () => {
+    const kept = strings(16_000, 16).persist('MEMORY_AND_DISK'); // most of two budgets
+    await kept.count();
+    const shuffled = sc.range(0, 60_000, 1, 2).map((x) => text((x * 7919) % 60_000));
+    const sorted = await shuffled.sortBy((row) => row, true, 2).collect();
+    expect(sorted).toEqual(expected(60_000).sort());
+    const gone = evictions();
+    expect(gone.length).toBeGreaterThan(0);
+    expect(gone.every(({ diskBytes }) => diskBytes > 0)).toBe(true);
+    expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 16 }]);
+    expect(sc.getRDDStorageInfo()[0]!.memoryBytes).toBeGreaterThan(0);
+    expect(await kept.collect()).toEqual(expected(16_000));
+    expect(trace.since()).toHaveLength(16);
+  });
+
   it('does not make a scan evict what it will need next', async () => {
     const rdd = strings(30_000, 30).cache(); // more than fits
     await rdd.count();
