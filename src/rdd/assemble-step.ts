@@ -5,7 +5,7 @@ import { type Chunks, isBatch } from './chunks.js';
 import { listColumn } from './list-column.js';
 import { userError } from './operator-failure.js';
 import type { StepFunction } from './pipeline.js';
-import { requireNumeric } from './tables/schema-rules.js';
+import { fieldOf, isNumeric } from './tables/schema-rules.js';
 import { takeRows } from './take-rows.js';
 
 export interface AssembleParameters {
@@ -95,7 +95,11 @@ function numbersOf(batch: RecordBatch, column: string, name: string): (row: numb
   if (data && isTyped(type)) return typedNumbers(data);
   if (DataType.isInt(type) || DataType.isFloat(type) || DataType.isBool(type)) return (row) => orNull(vector, row);
   if (DataType.isDecimal(type)) return (row) => decimal(vector, row, type);
-  throw userError(
+  throw noNumbers(name, column, type);
+}
+
+function noNumbers(name: string, column: string, type: DataType): Error {
+  return userError(
     `${name}: column "${column}" holds ${type}, no numbers; leave it out, or map its values to numbers first`,
   );
 }
@@ -135,7 +139,10 @@ function featureColumn(into: string, matrix: Float32Array, names: readonly strin
 
 /** Pure. @throws FailureError for a column that is missing or not of numbers, or a name that is taken */
 export function schemaWithFeatures(schema: Schema, columns: readonly string[], into: string, name: string): Schema {
-  for (const column of columns) requireNumeric(schema, column, name, 'a feature');
+  for (const column of columns) {
+    const { type } = fieldOf(schema, column, name);
+    if (!isNumeric(type) && !DataType.isBool(type)) throw noNumbers(name, column, type);
+  }
   if (schema.fields.some((field) => field.name === into))
     throw userError(`${name}: there is already a column "${into}"; give another name`);
   return new Schema([...schema.fields, featureColumn(into, new Float32Array(0), columns).field], schema.metadata);
