@@ -80,7 +80,7 @@ function listBytes(values: readonly unknown[], sample: number, depth: number): n
     bytes += estimateValue(value, depth + 1);
   }
   const elements = numbers === taken ? 0 : (bytes / taken) * values.length;
-  return ARRAY_BYTES + POINTER_BYTES * values.length + elements;
+  return ARRAY_BYTES + POINTER_BYTES * values.length + Math.round(elements);
 }
 
 function objectBytes(value: object, depth: number): number {
@@ -99,7 +99,7 @@ function objectBytes(value: object, depth: number): number {
       (value as Record<string, unknown>)[names[Math.floor((k * names.length) / taken)]!],
       depth + 1,
     );
-  const values = taken === 0 ? 0 : (bytes / taken) * names.length;
+  const values = taken === 0 ? 0 : Math.round((bytes / taken) * names.length);
   return OBJECT_BYTES + POINTER_BYTES * names.length + values;
 }
 
@@ -112,7 +112,7 @@ function tableBytes(size: number, entries: Iterable<unknown>, depth: number): nu
     for (const part of Array.isArray(entry) ? entry : [entry]) bytes += estimateValue(part, depth + 1);
     taken++;
   }
-  return ARRAY_BYTES + ENTRY_BYTES * size + (taken === 0 ? 0 : (bytes / taken) * size);
+  return ARRAY_BYTES + ENTRY_BYTES * size + (taken === 0 ? 0 : Math.round((bytes / taken) * size));
 }
 
 /** Arrow columns share buffers: a slice with its origin, batches of one stream their dictionary. */

@@ -41,6 +41,27 @@ describe('a part file', () => {
     expect(rows).toEqual(['a', { b: 1 }, { x: 1.5 }, { x: 2.5 }, [1, 'x'], [2, 'y'], 0.5, Number.NaN, 2, 4, 6]);
   });
 
+  it('holds rows that look alike as columns, and gives the same rows', async () => {
+    class Two extends Array<number> {}
+    const alike: Chunk[] = [
+      [1, -0, Number.NaN, 2 ** 40],
+      [
+        ['a', 1],
+        ['b', undefined],
+      ],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [[1, 2], Two.from([3, 4])],
+      [1, undefined],
+      [[1, 2], [3]],
+    ];
+    const rows = await rowsIn(await writePartFile(path, stream(alike)));
+    expect(rows).toEqual(alike.flatMap((chunk) => [...rowsOf(chunk)]));
+    expect(Object.is(rows[1], -0)).toBe(true);
+  });
+
   it('is empty for a partition without rows', async () => {
     expect(await rowsIn(await writePartFile(path, stream([])))).toEqual([]);
   });

@@ -2,6 +2,7 @@ import type { BlockRef, Blocks } from '../../protocol/block.js';
 import type { TaskMetrics } from '../../protocol/task.js';
 import { bytesOf, decodeChunks, encodeChunks } from '../chunk-codec.js';
 import { type Chunk, type Chunks, chunkLength } from '../chunks.js';
+import { columnOf, Pairs } from '../columns.js';
 import { estimateBytes } from '../memory/estimate.js';
 
 /** A partition is written and read in parts of about so much memory: a large one never has to be whole in memory. */
@@ -16,7 +17,7 @@ export class PartEncoder {
 
   /** @returns a part, in pieces, once there is enough for one */
   add(chunk: Chunk): readonly Uint8Array[] | undefined {
-    this.#pending.push(chunk);
+    this.#pending.push(compact(chunk));
     this.#bytes += estimateBytes(chunk);
     return this.#bytes >= this.partBytes ? this.rest() : undefined;
   }
@@ -29,6 +30,18 @@ export class PartEncoder {
     this.#bytes = 0;
     return part;
   }
+}
+
+/** Rows that are all numbers, or all pairs, are columns in bytes: many times faster to write and to read than values. */
+function compact(chunk: Chunk): Chunk {
+  if (!Array.isArray(chunk)) return chunk;
+  if (chunk.every((row) => typeof row === 'number')) return Float64Array.from(chunk);
+  if (!chunk.every(isPair)) return chunk;
+  return new Pairs(columnOf(chunk.map(([key]) => key)), columnOf(chunk.map(([, value]) => value)));
+}
+
+function isPair(row: unknown): boolean {
+  return Array.isArray(row) && row.length === 2 && Object.getPrototypeOf(row) === Array.prototype;
 }
 
 /** Where a partition's blocks go. */
