@@ -44,7 +44,7 @@ export class TableDescription {
 }
 
 function shortened(value: unknown): string {
-  if (typeof value === 'number') return String(Number(value.toPrecision(6)));
+  if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(6)));
   return value === undefined ? '' : String(value).slice(0, 20);
 }
 

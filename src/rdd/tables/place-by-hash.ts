@@ -22,6 +22,8 @@ export function placer(parameters: Json, partitions: number): (batch: RecordBatc
         : [...Array(schema.fields.length - options.butLast).keys()];
     const hashes = hashRows(columnsAt(batch, indices), batch.numRows);
     // By the high bits, as the engine's other shuffles.
-    return Uint32Array.from(hashes, (hash) => Math.floor((hash >>> 0) * share));
+    const places = new Uint32Array(hashes.length);
+    for (let row = 0; row < hashes.length; row++) places[row] = Math.floor((hashes[row]! >>> 0) * share);
+    return places;
   };
 }

@@ -22,7 +22,8 @@ export function placer(parameters: Json, _partitions: number): (batch: RecordBat
     const indices = by.map(({ column }) => indexOf(batch.schema, column, name));
     const readers = columnsAt(batch, indices).map(readerOf);
     const key: unknown[] = new Array(readers.length);
-    return Uint32Array.from({ length: batch.numRows }, (_, row) => {
+    const places = new Uint32Array(batch.numRows);
+    for (let row = 0; row < places.length; row++) {
       for (let k = 0; k < readers.length; k++) key[k] = readers[k]!(row);
       let low = 0;
       let high = bounds.length;
@@ -31,7 +32,8 @@ export function placer(parameters: Json, _partitions: number): (batch: RecordBat
         if (compare(bounds[middle]!, key) < 0) low = middle + 1;
         else high = middle;
       }
-      return low;
-    });
+      places[row] = low;
+    }
+    return places;
   };
 }
