@@ -8,7 +8,7 @@ usage: npm run bench:rdd -- [options]
   --cases a,b    only these; "reduceByKey" means all that begin so
   --peers a,b    only these of: ${PEERS.map(({ id, optional }) => (optional ? `${id} (only when named)` : id)).join(', ')}
   --rounds N     timed rounds, default 7
-  --warmups N    runs of every case before them, default 2
+  --warmups N    runs of every case before them, default 4 (a JVM needs some)
   --data DIR     MotionSense, unpacked; default: ../shared/data/motionsense.tar.xz, if it is there
   --json FILE    write every figure there
   --quick        a tenth of the rows, 3 rounds, 1 warm-up: to see that all works`;
@@ -46,7 +46,7 @@ export function optionsOf(args: readonly string[]): Options | 'help' {
     peers: values.peers ? values.peers.split(',').map(peerNamed) : PEERS.filter(({ optional }) => !optional),
     wanted: (id) => cases === undefined || cases.some((name) => id.startsWith(name)),
     rounds: whole('--rounds', values.rounds, values.quick ? 3 : 7, 1),
-    warmups: whole('--warmups', values.warmups, values.quick ? 1 : 2, 0),
+    warmups: whole('--warmups', values.warmups, values.quick ? 1 : 4, 0),
     data: values.data,
     json: values.json,
     quick: values.quick,
