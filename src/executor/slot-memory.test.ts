@@ -10,4 +10,5 @@ it('is a share of the machine by default', () => {
 it('comes with a heap that holds it', () => {
   expect(heapFlags(memoryEnvironment(2 ** 30))).toEqual(['--max-old-space-size=2560']);
   expect(heapFlags({})).toEqual([]);
+  expect(heapFlags({ ...memoryEnvironment(2 ** 30), NODE_OPTIONS: '--max-old-space-size=64' })).toEqual([]);
 });

@@ -27,9 +27,9 @@ export function memoryEnvironment(budget: number): NodeJS.ProcessEnv {
   return { [BUDGET]: String(budget) };
 }
 
-/** Flags of a slot's process: a heap that holds its budget. */
+/** Flags of a slot's process: a heap that holds its budget, unless `NODE_OPTIONS` says how large it is to be. */
 export function heapFlags(environment: NodeJS.ProcessEnv): string[] {
   const budget = Number(environment[BUDGET]);
-  if (!budget) return [];
+  if (!budget || /--max[-_]old[-_]space[-_]size/.test(environment.NODE_OPTIONS ?? '')) return [];
   return [`--max-old-space-size=${Math.ceil((HEAP_PER_BUDGET * budget + HEAP_BESIDE_BYTES) / 2 ** 20)}`];
 }

@@ -105,7 +105,7 @@ export class Slot {
     const init: SlotInit = { executor: this.executor, slot: this.index, home: this.home, directory, preload };
     const child = spawnGuarded(
       process.execPath,
-      [...heapFlags(this.environment), entryPoint('executor/slot-main.js')],
+      [...heapFlags({ ...process.env, ...this.environment }), entryPoint('executor/slot-main.js')],
       {
         name: `slot-${this.index}`,
         directory,
