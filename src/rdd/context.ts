@@ -20,6 +20,7 @@ import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD, type Row } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
 import { collectGarbage } from './collect-garbage.js';
+import type { TupleHint } from './operators/base.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { Persistence, type RDDStorageInfo } from './persistence/persistence.js';
 import { RDD } from './rdd.js';
@@ -113,7 +114,7 @@ export class SheafContext extends SharedVariables {
    * Distributes an array, as it is now: runs of neighbours become partitions.
    * @param partitions default: one a slot; those beyond the number of rows are empty
    */
-  parallelize<T>(rows: readonly T[], partitions = this.defaultParallelism): RDD<T> {
+  parallelize<T>(rows: readonly (T | TupleHint)[], partitions = this.defaultParallelism): RDD<T> {
     if (!Array.isArray(rows))
       throw new TypeError(`parallelize needs an array, not ${shown(rows)} (Array.from makes one of any iterable)`);
     requireWhole('the number of partitions', partitions, 1);

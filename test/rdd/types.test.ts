@@ -39,6 +39,52 @@ function chains(sc: SheafContext) {
   };
 }
 
+/** Array literals are tuples where rows are made: no annotation is needed for keys and values. */
+function pairs(sc: SheafContext) {
+  const words = sc.parallelize(['a', 'b']);
+  const counted = words.map((word) => [word, 1]);
+  return {
+    counted,
+    summed: counted.reduceByKey((a, b) => a + b),
+    given: sc.parallelize([
+      ['a', 1],
+      ['b', 2],
+    ]),
+    later: words.map(async (word) => [word, 1]),
+    nested: words.map((word) => [
+      [word, word.length],
+      [1, { at: word }],
+    ]),
+    several: words.flatMap((word) => [
+      [word, 1],
+      [word.length > 1 ? word : '', 2],
+    ]),
+    yielded: words.mapPartitions(function* (rows) {
+      for (const row of rows) yield [row, 1];
+    }),
+    indexed: words.mapPartitionsWithIndex((index, rows) => [[index, [...rows].length]]),
+    averaged: counted.mapValues((x) => [x, 1]).reduceByKey((a, b) => [a[0] + b[0], a[1] + b[1]]),
+    spread: counted.flatMapValues((x) => [[x, x]]),
+    byTwo: words.keyBy((word) => [word, word.length]),
+    grouped: words.groupBy((word) => [word.length, word]),
+    joined: counted.join(counted).map(([word, [a, b]]) => [word, a + b]),
+    sumAndCount: words.aggregate(
+      [0, 0] as [number, number],
+      (all, word) => [all[0] + word.length, all[1] + 1],
+      (a, b) => [a[0] + b[0], a[1] + b[1]],
+    ),
+    generic: generic(words, 'x'),
+    vectors: words.map((word) => [...word].map(Number)),
+    said: words.map((word): (string | number)[] => [word, 1]),
+    parsed: words.map((word) => JSON.parse(word)),
+    perhaps: words.map((word) => (word ? [word, 1] : null)),
+  };
+}
+
+function generic<T, K>(rows: RDD<T>, key: K) {
+  return rows.map((row) => [key, row]).mapValues((row) => [row, 1]);
+}
+
 const plus = (a: number, b: number) => a + b;
 const later = async (a: number, b: number) => a + b;
 
@@ -80,5 +126,28 @@ describe('types', () => {
     expectTypeOf<Chains['rows']>().toEqualTypeOf<RDD<Row | { x: number }>>();
     expectTypeOf<Chains['row']>().toEqualTypeOf<RDD<unknown>>();
     expectTypeOf(refused).toBeFunction();
+  });
+
+  it('are pairs where a function returns two', () => {
+    type Pairs = ReturnType<typeof pairs>;
+    expectTypeOf<Pairs['counted']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['summed']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['given']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['later']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['nested']>().toEqualTypeOf<RDD<[[string, number], [number, { at: string }]]>>();
+    expectTypeOf<Pairs['several']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['yielded']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['indexed']>().toEqualTypeOf<RDD<[number, number]>>();
+    expectTypeOf<Pairs['averaged']>().toEqualTypeOf<RDD<[string, [number, number]]>>();
+    expectTypeOf<Pairs['spread']>().toEqualTypeOf<RDD<[string, [number, number]]>>();
+    expectTypeOf<Pairs['byTwo']>().toEqualTypeOf<RDD<[[string, number], string]>>();
+    expectTypeOf<Pairs['grouped']>().toEqualTypeOf<RDD<[[number, string], string[]]>>();
+    expectTypeOf<Pairs['joined']>().toEqualTypeOf<RDD<[string, number]>>();
+    expectTypeOf<Pairs['sumAndCount']>().toEqualTypeOf<Promise<[number, number]>>();
+    expectTypeOf<Pairs['generic']>().toEqualTypeOf<RDD<[string, [string, number]]>>();
+    expectTypeOf<Pairs['vectors']>().toEqualTypeOf<RDD<number[]>>();
+    expectTypeOf<Pairs['said']>().toEqualTypeOf<RDD<(string | number)[]>>();
+    expectTypeOf<Pairs['parsed']>().toEqualTypeOf<RDD<any>>();
+    expectTypeOf<Pairs['perhaps']>().toEqualTypeOf<RDD<[string, number] | null>>();
   });
 });

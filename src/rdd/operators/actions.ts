@@ -3,7 +3,7 @@ import { type LineageNode, narrowParents, reachable } from '../../scheduler/line
 import { requireFunction, requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
-import { type Awaitable, combine } from './base.js';
+import { type Awaitable, combine, type TupleHint } from './base.js';
 import { Ordering } from './ordering.js';
 
 /** Runs of unequal length still keep all slots busy. */
@@ -73,7 +73,11 @@ export abstract class Actions<T> extends Ordering<T> {
    * be neutral for `combOp`: how often it takes part depends on the partitions.
    * @example await words.aggregate(0, (sum, word) => sum + word.length, (a, b) => a + b)
    */
-  async aggregate<U>(zero: U, seqOp: (accumulated: U, row: T) => U, combOp: (a: U, b: U) => U): Promise<U> {
+  async aggregate<U>(
+    zero: U,
+    seqOp: (accumulated: U, row: T) => U | TupleHint,
+    combOp: (a: U, b: U) => U | TupleHint,
+  ): Promise<U> {
     requireSyncFunction('aggregate', seqOp, 'a function seqOp');
     requireSyncFunction('aggregate', combOp, 'a function combOp');
     return this.#aggregate(zero, seqOp, combOp, operatorName('aggregate'));
@@ -87,8 +91,8 @@ export abstract class Actions<T> extends Ordering<T> {
    */
   async treeAggregate<U>(
     zero: U,
-    seqOp: (accumulated: U, row: T) => U,
-    combOp: (a: U, b: U) => U,
+    seqOp: (accumulated: U, row: T) => U | TupleHint,
+    combOp: (a: U, b: U) => U | TupleHint,
     depth = 2,
   ): Promise<U> {
     requireSyncFunction('treeAggregate', seqOp, 'a function seqOp');
@@ -131,13 +135,18 @@ export abstract class Actions<T> extends Ordering<T> {
     );
   }
 
-  async #aggregate<U>(zero: U, seqOp: (accumulated: U, row: T) => U, combOp: (a: U, b: U) => U, name: string) {
+  async #aggregate<U>(
+    zero: U,
+    seqOp: (accumulated: U, row: T) => U | TupleHint,
+    combOp: (a: U, b: U) => U | TupleHint,
+    name: string,
+  ) {
     const parts = await this.foldPartitions(zero, seqOp, name);
     return parts.length === 0 ? (decodeValue(encodeValue(zero)) as U) : combine(parts, combOp, name);
   }
 
   /** Each partition's left fold from a copy of `zero`, in order. */
-  protected foldPartitions<U>(zero: U, fn: (accumulated: U, row: T) => U, name: string): Promise<U[]> {
+  protected foldPartitions<U>(zero: U, fn: (accumulated: U, row: T) => U | TupleHint, name: string): Promise<U[]> {
     return this.answers<U>({ kind: 'aggregate', zero: encodeValue(zero), fn }, name);
   }
 
@@ -156,7 +165,7 @@ export abstract class Actions<T> extends Ordering<T> {
   }
 
   /** Combines partitions of at most one row on executors, level by level; what is left is for the driver. */
-  async #combineInTree(fn: (a: T, b: T) => T, depth: number, name: string): Promise<T[]> {
+  async #combineInTree(fn: (a: T, b: T) => T | TupleHint, depth: number, name: string): Promise<T[]> {
     const partitions = await this.getNumPartitions();
     const scale = Math.max(2, Math.ceil(partitions ** (1 / depth)));
     let partial: Actions<T> = this;

@@ -12,6 +12,12 @@ import type { Scan } from '../scan-step.js';
 
 export type Awaitable<T> = T | Promise<T>;
 
+/**
+ * Stands beside a type to be inferred: TypeScript then takes `[word, 1]` for a pair `[string, number]`, not for an array. No value
+ * has this type.
+ */
+export type TupleHint = [TupleHint, TupleHint];
+
 /** What all families of operators stand on: a lineage node, and how a new RDD and a job are made of it. */
 export abstract class RddBase<T> {
   /** Closures that capture an RDD are refused before any task starts. */
@@ -93,9 +99,9 @@ export abstract class RddBase<T> {
 }
 
 /** Combines partitions' results in order, in the driver. */
-export function combine<U>(values: readonly U[], fn: (a: U, b: U) => U, name: string): U {
+export function combine<U>(values: readonly U[], fn: (a: U, b: U) => U | TupleHint, name: string): U {
   return values.reduce((a, b) => {
     const combined = fn(a, b);
-    return isPromise(combined) ? refusePromise(name) : combined;
+    return isPromise(combined) ? refusePromise(name) : (combined as U);
   });
 }

@@ -4,6 +4,7 @@ import { requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
 import { spreadByKey } from '../shuffle/spread.js';
+import type { TupleHint } from './base.js';
 import { RowOperators } from './rows.js';
 
 interface Combination extends CombineStart {
@@ -23,13 +24,13 @@ export abstract class ByKey<T> extends RowOperators<T> {
    * The values of each key as one, merged by an associative and commutative function, first where they are, then together.
    * @example words.map((word) => [word, 1]).reduceByKey((a, b) => a + b)
    */
-  reduceByKey<K, V>(this: RDD<[K, V]>, fn: (a: V, b: V) => V, partitions?: number): RDD<[K, V]> {
+  reduceByKey<K, V>(this: RDD<[K, V]>, fn: (a: V, b: V) => V | TupleHint, partitions?: number): RDD<[K, V]> {
     requireSyncFunction('reduceByKey', fn);
     return this.combined<K, V, V>('reduceByKey', { merge: fn, mergeCombined: fn, early: true }, partitions);
   }
 
   /** As `reduceByKey`, each key starting from a copy of `zero`, which must be neutral for `fn`. */
-  foldByKey<K, V>(this: RDD<[K, V]>, zero: V, fn: (a: V, b: V) => V, partitions?: number): RDD<[K, V]> {
+  foldByKey<K, V>(this: RDD<[K, V]>, zero: V, fn: (a: V, b: V) => V | TupleHint, partitions?: number): RDD<[K, V]> {
     requireSyncFunction('foldByKey', fn);
     const how = { zero: encodeValue(zero), merge: fn, mergeCombined: fn, early: true };
     return this.combined<K, V, V>('foldByKey', how, partitions);
@@ -42,8 +43,8 @@ export abstract class ByKey<T> extends RowOperators<T> {
   aggregateByKey<K, V, U>(
     this: RDD<[K, V]>,
     zero: U,
-    seqOp: (accumulated: U, value: V) => U,
-    combOp: (a: U, b: U) => U,
+    seqOp: (accumulated: U, value: V) => U | TupleHint,
+    combOp: (a: U, b: U) => U | TupleHint,
     partitions?: number,
   ): RDD<[K, U]> {
     requireSyncFunction('aggregateByKey', seqOp, 'a function seqOp');
@@ -60,8 +61,8 @@ export abstract class ByKey<T> extends RowOperators<T> {
   combineByKey<K, V, C>(
     this: RDD<[K, V]>,
     create: (value: V) => C,
-    mergeValue: (combined: C, value: V) => C,
-    mergeCombiners: (a: C, b: C) => C,
+    mergeValue: (combined: C, value: V) => C | TupleHint,
+    mergeCombiners: (a: C, b: C) => C | TupleHint,
     partitions?: number,
     mapSideCombine = true,
   ): RDD<[K, C]> {
@@ -78,7 +79,7 @@ export abstract class ByKey<T> extends RowOperators<T> {
   }
 
   /** Rows with equal `fn(row)` as one array. @example words.groupBy((word) => word[0]) */
-  groupBy<K>(fn: (row: T) => K, partitions?: number): RDD<[K, T[]]> {
+  groupBy<K>(fn: (row: T) => K | TupleHint, partitions?: number): RDD<[K, T[]]> {
     requireSyncFunction('groupBy', fn);
     const keyed = this.derive<[K, T]>({ kind: 'keyBy', fn }, 'groupBy');
     return keyed.combined<K, T, T[]>('groupBy', GROUPING, partitions);
@@ -92,19 +93,19 @@ export abstract class ByKey<T> extends RowOperators<T> {
   }
 
   /** Applies `fn` to the values; keys and their places stay. @example pairs.mapValues((x) => x * 2) */
-  mapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => U): RDD<[K, U]> {
+  mapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => U | TupleHint): RDD<[K, U]> {
     requireSyncFunction('mapValues', fn);
     return this.derive({ kind: 'mapValues', fn });
   }
 
   /** Any number of values for each value; keys and their places stay. */
-  flatMapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => Iterable<U>): RDD<[K, U]> {
+  flatMapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => Iterable<U | TupleHint>): RDD<[K, U]> {
     requireSyncFunction('flatMapValues', fn);
     return this.derive({ kind: 'flatMapValues', fn });
   }
 
   /** Rows `[fn(row), row]`. @example users.keyBy((user) => user.id) */
-  keyBy<K>(fn: (row: T) => K): RDD<[K, T]> {
+  keyBy<K>(fn: (row: T) => K | TupleHint): RDD<[K, T]> {
     requireSyncFunction('keyBy', fn);
     return this.derive({ kind: 'keyBy', fn });
   }

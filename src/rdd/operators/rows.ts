@@ -1,13 +1,16 @@
 import { requireFunction } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
-import type { Awaitable } from './base.js';
+import type { Awaitable, TupleHint } from './base.js';
 import { Persistable } from './persistence.js';
+
+/** What a function may return that makes any number of rows. */
+type Rows<U> = Awaitable<Iterable<U>> | AsyncIterable<U>;
 
 /** Transformations within a partition, and those that put partitions side by side: nothing is moved. */
 export abstract class RowOperators<T> extends Persistable<T> {
   /** One row for each row. @example sc.parallelize([1, 2]).map((x) => x * 2) // 2, 4 */
-  map<U>(fn: (row: T) => Awaitable<U>): RDD<U> {
+  map<U>(fn: (row: T) => Awaitable<U | TupleHint>): RDD<U> {
     requireFunction('map', fn);
     return this.derive({ kind: 'map', fn });
   }
@@ -24,7 +27,7 @@ export abstract class RowOperators<T> extends Persistable<T> {
    * Any number of rows for each row: what the array, Set, generator, … that `fn` returns gives. A string gives its characters.
    * @example lines.flatMap((line) => line.split(' '))
    */
-  flatMap<U>(fn: (row: T) => Awaitable<Iterable<U>> | AsyncIterable<U>): RDD<U> {
+  flatMap<U>(fn: (row: T) => Rows<U | TupleHint>): RDD<U> {
     requireFunction('flatMap', fn);
     return this.derive({ kind: 'flatMap', fn });
   }
@@ -33,15 +36,13 @@ export abstract class RowOperators<T> extends Persistable<T> {
    * The function gets all rows of a partition at once, and returns (or yields) the new ones: for what is opened once a partition.
    * @example rows.mapPartitions(function* (rows) { const db = open(); for (const row of rows) yield db.find(row); })
    */
-  mapPartitions<U>(fn: (rows: IterableIterator<T>) => Awaitable<Iterable<U>> | AsyncIterable<U>): RDD<U> {
+  mapPartitions<U>(fn: (rows: IterableIterator<T>) => Rows<U | TupleHint>): RDD<U> {
     requireFunction('mapPartitions', fn);
     return this.derive({ kind: 'mapPartitions', fn, withIndex: false });
   }
 
   /** As `mapPartitions`, with the number of the partition, from 0. */
-  mapPartitionsWithIndex<U>(
-    fn: (index: number, rows: IterableIterator<T>) => Awaitable<Iterable<U>> | AsyncIterable<U>,
-  ): RDD<U> {
+  mapPartitionsWithIndex<U>(fn: (index: number, rows: IterableIterator<T>) => Rows<U | TupleHint>): RDD<U> {
     requireFunction('mapPartitionsWithIndex', fn);
     return this.derive({ kind: 'mapPartitions', fn, withIndex: true }, 'mapPartitionsWithIndex');
   }
