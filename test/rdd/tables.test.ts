@@ -581,6 +581,55 @@ describe('errors', () => {
   });
 });
 
+describe('sql', () => {
+  it('runs over each partition', async () => {
+    const bigs = { big: 5n, good: true, at: new Date(1000), name: 'ç' };
+    const rows = [
+      { id: 1, x: 1.5, ...bigs },
+      { id: 2, x: null, ...bigs, name: null, big: null, good: null, at: null },
+      { id: 3, x: 4, ...bigs },
+    ];
+    const schema: TableTypes = { id: 'int32', x: 'float64', big: 'int64', good: 'bool', at: 'timestamp', name: 'utf8' };
+    const table = sc.table(rows, { schema, partitions: 3 });
+    const back = rows.map((row) => ({ ...row, at: row.at?.getTime() ?? null }));
+    expect(await table.sql('FROM t').collect()).toEqual(back);
+    const counted = table.where('id', (id) => id > 1).sql('SELECT count(*) AS n, sum(x) AS s FROM t');
+    expect((await counted.schema()).fields.map(({ name, type }) => `${name}: ${type}`)).toEqual([
+      'n: Int64',
+      's: Float64',
+    ]);
+    expect(await counted.collect()).toEqual([
+      { n: 0n, s: null },
+      { n: 1n, s: null },
+      { n: 1n, s: 4 },
+    ]);
+  });
+
+  it('gives what columns give, of many rows', async () => {
+    const x = Float64Array.from({ length: 10_000 }, (_, k) => k % 97);
+    const table = sc.table({ x }, { partitions: 2 });
+    const found = await table.sql('SELECT x * 2 AS y FROM t WHERE x > 50').collectColumns();
+    expect(found.y).toEqual(
+      (
+        await table
+          .where('x', (x) => x > 50)
+          .withColumn('y', 'x', (x) => x * 2)
+          .collectColumns()
+      ).y,
+    );
+  });
+
+  it('refuses a wrong query before any task starts', async () => {
+    const table = sc.table([{ x: 1, tags: [1] }]);
+    await expect(table.select('x').sql('SELECT q FROM t').count()).rejects.toThrow(
+      /sql at tables\.test\.ts:\d+: .*"q" not found/,
+    );
+    await expect(table.sql('FROM t').count()).rejects.toThrow(
+      /column "tags" holds List<Float64>, which SQL cannot take over/,
+    );
+  });
+});
+
 describe('dictionaries', () => {
   it('of different partitions are one in groups, joins and order', async () => {
     const coded = sc

@@ -1,9 +1,14 @@
+import type { Schema } from 'apache-arrow';
+import type { Json } from '../../protocol/json.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
 import { requireSyncFunction, requireWhole, shown } from '../arguments.js';
 import type { ArrowRDD, Row } from '../arrow-rdd.js';
 import { operatorName } from '../call-site.js';
+import { encodeSchema } from '../sources/schema.js';
 import { type ColumnsParameters, schemaOfColumns } from './columns-step.js';
 import { type FillValue, type NullsParameters, schemaWithoutNulls } from './nulls-step.js';
-import { indexOf } from './schema-rules.js';
+import { schemaOfQuery } from './query-schema.js';
+import { giveSchema, indexOf } from './schema-rules.js';
 import { requireColumns, TableBase } from './table-base.js';
 import { requireTableType, type TableType } from './types.js';
 import { schemaWithColumn, type WithColumnParameters } from './with-column-step.js';
@@ -124,6 +129,31 @@ export abstract class TableColumns extends TableBase {
     };
     const one = this.tableOf(this.context.shuffled(each.node, name, spread)) as unknown as TableColumns;
     return one.step('limit-step', { rows }, name, { rule });
+  }
+
+  /**
+   * Runs a query in DuckDB's SQL over each partition by itself: the partition is the table `t`. Whatever it groups, sorts or
+   * counts, it does within a partition; `groupBy`, `join` and `orderBy` work across partitions. The partition has to fit into memory. Columns of
+   * lists and structs cannot be taken over.
+   * @throws TypeError before any task starts for a query that DuckDB refuses, and for columns that it cannot take over
+   * @example runs.sql('SELECT *, x - lag(x) OVER (PARTITION BY subject ORDER BY time) AS dx FROM t')
+   */
+  sql(query: string): ArrowRDD {
+    if (typeof query !== 'string' || query.trim() === '') throw new TypeError(`sql needs a query, not ${shown(query)}`);
+    const name = operatorName('sql');
+    const step = { kind: 'module', module: 'rdd/tables/sql-step', parameters: null } as const;
+    const plan = async () => {
+      const parameters = { query, schema: encodeSchema(await this.schema()) } as unknown as Json;
+      return { planner: undefined, step: { ...step, parameters } };
+    };
+    const node: LineageNode = { ...this.context.newNode(name, step, [this.node]), planner: { plan } };
+    let fields: Promise<Schema> | undefined;
+    giveSchema(node, () => {
+      fields ??= this.schema().then((schema) => schemaOfQuery(schema, query, name));
+      return fields;
+    });
+    node.check = () => this.context.tableSchema(node);
+    return this.tableOf(node);
   }
 
   #columns(operator: string, parameters: ColumnsParameters): ArrowRDD {
