@@ -1,7 +1,7 @@
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter, util } from 'apache-arrow';
 import { decodeValue, encodeValue } from '../executor/closure/index.js';
 import { type Chunk, chunkLength, isBatch, rowsOf } from './chunks.js';
-import { type Column, Pairs } from './columns.js';
+import { bytesOfNumbers, type Column, Pairs, sameNumbers } from './columns.js';
 
 /** What a section holds (2 bytes) and its length (6 bytes): contents start 8-byte aligned. */
 const HEADER_BYTES = 8;
@@ -13,6 +13,8 @@ const VALUES = 2;
 const NUMBERS = 3;
 /** Two sections, of keys and of values. */
 const PAIRS = 4;
+/** One section: the values are the keys. */
+const TWINS = 5;
 
 /**
  * Chunks as bytes: sections one after another, each with a header that says what it holds. A section of batches is an
@@ -39,7 +41,7 @@ export function decodeChunks(bytes: Buffer): Chunk[] {
     if (kind === ARROW) chunks.push(...RecordBatchReader.from(content));
     else if (kind === VALUES) for (const rows of decodeValue(content) as Chunk[]) chunks.push(rows);
     else if (kind === NUMBERS) chunks.push(numbersOf(content));
-    else chunks.push(decodePairs(content));
+    else chunks.push(decodePairs(content, kind === TWINS));
     at = end;
   }
   return chunks;
@@ -52,20 +54,20 @@ export function bytesOf(parts: readonly Uint8Array[]): number {
 function encodePairs({ keys, values }: Pairs, parts: Uint8Array[]): void {
   const inner: Uint8Array[] = [];
   encodeColumn(keys, inner);
-  encodeColumn(values, inner);
-  section(PAIRS, inner, parts);
+  const twins = sameNumbers(keys, values);
+  if (!twins) encodeColumn(values, inner);
+  section(twins ? TWINS : PAIRS, inner, parts);
 }
 
 function encodeColumn(column: Column, parts: Uint8Array[]): void {
-  if (column instanceof Float64Array)
-    section(NUMBERS, [new Uint8Array(column.buffer, column.byteOffset, column.byteLength)], parts);
+  if (column instanceof Float64Array) section(NUMBERS, [bytesOfNumbers(column)], parts);
   else section(VALUES, [encodeValue([column])], parts);
 }
 
-function decodePairs(content: Buffer): Pairs {
-  const keys = sectionAt(content, 0);
-  const values = sectionAt(content, keys.end);
-  return new Pairs(decodeColumn(keys), decodeColumn(values));
+function decodePairs(content: Buffer, twins: boolean): Pairs {
+  const section = sectionAt(content, 0);
+  const keys = decodeColumn(section);
+  return new Pairs(keys, twins ? keys : decodeColumn(sectionAt(content, section.end)));
 }
 
 function decodeColumn({ kind, content }: { kind: number; content: Buffer }): Column {

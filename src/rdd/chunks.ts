@@ -52,7 +52,39 @@ export function chunkLength(chunk: Chunk): number {
 export function rowsOf(chunk: Chunk): readonly unknown[] {
   if (isBatch(chunk)) return batchRows(chunk);
   if (chunk instanceof NumberRange || chunk instanceof Pairs) return chunk.toArray();
-  return chunk instanceof Float64Array ? Array.from(chunk) : chunk;
+  return chunk instanceof Float64Array ? numbersAsRows(chunk) : chunk;
+}
+
+/** `Array.from` goes through an iterator, ten times slower. */
+function numbersAsRows(numbers: Float64Array): number[] {
+  const rows = new Array<number>(numbers.length);
+  for (let i = 0; i < rows.length; i++) rows[i] = numbers[i]!;
+  return rows;
+}
+
+/** The rows of chunks, one after another, as a user's function takes them; typed columns are read where they are. */
+export function rowIterator(chunks: readonly Chunk[]): IterableIterator<unknown> {
+  const lists = chunks.map((chunk) => (chunk instanceof Float64Array ? chunk : rowsOf(chunk)));
+  return lists.length === 1 ? lists[0]![Symbol.iterator]() : new RowIterator(lists);
+}
+
+class RowIterator implements IterableIterator<unknown> {
+  #list = 0;
+  #at = 0;
+
+  constructor(readonly lists: readonly (Float64Array | readonly unknown[])[]) {}
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<unknown> {
+    for (; this.#list < this.lists.length; this.#list++, this.#at = 0) {
+      const list = this.lists[this.#list]!;
+      if (this.#at < list.length) return { done: false, value: list[this.#at++] };
+    }
+    return { done: true, value: undefined };
+  }
 }
 
 /** A chunk in parts of at most `size` rows, in order; ranges and typed columns stay what they are. */

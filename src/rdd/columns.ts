@@ -97,3 +97,20 @@ export function joinColumns(columns: readonly Column[]): Column {
   for (const column of columns) for (let i = 0; i < column.length; i++) joined[at++] = column[i];
   return joined;
 }
+
+export function bytesOfNumbers({ buffer, byteOffset, byteLength }: Float64Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** Whether two columns hold the same numbers, to the last bit: the keys of numbers that are sorted by themselves. */
+export function sameNumbers(a: Column, b: Column): boolean {
+  if (!(a instanceof Float64Array && b instanceof Float64Array)) return false;
+  return a === b || (a.length === b.length && a[0] === b[0] && bytesOfNumbers(a).equals(bytesOfNumbers(b)));
+}
+
+/** Pairs one after another as one. */
+export function joinPairs(list: readonly Pairs[]): Pairs {
+  const keys = joinColumns(list.map((pairs) => pairs.keys));
+  if (list.every((pairs) => pairs.keys === pairs.values)) return new Pairs(keys, keys);
+  return new Pairs(keys, joinColumns(list.map((pairs) => pairs.values)));
+}

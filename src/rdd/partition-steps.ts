@@ -1,5 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
-import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, piecesOf, rowsOf } from './chunks.js';
+import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, piecesOf, rowIterator, rowsOf } from './chunks.js';
 import { mapOrdered } from './map-ordered.js';
 import { isPromise, operatorFailure, refusePromise, refuseScalar, userError } from './operator-failure.js';
 import type { StepFunction } from './pipeline.js';
@@ -61,9 +61,13 @@ async function gathered(result: Iterable<unknown> | AsyncIterable<unknown>, name
 
 /** @param before arguments that come before the iterator of the partition's rows */
 export async function* mapPartition(chunks: Chunks, fn: StepFunction, before: unknown[], name: string): Chunks {
-  const rows: unknown[] = [];
-  for await (const chunk of chunks) for (const row of rowsOf(chunk)) rows.push(row);
-  yield* callPartition(fn, [...before, rows[Symbol.iterator]()], name);
+  yield* callPartition(fn, [...before, rowIterator(await gather(chunks))], name);
+}
+
+export async function gather(chunks: Chunks): Promise<Chunk[]> {
+  const all: Chunk[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return all;
 }
 
 /** What a function of whole partitions returns or yields, in chunks. */

@@ -5,12 +5,23 @@ import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import type { CombineStart, PartitionInput, Step } from '../scheduler/lineage.js';
 import type { StepContext } from './assemble-step.js';
-import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
+import {
+  CHUNK_ROWS,
+  type Chunk,
+  type Chunks,
+  chunkLength,
+  isBatch,
+  pairsOf,
+  piecesOf,
+  rowIterator,
+  rowsOf,
+} from './chunks.js';
 import { Pairs } from './columns.js';
 import { engineModule } from './engine-module.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
-import { asyncRows, callPartition, mapBatches, mapPartition, where } from './partition-steps.js';
+import { asyncRows, callPartition, gather, mapBatches, mapPartition, where } from './partition-steps.js';
 import { persisted, type ShippedPersisted, type StoredBlocks } from './persistence/persisted.js';
+import type { MergePairs } from './shuffle/combination.js';
 import { Combiner } from './shuffle/combine.js';
 import { cogroup, join } from './shuffle/join.js';
 import { readShuffle } from './shuffle/read.js';
@@ -103,16 +114,17 @@ export async function runInto(
   return feed(chain, compute(chain.below, input, context), consumer);
 }
 
-async function feed({ loop, operators, into }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
+async function feed({ loop, operators, into, pairs }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
   const state = emptyState(into.zero && { value: decodeCopy(into.zero) });
   const counting = into.sink.kind === 'count' && operators.length === 0;
+  if (consumer && pairs) consumer.merge = pairs.merge;
   for await (const chunk of chunks) {
     if (counting) state.count += chunkLength(chunk);
     else if (!consumer) loop(isBatch(chunk) ? (rowsOf(chunk) as readonly unknown[]) : chunk, state);
     else
       for (const piece of piecesOf(chunk, PIECE_ROWS)) {
         state.into = consumer.into;
-        loop(piece, state);
+        (consumer.buffers ? pairs!.loop : loop)(piece, state);
         consumer.afterPiece();
       }
   }
@@ -125,6 +137,8 @@ interface FusedChain {
   /** The node whose chunks the loop reads. */
   readonly below: PipelineNode;
   readonly into: NamedSink;
+  /** Of a chain that combines: the same operators, their pairs left as they are, and the loop that merges such pairs. */
+  readonly pairs?: { readonly loop: FusedLoop; readonly merge: MergePairs };
 }
 
 /** A program's tasks share its loops: the second partition finds them warm. */
@@ -150,7 +164,18 @@ function fusedChain(node: PipelineNode, into: NamedSink, fresh = false): FusedCh
     below = below.parents[0]!;
   }
   operators.reverse();
-  return { loop: fuse(operators, into.sink, into.name), operators, below, into };
+  return compiled(operators, into, below);
+}
+
+function compiled(operators: readonly RowOperator[], into: NamedSink, below: PipelineNode): FusedChain {
+  const loop = fuse(operators, into.sink, into.name);
+  if (into.sink.kind !== 'combine') return { loop, operators, below, into };
+  const pairs = { loop: fuse(operators, { kind: 'pairs' }, into.name), merge: merging(fuse([], into.sink, into.name)) };
+  return { loop, operators, below, into, pairs };
+}
+
+function merging(loop: FusedLoop): MergePairs {
+  return (pairs, table) => loop(pairs, { ...emptyState(), into: table });
 }
 
 type RowStep = Extract<Step<StepFunction>, { kind: RowOperator['kind'] }>;
@@ -193,9 +218,12 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'mapValues':
     case 'flatMapValues':
     case 'keyBy':
+      return yield* fusedRows(node, input, context);
     case 'keys':
     case 'values':
-      return yield* fusedRows(node, input, context);
+      if (isRowStep(node.parents[0]!.step)) return yield* fusedRows(node, input, context);
+      for await (const chunk of chunks()) yield pairsOf(chunk, name)[step.kind];
+      return;
     case 'coalesce':
       for (const each of input.parts!) yield* compute(node.parents[0]!, each, context);
       return;
@@ -257,8 +285,7 @@ async function* combine(
   const sink = step.early && parent.step.kind === 'shuffle-read' ? ofCombined : ofValues;
   const chain = chainOf(node, () => fusedChain(parent, { sink, name }));
   const again = chainOf(step, () => {
-    const into: NamedSink = { sink: ofCombined, name };
-    return { loop: fuse([], into.sink, name), operators: [], below: node, into };
+    return compiled([], { sink: ofCombined, name }, node);
   });
   const run = async function* (chunks: Chunks, level: number): Chunks {
     using combiner = new Combiner(level, context.task);
@@ -288,11 +315,7 @@ async function* cartesian(left: Chunks, right: Chunks): Chunks {
 
 async function iterators(inputs: readonly Chunks[]): Promise<Iterator<unknown>[]> {
   const all: Iterator<unknown>[] = [];
-  for (const input of inputs) {
-    const rows: unknown[] = [];
-    for await (const chunk of input) for (const row of rowsOf(chunk)) rows.push(row);
-    all.push(rows[Symbol.iterator]());
-  }
+  for (const input of inputs) all.push(rowIterator(await gather(input)));
   return all;
 }
 

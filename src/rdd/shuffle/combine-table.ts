@@ -28,6 +28,20 @@ export class CombineTable {
     this.#places = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity + 2)));
   }
 
+  /** A table of pairs whose keys differ. */
+  static of({ keys, values }: Pairs): CombineTable {
+    const table = new CombineTable(2 * keys.length);
+    for (let i = 0; i < keys.length; i++) {
+      table.locate(keys[i]);
+      table.append(keys[i], values[i]);
+    }
+    return table;
+  }
+
+  get hasNumberKeys(): boolean {
+    return this.#general === undefined;
+  }
+
   /** The key's entry, negative when it has none yet. */
   locate(key: unknown): number {
     if (this.#general !== undefined) return this.#general.locate(key);

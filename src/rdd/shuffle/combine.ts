@@ -1,13 +1,14 @@
 import type { TaskContext } from '../../protocol/program.js';
 import type { Chunks } from '../chunks.js';
 import { Buckets, MAX_LEVEL } from './buckets.js';
-import { CombineTable } from './combine-table.js';
+import { Combination, type MergePairs } from './combination.js';
 import { Reservation } from './reservation.js';
 import type { PairsConsumer } from './write.js';
 
 /** Combines pairs of one partition by key; what memory has no room for goes to buckets on disk, combined as far as it is. */
 export class Combiner implements PairsConsumer, Disposable {
-  into = new CombineTable();
+  merge!: MergePairs;
+  #combination = new Combination();
   #buckets: Buckets | undefined;
   readonly #memory = new Reservation();
 
@@ -16,15 +17,24 @@ export class Combiner implements PairsConsumer, Disposable {
     readonly context: TaskContext,
   ) {}
 
+  get into(): unknown {
+    return this.#combination.into;
+  }
+
+  get buffers(): boolean {
+    return this.#combination.buffers;
+  }
+
   afterPiece(): void {
-    if (this.#memory.holds(this.into.bytes) || this.level === MAX_LEVEL) return;
+    this.#combination.afterPiece(this.merge);
+    if (this.#memory.holds(this.#combination.bytes) || this.level === MAX_LEVEL) return;
     this.#spill();
     this.#memory.reset();
   }
 
   /** @param again combines a bucket, one level on */
   async *finish(again: (combined: Chunks, level: number) => Chunks): Chunks {
-    if (!this.#buckets) return yield this.into.pairs();
+    if (!this.#buckets) return yield* this.#combination.pairs(this.merge);
     this.#spill();
     this.#memory.reset();
     for (const bucket of this.#buckets) yield* again(this.#buckets.read(bucket), this.level + 1);
@@ -32,8 +42,8 @@ export class Combiner implements PairsConsumer, Disposable {
 
   #spill(): void {
     this.#buckets ??= new Buckets(this.level, this.context);
-    this.#buckets.add(this.into.pairs());
-    this.into = new CombineTable();
+    for (const pairs of this.#combination.pairs(this.merge)) this.#buckets.add(pairs);
+    this.#combination = new Combination();
   }
 
   [Symbol.dispose](): void {

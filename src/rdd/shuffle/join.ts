@@ -1,9 +1,10 @@
 import type { TaskContext } from '../../protocol/program.js';
 import { type Chunk, type Chunks, pairsOf } from '../chunks.js';
-import { ColumnBuilder, joinColumns, Pairs } from '../columns.js';
+import { ColumnBuilder, joinPairs, Pairs } from '../columns.js';
 import { estimateBytes } from '../memory/estimate.js';
 import { Buckets, MAX_LEVEL } from './buckets.js';
 import { CombineTable } from './combine-table.js';
+import { cutByHash } from './cut-by-hash.js';
 import { Reservation } from './reservation.js';
 
 /** Which side's keys stay though the other side lacks them. */
@@ -18,7 +19,7 @@ type Gathered = { readonly pairs: readonly Pairs[] } | { readonly buckets: Bucke
 /**
  * Hash join of one partition: the right side is held in memory and the left one streams past it; a right side too large for
  * the slot's memory is cut into buckets on disk, the left side too, and these are joined one by one.
- * @returns `[key, [left, right]]`, undefined standing for a side that lacks the key; left rows in order, then unmatched right ones
+ * @returns `[key, [left, right]]`, undefined standing for a side that lacks the key; unmatched right rows last
  */
 export async function* join(
   [left, right]: readonly [Chunks, Chunks],
@@ -109,45 +110,72 @@ class RowIndex {
   }
 }
 
+/** More rows outgrow the processor's caches: they are cut by hash, and each chunk of the left side with them. */
+const CACHED_ROWS = 1 << 15;
+
 async function* joinInMemory(left: Chunks, right: readonly Pairs[], keep: JoinKeep, name: string): Chunks {
-  const table = joinPairs(right);
-  const { first, next } = new RowIndex(table);
-  const matched = keep === 'right' || keep === 'all' ? new Uint8Array(first.size) : undefined;
-  const keepsLeft = keep === 'left' || keep === 'all';
+  const rows = joinPairs(right);
+  const cuts = rows.length > CACHED_ROWS && rows.keys instanceof Float64Array;
+  const sides = (cuts ? cutByHash(rows) : [rows]).map((part) => new RightSide(part, keep));
   for await (const chunk of left) {
-    const { keys, values } = pairsOf(chunk, name);
+    const pairs = pairsOf(chunk, name);
+    for (const [k, part] of (cuts ? cutByHash(pairs) : [pairs]).entries())
+      if (part.length > 0) yield sides[k]!.matches(part);
+  }
+  if (keep === 'right' || keep === 'all') for (const side of sides) yield side.unmatched();
+}
+
+/** Rows of the right side with their index. */
+class RightSide {
+  readonly #index: RowIndex;
+  /** By key, where it is asked for in the end. */
+  readonly #matched: Uint8Array | undefined;
+  readonly #keepsLeft: boolean;
+
+  constructor(
+    readonly rows: Pairs,
+    keep: JoinKeep,
+  ) {
+    this.#index = new RowIndex(rows);
+    this.#matched = keep === 'right' || keep === 'all' ? new Uint8Array(this.#index.first.size) : undefined;
+    this.#keepsLeft = keep === 'left' || keep === 'all';
+  }
+
+  matches({ keys, values }: Pairs): Pairs {
+    const { first, next } = this.#index;
+    const rights = this.rows.values;
+    const matched = this.#matched;
     const outKeys = new ColumnBuilder(keys.length);
     const out: unknown[] = [];
     for (let i = 0; i < keys.length; i++) {
       const entry = first.locate(keys[i]);
-      if (entry < 0) {
-        if (!keepsLeft) continue;
+      if (entry >= 0) {
+        if (matched) matched[entry] = 1;
+        for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
+          outKeys.push(keys[i]);
+          out.push([values[i], rights[row]]);
+        }
+      } else if (this.#keepsLeft) {
         outKeys.push(keys[i]);
         out.push([values[i], undefined]);
-        continue;
-      }
-      if (matched) matched[entry] = 1;
-      for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
-        outKeys.push(keys[i]);
-        out.push([values[i], table.values[row]]);
       }
     }
-    if (out.length > 0) yield new Pairs(outKeys.finish(), out);
+    return new Pairs(outKeys.finish(), out);
   }
-  if (matched) yield unmatched(table, first, next, matched);
-}
 
-function unmatched(table: Pairs, first: CombineTable, next: Int32Array, matched: Uint8Array): Chunk {
-  const keys: unknown[] = [];
-  const out: unknown[] = [];
-  for (let entry = 0; entry < matched.length; entry++) {
-    if (matched[entry]) continue;
-    for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
-      keys.push(table.keys[row]);
-      out.push([undefined, table.values[row]]);
+  unmatched(): Pairs {
+    const { first, next } = this.#index;
+    const keys: unknown[] = [];
+    const out: unknown[] = [];
+    for (let entry = 0; entry < first.size; entry++) {
+      if (this.#matched![entry]) continue;
+      for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
+        keys.push(this.rows.keys[row]);
+        out.push([undefined, this.rows.values[row]]);
+      }
     }
+    return new Pairs(keys, out);
   }
-  return new Pairs(keys, out);
 }
 
 function grouped(inputs: readonly (readonly Pairs[])[]): Chunk {
@@ -165,8 +193,4 @@ function grouped(inputs: readonly (readonly Pairs[])[]): Chunk {
         groups[entry]![input]!.push(values[i]);
       }
   return new Pairs(table.pairs().keys, groups);
-}
-
-function joinPairs(list: readonly Pairs[]): Pairs {
-  return new Pairs(joinColumns(list.map(({ keys }) => keys)), joinColumns(list.map(({ values }) => values)));
 }

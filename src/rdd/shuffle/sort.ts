@@ -1,10 +1,10 @@
 import type { TaskContext } from '../../protocol/program.js';
 import { CHUNK_ROWS, type Chunks, pairsOf } from '../chunks.js';
-import { type Column, joinColumns, Pairs } from '../columns.js';
+import { type Column, joinPairs, Pairs, sameNumbers } from '../columns.js';
 import { compareKeys } from '../keys.js';
 import { estimateBytes } from '../memory/estimate.js';
 import { PairBuffer } from './pair-buffer.js';
-import { orderOfNumbers } from './radix-sort.js';
+import { orderOfNumbers, sortNumbers } from './radix-sort.js';
 import { Reservation } from './reservation.js';
 import { type SpilledRun, SpillFile } from './spill-file.js';
 
@@ -21,7 +21,7 @@ export async function* sortPartition(chunks: Chunks, descending: boolean, name: 
   const runs: SpilledRun[][] = [];
   let held: Pairs[] = [];
   const spill = () => {
-    runs.push(spillRun(sortPairs(joined(held), descending), file));
+    runs.push(spillRun(sortPairs(joinPairs(held), descending), file));
     held = [];
     memory.reset();
   };
@@ -30,7 +30,7 @@ export async function* sortPartition(chunks: Chunks, descending: boolean, name: 
     if (!memory.grows(SORT_FACTOR * estimateBytes(pairs)) && held.length > 0) spill();
     held.push(pairs);
   }
-  if (runs.length === 0) return yield sortPairs(joined(held), descending);
+  if (runs.length === 0) return yield sortPairs(joinPairs(held), descending);
   if (held.length > 0) spill();
   yield* mergeRuns(
     runs.map((run) => new RunReader(run, file)),
@@ -38,25 +38,15 @@ export async function* sortPartition(chunks: Chunks, descending: boolean, name: 
   );
 }
 
-function joined(list: readonly Pairs[]): Pairs {
-  return new Pairs(joinColumns(list.map(({ keys }) => keys)), joinColumns(list.map(({ values }) => values)));
-}
-
 /** In memory; stable. */
 export function sortPairs({ keys, values }: Pairs, descending: boolean): Pairs {
-  if (keys instanceof Float64Array && !descending && isSame(keys, values)) {
-    const sorted = keys.slice().sort();
+  // Numbers sorted by themselves need no order.
+  if (keys instanceof Float64Array && sameNumbers(keys, values)) {
+    const sorted = sortNumbers(keys, descending);
     return new Pairs(sorted, sorted);
   }
   const order = orderOf(keys, descending);
   return new Pairs(inOrder(keys, order), inOrder(values, order));
-}
-
-/** Numbers sorted by themselves need no order. */
-function isSame(keys: Float64Array, values: Column): boolean {
-  if (!(values instanceof Float64Array)) return false;
-  for (let i = 0; i < keys.length; i++) if (!Object.is(keys[i], values[i])) return false;
-  return true;
 }
 
 function orderOf(keys: Column, descending: boolean): Uint32Array {

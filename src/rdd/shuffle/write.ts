@@ -6,7 +6,7 @@ import type { MapOutput } from '../../scheduler/map-outputs.js';
 import { type Chunk, type Chunks, chunkLength, isBatch, rowsOf } from '../chunks.js';
 import { estimateBytes } from '../memory/estimate.js';
 import { takeRows } from '../take-rows.js';
-import { CombineTable } from './combine-table.js';
+import { Combination, type MergePairs } from './combination.js';
 import { MapOutputWriter } from './map-output-writer.js';
 import { PairBuffer } from './pair-buffer.js';
 import type { Place } from './place.js';
@@ -100,6 +100,10 @@ function deal(chunk: Chunk, firstRow: number, parts: Chunk[][]): void {
 export interface PairsConsumer {
   /** What the loop calls; it may be another one after each piece. */
   readonly into: unknown;
+  /** Whether `into` takes pairs as they are, though the loop would combine them; `merge` does that later. */
+  readonly buffers?: boolean;
+  /** Of a consumer that combines; set by whoever feeds it. */
+  merge?: MergePairs;
   /** Spills what there is no memory for. */
   afterPiece(): void;
 }
@@ -160,7 +164,8 @@ export class ScatterWriter implements PairsConsumer, Disposable {
 
 /** Combines the values of each key first (the map side of an aggregation), as far as memory allows. */
 export class CombineWriter implements PairsConsumer, Disposable {
-  into = new CombineTable();
+  merge!: MergePairs;
+  #combination = new Combination();
   readonly #output: MapOutputWriter;
   readonly #memory = new Reservation();
 
@@ -171,8 +176,17 @@ export class CombineWriter implements PairsConsumer, Disposable {
     this.#output = new MapOutputWriter(task.shuffle.partitions, task.context);
   }
 
+  get into(): unknown {
+    return this.#combination.into;
+  }
+
+  get buffers(): boolean {
+    return this.#combination.buffers;
+  }
+
   afterPiece(): void {
-    if (this.#memory.holds(this.into.bytes)) return;
+    this.#combination.afterPiece(this.merge);
+    if (this.#memory.holds(this.#combination.bytes)) return;
     this.#flush(true);
     this.#memory.reset();
   }
@@ -183,11 +197,11 @@ export class CombineWriter implements PairsConsumer, Disposable {
   }
 
   #flush(toDisk: boolean): void {
-    const { keys, values } = this.into.pairs();
     const buffers = Array.from({ length: this.task.shuffle.partitions }, () => new PairBuffer());
-    for (let i = 0; i < keys.length; i++) buffers[this.place(keys[i])]!.add(keys[i], values[i]);
+    for (const { keys, values } of this.#combination.pairs(this.merge))
+      for (let i = 0; i < keys.length; i++) buffers[this.place(keys[i])]!.add(keys[i], values[i]);
     for (const [partition, buffer] of buffers.entries()) this.#output.append(partition, [buffer.take()], toDisk);
-    this.into = new CombineTable();
+    this.#combination = new Combination();
   }
 
   [Symbol.dispose](): void {
