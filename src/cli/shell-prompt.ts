@@ -24,6 +24,7 @@ class Prompt {
   readonly ended: Promise<number>;
   readonly #repl: REPLServer;
   readonly #input: GatedInput;
+  #prompts = 0;
   /** Present while an input runs. */
   #interrupt: ((reason: symbol) => void) | undefined;
 
@@ -46,6 +47,7 @@ class Prompt {
     this.#defineCommands();
     const displayPrompt = this.#repl.displayPrompt.bind(this.#repl);
     this.#repl.displayPrompt = (preserveCursor) => {
+      this.#prompts++;
       displayPrompt(preserveCursor);
       if (!this.#interrupt) this.#input.ready();
     };
@@ -87,7 +89,9 @@ class Prompt {
     } catch (error) {
       const incomplete = error instanceof IncompleteInput;
       if (!incomplete) process.stdout.write(`${(error as Error).name}: ${(error as Error).message}\n`);
+      const prompts = this.#prompts;
       done(incomplete ? new Recoverable(error) : null);
+      if (prompts === this.#prompts) this.#input.ready(); // Node 24 goes on in the same prompt
       return;
     }
     let last: unknown;
