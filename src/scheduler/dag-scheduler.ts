@@ -37,7 +37,10 @@ export interface JobRequest {
   readonly expectedMs?: number;
   /** Makes a partition's value of those of its parts, in order. Without it no partition is computed in parts. */
   readonly merge?: (parts: any[]) => unknown;
-  /** What its tasks count is not reported: a probe reads rows that the real job reads again. */
+  /**
+   * What its last tasks count is not reported: a probe or a sample reads rows that the real job reads again. It is where they keep
+   * an RDD, and of map tasks: the real job finds these done.
+   */
   readonly uncounted?: boolean;
 }
 
@@ -179,8 +182,9 @@ export class DagScheduler {
   async #runStage(stage: Stage, request: JobRequest, job: string, scope: string): Promise<Map<number, TaskResult[]>> {
     const id = this.#stages++;
     const done = new Map<number, TaskResult>();
+    const keeps = stageNodes(stage).some(({ persisted }) => persisted !== undefined);
     const count = (set: TaskSet) =>
-      request.uncounted ? undefined : this.counts.take(this.#countsAs(stage, job, scope), set, done);
+      request.uncounted && !keeps ? undefined : this.counts.take(this.#countsAs(stage, job, scope), set, done);
     const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
     const total = partitionCount(stage.top);
     let program: ProgramRef | undefined;
@@ -262,7 +266,8 @@ export class DagScheduler {
       const outputs = this.#outputsOf(parent, scope);
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
       for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
-        const mapRequest = { ...request, partitions, gang: false, prefer: undefined, expectedMs: undefined };
+        const own = { partitions, gang: false, prefer: undefined, expectedMs: undefined, uncounted: false };
+        const mapRequest = { ...request, ...own };
         for (const [partition, parts] of await this.#runStage(parent, mapRequest, job, owner))
           if (parts.every(({ at }) => this.#isAlive(executorOf(at))))
             outputs[partition] = parts.map(({ value }) => value as unknown as MapOutput);

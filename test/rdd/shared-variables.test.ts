@@ -138,6 +138,23 @@ describe.each(['local[2]', 'local-cluster[2,1]'])('on %s', (master) => {
   });
 
   describe('an accumulator', () => {
+    test('counts each row once that a sort takes its sample from, whether it is computed again or not', async () => {
+      const rows = sc.longAccumulator();
+      const counted = () =>
+        sc.range(0, 100, 1, 4).map((x) => {
+          rows.add(1);
+          return [x % 7, x];
+        });
+      const kept = counted().cache();
+      for (const rdd of [counted(), kept, counted().reduceByKey((a, b) => a + b)]) {
+        rows.reset();
+        await rdd.sortByKey().collect();
+        expect(rows.value).toBe(100);
+      }
+      await kept.sortBy(([, x]) => -x).collect();
+      expect(rows.value).toBe(100);
+    });
+
     test('adds up what tasks add, by each kind, and shows in the event log', async () => {
       const [long, double] = [sc.longAccumulator('rows'), sc.doubleAccumulator()];
       const list = sc.collectionAccumulator<number>();
