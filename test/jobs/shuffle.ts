@@ -12,10 +12,8 @@ export default async function main(sc: SheafContext) {
     killed = true;
     process.kill(sc.tasks.executors()[0]!.pid, 'SIGKILL');
   });
-  const sum = await sc.range(0, 100, 1, 64).treeAggregate(
-    0,
-    (total, row) => total + row,
-    (a, b) => a + b,
-  );
+  const plus = (a: number, b: number) => a + b;
+  const byRest = sc.range(0, 100, 1, 64).map((row): [number, number] => [row % 7, row]);
+  const sum = await byRest.reduceByKey(plus, 4).values().reduce(plus);
   return { sum, killed, lost };
 }
