@@ -29,7 +29,10 @@ describe('docs/rdd.md', () => {
         /^await ((?:(?!;$)[\s\S])*?); \/\/ => (.*)$/gm,
         (_, expression, value) => `check(await ${expression}, ${value});`,
       )
-      .replace(/^([\w.]+(?:\(\)[\w.]*)*); \/\/ => (.*)$/gm, (_, expression, value) => `check(${expression}, ${value});`);
+      .replace(
+        /^([\w.]+(?:\(\)[\w.]*)*); \/\/ => (.*)$/gm,
+        (_, expression, value) => `check(${expression}, ${value});`,
+      );
     const { code } = await transform(`async (sc, csvFile, directory, check) => {\n${program}\n}`, { loader: 'ts' });
     let checks = 0;
     const run = globalEval(code);

@@ -4,7 +4,6 @@ import {
   type LineageNode,
   type Partitioner,
   type Partitioning,
-  partitionCount,
   partitioningOf,
   type ShuffleFunctions,
 } from '../../scheduler/lineage.js';
