@@ -6,6 +6,7 @@ import { schemaWithFeatures } from './assemble-step.js';
 import { operatorName } from './call-site.js';
 import type { RDD } from './rdd.js';
 import { decodeSchema } from './sources/schema.js';
+import { commonColumns } from './tables/schema-rules.js';
 import { TableActions } from './tables/table-actions.js';
 
 export type Row = Record<string, unknown>;
@@ -95,14 +96,17 @@ export class ArrowRDD extends TableActions {
     return this.tableOf(this.context.shuffleNode(this.node, partitions, () => ({ kind: 'deal', firstRows }), name));
   }
 
-  /** With tables only: a table; else an RDD of rows. */
+  /**
+   * With tables only, which must have the same columns: a table; else an RDD of rows.
+   * @throws TypeError by the action, before any task starts where the schemas are known, for other columns
+   */
   override union(...others: ArrowRDD[]): ArrowRDD;
   override union<U = Row>(...others: RDD<U>[]): RDD<Row | U>;
   override union(...others: RDD<any>[]): RDD<any> {
     if (others.some((other) => !(other instanceof ArrowRDD))) return super.union(...others);
-    return this.tableOf(
-      this.context.newNode(operatorName('union'), { kind: 'union' }, this.withOthers('union', others)),
-    );
+    const name = operatorName('union');
+    const node = this.context.newNode(name, { kind: 'union' }, this.withOthers('union', others));
+    return this.tableOf(this.ruled(node, (schemas) => commonColumns(schemas, name)));
   }
 
   #table(step: Step, operator: string = step.kind): ArrowRDD {

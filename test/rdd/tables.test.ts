@@ -524,6 +524,11 @@ describe('errors', () => {
       () => table().join(table(), { id: 'name' }),
       /the keys "id" \(Float64\) and "name" \(Utf8\) can never be equal/,
     ],
+    [
+      'a union with other columns',
+      () => table().union(table().drop('x')),
+      /union at tables\.test\.ts:\d+: column 2 is "x" \(Float64\) here and "name" \(Utf8\) there/,
+    ],
     ['orderBy', () => table().orderBy('q'), /there is no column "q"/],
     ['assemble', () => table().assemble(['q']), /there is no column "q"/],
   ])('%s is refused before any task starts', async (_, make, message) => {
@@ -550,6 +555,16 @@ describe('errors', () => {
       'a promise',
       () => table().withColumn('y', 'x', (x) => Promise.resolve(x)),
       /returned a promise: it must return its result at once/,
+    ],
+    [
+      'what differs from batch to batch',
+      () =>
+        table()
+          .mapBatches((b) => b)
+          .union(table().drop('x'))
+          .coalesce(1)
+          .orderBy('id'),
+      /orderBy at tables\.test\.ts:\d+: record batches of one partition differ: column 2/,
     ],
     ['a promise of where', () => table().where(['x', 'id'], (x) => Promise.resolve(x) as never), /returned a promise/],
     [

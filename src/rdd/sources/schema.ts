@@ -2,7 +2,7 @@ import { MessageReader, RecordBatchStreamWriter, type Schema } from 'apache-arro
 import type { Json } from '../../protocol/json.js';
 import type { LineageNode } from '../../scheduler/lineage.js';
 import { type Chunks, isBatch } from '../chunks.js';
-import { ruleOf, type SchemaRule, schemaGiven } from '../tables/schema-rules.js';
+import { ruleOf, schemaGiven } from '../tables/schema-rules.js';
 
 /**
  * The schema of a table, as far as the steps down to its sources tell what they make of theirs; undefined where only batches know.
@@ -13,25 +13,33 @@ export async function schemaBelow(
   node: LineageNode,
   ofSource: (leaf: LineageNode) => Promise<Schema> | undefined,
 ): Promise<Schema | undefined> {
-  const above: SchemaRule[] = [];
+  const above: LineageNode[] = [];
   let below = node;
-  for (let rule = ruleOf(below); ; rule = ruleOf(below)) {
-    if (rule) above.push(rule);
-    else if (!keepsColumns(below)) break;
-    if (below.parents.length !== 1 && rule) break;
-    below = below.parents[0]!;
+  for (; !told.has(below) && (ruleOf(below) || keepsColumns(below)); below = below.parents[0]!) {
+    above.push(below);
+    if (below.parents.length !== 1) break;
   }
-  let schemas: (Schema | undefined)[];
-  if (ruleOf(below)) schemas = await Promise.all(below.parents.map((parent) => schemaBelow(parent, ofSource)));
-  else schemas = [await (schemaGiven(below) ?? (below.step.kind === 'source' ? ofSource(below) : undefined))];
-  for (const rule of above.reverse()) {
+  let schemas = [told.get(below) ?? (await ownSchema(below, ofSource))];
+  if (above.at(-1) === below) {
+    await null; // a union may be the last of thousands
+    schemas = await Promise.all(below.parents.map((parent) => schemaBelow(parent, ofSource)));
+  }
+  for (const each of above.reverse()) {
     if (schemas.includes(undefined)) return undefined;
-    schemas = [rule(schemas as Schema[])];
+    const rule = ruleOf(each);
+    if (rule) schemas = [rule(schemas as Schema[])];
+    if (schemas[0]) told.set(each, schemas[0]);
   }
   return schemas[0];
 }
 
-/** Of a union the first parent's. */
+/** What nodes were found to have: a lineage may be thousands of steps long, and each step is checked. */
+const told = new WeakMap<LineageNode, Schema>();
+
+async function ownSchema(node: LineageNode, ofSource: (leaf: LineageNode) => Promise<Schema> | undefined) {
+  return schemaGiven(node) ?? (node.step.kind === 'source' ? ofSource(node) : undefined);
+}
+
 function keepsColumns({ step }: LineageNode): boolean {
   return COLUMNS_STAY.has(step.kind);
 }

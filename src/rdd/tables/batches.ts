@@ -1,6 +1,7 @@
 import { type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
 import { type Chunks, isBatch } from '../chunks.js';
 import { userError } from '../operator-failure.js';
+import { differenceOf } from './schema-rules.js';
 
 /** A table's chunks. @throws FailureError when there are others */
 export async function* batches(chunks: Chunks, name: string): AsyncGenerator<RecordBatch> {
@@ -10,6 +11,17 @@ export async function* batches(chunks: Chunks, name: string): AsyncGenerator<Rec
         `${name} needs Arrow record batches, and part of this RDD holds plain rows (toTable makes a table of them)`,
       );
     if (chunk.numRows > 0) yield chunk;
+  }
+}
+
+/** As `batches`, for steps that put batches together. @throws FailureError also when their columns differ */
+export async function* alike(chunks: Chunks, name: string): AsyncGenerator<RecordBatch> {
+  let schema: Schema | undefined;
+  for await (const batch of batches(chunks, name)) {
+    const difference = schema && differenceOf(schema, batch.schema);
+    if (difference !== undefined) throw userError(`${name}: record batches of one partition differ: ${difference}`);
+    schema = batch.schema;
+    yield batch;
   }
 }
 

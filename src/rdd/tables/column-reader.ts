@@ -11,7 +11,7 @@ export function readerOf(column: Data): Reader {
   return (row) => (column.getValid(row) ? read(row) : null);
 }
 
-/** The typed array of a number column without nulls. */
+/** The typed array of a number column without nulls; it may be longer than the column. */
 export function typedOf(column: Data): ArrayLike<number> | undefined {
   return column.nullCount === 0 && isTyped(column.type) ? (column.values as Float64Array) : undefined;
 }

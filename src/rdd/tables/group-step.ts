@@ -4,7 +4,7 @@ import type { StepContext } from '../assemble-step.js';
 import type { Chunks } from '../chunks.js';
 import { Reservation } from '../shuffle/reservation.js';
 import { type GroupParameters, keysOf } from './aggregates.js';
-import { batches } from './batches.js';
+import { alike } from './batches.js';
 import { Groups, shapeOfRows } from './groups.js';
 import { indexOf } from './schema-rules.js';
 
@@ -13,7 +13,7 @@ export async function* transform(chunks: Chunks, parameters: Json, _task: TaskCo
   const options = parameters as unknown as GroupParameters;
   using memory = new Reservation();
   let groups: Groups | undefined;
-  for await (const { schema, data, numRows } of batches(chunks, name)) {
+  for await (const { schema, data, numRows } of alike(chunks, name)) {
     groups ??= new Groups(shapeOfRows(schema, options, name));
     const column = (key: string) => data.children[indexOf(schema, key, name)]!;
     const columns = options.aggregates.map((each) => (each.column === null ? undefined : column(each.column)));

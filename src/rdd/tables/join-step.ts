@@ -8,7 +8,7 @@ import { Reservation } from '../shuffle/reservation.js';
 import { columnOf } from '../sources/arrow-values.js';
 import { decodeSchema } from '../sources/schema.js';
 import { takeColumn, takeRows } from '../take-rows.js';
-import { batches, batchFrom } from './batches.js';
+import { alike, batchFrom } from './batches.js';
 import { BucketFile, MAX_LEVEL } from './bucket-file.js';
 import { readerOf } from './column-reader.js';
 import { concatBatches, emptyColumn } from './concat.js';
@@ -62,7 +62,7 @@ class JoinTask {
     let rights: BucketFile | undefined;
     let lefts: BucketFile | undefined;
     try {
-      for await (const batch of batches(right, this.name)) {
+      for await (const batch of alike(right, this.name)) {
         this.sides[1].schema ??= batch.schema;
         if (rights) rights.add(batch);
         else {
@@ -74,7 +74,7 @@ class JoinTask {
         }
       }
       if (!rights) return yield* this.#inMemory(left, held);
-      for await (const batch of batches(left, this.name)) {
+      for await (const batch of alike(left, this.name)) {
         this.sides[0].schema ??= batch.schema;
         lefts ??= new BucketFile(this.#keys(0), level, this.task);
         lefts.add(batch);
@@ -101,7 +101,7 @@ class JoinTask {
   async *#inMemory(left: Chunks, held: readonly RecordBatch[]): Chunks {
     const { how } = this.options;
     const index = held.length > 0 ? new RightIndex(concatBatches(held), this.#keys(1)) : undefined;
-    for await (const batch of batches(left, this.name)) {
+    for await (const batch of alike(left, this.name)) {
       this.sides[0].schema ??= batch.schema;
       const ids = index?.find(columnsAt(batch, this.#keys(0)), batch.numRows);
       if (how === 'semi' || how === 'anti') {

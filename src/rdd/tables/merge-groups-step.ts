@@ -5,7 +5,7 @@ import type { StepContext } from '../assemble-step.js';
 import type { Chunks } from '../chunks.js';
 import { Reservation } from '../shuffle/reservation.js';
 import type { GroupParameters } from './aggregates.js';
-import { batches, batchFrom } from './batches.js';
+import { alike, batchFrom } from './batches.js';
 import { BucketFile, MAX_LEVEL } from './bucket-file.js';
 import { Groups, shapeOfStates } from './groups.js';
 
@@ -32,7 +32,7 @@ async function* merged(
   let groups: Groups | undefined;
   let spilled: BucketFile | undefined;
   try {
-    for await (const states of batches(chunks, name)) {
+    for await (const states of alike(chunks, name)) {
       if (spilled) {
         spilled.add(states);
         continue;

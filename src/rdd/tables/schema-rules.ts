@@ -74,3 +74,25 @@ export function apart(fields: readonly Field[], from: number): Field[] {
     return new Field(field.name, own, field.nullable, field.metadata);
   });
 }
+
+/** Of tables put side by side. @throws FailureError naming the first difference of names or types */
+export function commonColumns(schemas: readonly Schema[], name: string): Schema {
+  for (const schema of schemas) {
+    const difference = differenceOf(schemas[0]!, schema);
+    if (difference !== undefined)
+      throw userError(`${name}: ${difference}; select, rename or withColumn make tables alike`);
+  }
+  return schemas[0]!;
+}
+
+/** In names or types of columns, as text; undefined where there is none. */
+export function differenceOf(a: Schema, b: Schema): string | undefined {
+  if (a === b) return undefined;
+  for (let k = 0; k < Math.max(a.fields.length, b.fields.length); k++) {
+    const [x, y] = [shownField(a.fields[k]), shownField(b.fields[k])];
+    if (x !== y) return `column ${k + 1} is ${x} here and ${y} there`;
+  }
+  return undefined;
+}
+
+const shownField = (field: Field | undefined) => (field ? `"${field.name}" (${field.type})` : 'missing');

@@ -7,7 +7,7 @@ import { estimateBytes } from '../memory/estimate.js';
 import { Reservation } from '../shuffle/reservation.js';
 import { type SpilledRun, SpillFile } from '../shuffle/spill-file.js';
 import { takeRows } from '../take-rows.js';
-import { BATCH_ROWS, batches } from './batches.js';
+import { alike, BATCH_ROWS } from './batches.js';
 import { readerOf } from './column-reader.js';
 import { concatBatches } from './concat.js';
 import { columnsAt } from './key-table.js';
@@ -24,7 +24,7 @@ export async function* transform(chunks: Chunks, parameters: Json, task: TaskCon
   using file = new SpillFile(task);
   const runs: SpilledRun[][] = [];
   let held: RecordBatch[] = [];
-  for await (const batch of batches(chunks, name)) {
+  for await (const batch of alike(chunks, name)) {
     if (!memory.grows(SORT_FACTOR * estimateBytes(batch)) && held.length > 0) {
       runs.push([...sorted(held, by, name, CHUNK_ROWS)].map((piece) => file.append([piece])));
       held = [];

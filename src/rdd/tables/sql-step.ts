@@ -6,7 +6,7 @@ import type { Chunks } from '../chunks.js';
 import { userError } from '../operator-failure.js';
 import { connect } from '../sources/duckdb.js';
 import { decodeSchema } from '../sources/schema.js';
-import { BATCH_ROWS, batches } from './batches.js';
+import { alike, BATCH_ROWS } from './batches.js';
 import { appendAll, createTable, queryBatches } from './duck-table.js';
 
 export interface SqlParameters {
@@ -20,7 +20,7 @@ export async function* transform(chunks: Chunks, parameters: Json, _task: TaskCo
   const { query, schema: encoded } = parameters as unknown as SqlParameters;
   const connection = await connect();
   try {
-    const rows = batches(chunks, name);
+    const rows = alike(chunks, name);
     const first = await rows.next();
     await createTable(connection, first.done ? decodeSchema(encoded) : first.value.schema, name);
     if (!first.done) await appendAll(connection, starting(first.value, rows));
