@@ -35,8 +35,8 @@ import { type TableOptions, type TableValues, tableOfValues } from './tables/to-
 
 export type { ContextOptions } from './application.js';
 
-/** Map outputs of RDDs that nobody may hold any more. */
-const COLLECT_BYTES = 512 * 2 ** 20;
+/** So many more bytes of map outputs than after the last collection may be of RDDs that nobody holds any more. */
+const COLLECT_BYTES = 128 * 2 ** 20;
 
 /** A source whose partitions are to be chosen. */
 export interface PartitionQuestion {
@@ -295,10 +295,13 @@ export class SheafContext extends SharedVariables {
 
   /** V8 collects by its own heap, and map outputs lie elsewhere: when they have grown much it is told to look. */
   #dropUnreachable(): void {
-    const bytes = this.dag.shuffleBytes;
-    if (bytes < this.#collectAbove) return;
+    if (this.dag.shuffleBytes < this.#collectAbove) return;
+    this.#collectAbove = Number.POSITIVE_INFINITY;
     collectGarbage();
-    this.#collectAbove = Math.max(COLLECT_BYTES, 2 * bytes);
+    // What was found unreachable is dropped by callbacks that come before this.
+    setTimeout(() => {
+      this.#collectAbove = this.dag.shuffleBytes + COLLECT_BYTES;
+    }, 0).unref();
   }
 
   #requireAlive(): void {
