@@ -2,9 +2,9 @@ import { type Data, DataType, type Decimal, makeData, RecordBatch, Schema, Struc
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from './chunks.js';
+import type { StepFunction } from './fused-chain.js';
 import { listColumn } from './list-column.js';
 import { userError } from './operator-failure.js';
-import type { StepFunction } from './pipeline.js';
 import { fieldOf, isNumeric } from './tables/schema-rules.js';
 import { takeRows } from './take-rows.js';
 

@@ -1,8 +1,8 @@
 import type { RecordBatch } from 'apache-arrow';
 import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, piecesOf, rowIterator, rowsOf } from './chunks.js';
+import type { StepFunction } from './fused-chain.js';
 import { mapOrdered } from './map-ordered.js';
 import { isPromise, operatorFailure, refusePromise, refuseScalar, userError } from './operator-failure.js';
-import type { StepFunction } from './pipeline.js';
 import { takeRows } from './take-rows.js';
 
 /** Async user functions of one partition that run at a time. */

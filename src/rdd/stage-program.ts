@@ -12,21 +12,14 @@ import type { ShippedBroadcast } from './broadcast-task.js';
 import { type Chunks, rowsOf } from './chunks.js';
 import { engineModule } from './engine-module.js';
 import type { RowSink } from './fuse.js';
+import { type NamedSink, type PipelineNode, type StepFunction, startOf } from './fused-chain.js';
 import { provideFiles, receiveFiles, type ShippedFile } from './job-files.js';
 import { slotMemory } from './memory/slot-memory.js';
 import { foreachAsync } from './partition-steps.js';
 import { packPayload } from './payload.js';
 import type { ShippedPersisted } from './persistence/persisted.js';
 import { storageReports } from './persistence/storage-reports.js';
-import {
-  compute,
-  type NamedSink,
-  type PartitionContext,
-  type PipelineNode,
-  runInto,
-  type StepFunction,
-  startOf,
-} from './pipeline.js';
+import { compute, type PartitionContext, runInto } from './pipeline.js';
 import { withSharedVariables } from './shared-variables-task.js';
 import { KeySample } from './shuffle/key-sample.js';
 import { type Place, placeOf } from './shuffle/place.js';

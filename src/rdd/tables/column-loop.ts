@@ -1,6 +1,6 @@
 import type { Data } from 'apache-arrow';
+import type { StepFunction } from '../fused-chain.js';
 import { operatorFailure } from '../operator-failure.js';
-import type { StepFunction } from '../pipeline.js';
 import { readerOf, typedOf } from './column-reader.js';
 
 /** What the function gives for each row, from `from` on. */

@@ -1,0 +1,127 @@
+import { decodeCopy } from '../executor/closure/index.js';
+import type { CombineStart, Step } from '../scheduler/lineage.js';
+import { type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
+import { emptyState, type FusedLoop, fuse, type RowOperator, type RowSink } from './fuse.js';
+import type { ShippedPersisted } from './persistence/persisted.js';
+import type { MergePairs } from './shuffle/combination.js';
+import type { PairsConsumer } from './shuffle/write.js';
+
+/** A function restored from its shipped form. */
+export interface StepFunction {
+  readonly call: (...args: any[]) => any;
+  readonly async: boolean;
+}
+
+/** A lineage node as a slot sees it. */
+export interface PipelineNode {
+  readonly id: number;
+  readonly name: string;
+  readonly step: Step<StepFunction>;
+  readonly parents: readonly PipelineNode[];
+  /** Nodes on the longest way down to a leaf of the stage. */
+  readonly depth: number;
+  readonly shuffleId?: number;
+  /** Present when the RDD is persisted. */
+  readonly persisted?: ShippedPersisted;
+}
+
+/** A sink, what errors call it, and where a fold starts (encoded: each partition gets a copy of its own). */
+export interface NamedSink {
+  readonly sink: RowSink;
+  readonly name: string;
+  readonly zero?: Uint8Array;
+}
+
+/** Rows that a loop is given at once where somebody watches the memory that it fills. */
+const PIECE_ROWS = 1 << 15;
+
+/** Runs chunks through a chain's loop. @param consumer of the sinks `pairs` and `combine` */
+export async function feed({ loop, operators, into, pairs }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
+  const state = emptyState(into.zero && { value: decodeCopy(into.zero) });
+  const counting = into.sink.kind === 'count' && operators.length === 0;
+  if (consumer && pairs) consumer.merge = pairs.merge;
+  for await (const chunk of chunks) {
+    if (counting) state.count += chunkLength(chunk);
+    else if (!consumer) loop(isBatch(chunk) ? (rowsOf(chunk) as readonly unknown[]) : chunk, state);
+    else
+      for (const piece of piecesOf(chunk, PIECE_ROWS)) {
+        state.into = consumer.into;
+        (consumer.buffers ? pairs!.loop : loop)(piece, state);
+        consumer.afterPiece();
+      }
+  }
+  return state;
+}
+
+/** Operators and a sink as one loop. */
+export interface FusedChain {
+  readonly loop: FusedLoop;
+  readonly operators: readonly RowOperator[];
+  /** The node whose chunks the loop reads. */
+  readonly below: PipelineNode;
+  readonly into: NamedSink;
+  /** Of a chain that combines: the same operators, their pairs left as they are, and the loop that merges such pairs. */
+  readonly pairs?: { readonly loop: FusedLoop; readonly merge: MergePairs };
+}
+
+/** A program's tasks share its loops: the second partition finds them warm. */
+const chains = new WeakMap<object, FusedChain>();
+
+export function chainOf(owner: object, make: () => FusedChain): FusedChain {
+  const known = chains.get(owner) ?? make();
+  chains.set(owner, known);
+  return known;
+}
+
+/** The synchronous row operators at the top of `node`, compiled with a sink. @param fresh compute `node` though it is persisted */
+export function fusedChain(node: PipelineNode, into: NamedSink, fresh = false): FusedChain {
+  const operators: RowOperator[] = [];
+  let below = node;
+  while (isRowStep(below.step) && !isAsync(below.step)) {
+    if (below.persisted && !(fresh && below === node)) break;
+    operators.push({
+      kind: below.step.kind,
+      fn: 'fn' in below.step ? below.step.fn.call : undefined,
+      name: below.name,
+    });
+    below = below.parents[0]!;
+  }
+  operators.reverse();
+  return compiled(operators, into, below);
+}
+
+export function compiled(operators: readonly RowOperator[], into: NamedSink, below: PipelineNode): FusedChain {
+  const loop = fuse(operators, into.sink, into.name);
+  if (into.sink.kind !== 'combine') return { loop, operators, below, into };
+  const pairs = { loop: fuse(operators, { kind: 'pairs' }, into.name), merge: merging(fuse([], into.sink, into.name)) };
+  return { loop, operators, below, into, pairs };
+}
+
+function merging(loop: FusedLoop): MergePairs {
+  return (pairs, table) => loop(pairs, { ...emptyState(), into: table });
+}
+
+type RowStep = Extract<Step<StepFunction>, { kind: RowOperator['kind'] }>;
+
+const ROW_STEPS: ReadonlySet<string> = new Set<RowOperator['kind']>([
+  ...(['map', 'filter', 'flatMap', 'mapValues', 'flatMapValues', 'keyBy', 'keys', 'values'] as const),
+]);
+
+export function isRowStep(step: Step<StepFunction>): step is RowStep {
+  return ROW_STEPS.has(step.kind);
+}
+
+function isAsync(step: RowStep): boolean {
+  return 'fn' in step && step.fn.async;
+}
+
+/** What makes a key's first combined value of its first value; undefined where that is the value itself. */
+export function startOf(
+  { create, zero }: CombineStart<StepFunction>,
+  { call: merge }: StepFunction,
+): ((value: unknown) => unknown) | undefined {
+  if (zero === undefined) return create?.call;
+  const start = decodeCopy(zero);
+  if (start === null || typeof start !== 'object') return (value) => merge(start, value);
+  return (value) => merge(decodeCopy(zero), value);
+}
