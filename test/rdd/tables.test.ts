@@ -377,6 +377,7 @@ describe('actions', () => {
       min: 'a long name that is cut somewhere',
       max: 'ann',
     });
+    expect((await table().limit(0).describe()).columns.x).toEqual({ type: 'Float64', count: 0, nulls: 0 });
     expect(String(await table().describe())).toContain('| id     | Int32   |     3 |     0 |');
   });
 

@@ -59,7 +59,9 @@ export abstract class TableActions extends TablePartitions {
     const parts = await this.context.runJob({ top: this.node, terminal, name }, async (answer: Json) => {
       return decodeValue(Buffer.from(answer as string, 'base64')) as PartColumn[];
     });
-    return described(parts);
+    if (parts.some((part) => part.length > 0)) return described(parts);
+    const { fields } = await this.schema();
+    return described([fields.map(({ name, type }) => ({ name, type: String(type), count: 0, nulls: 0 }))]);
   }
 
   /**
