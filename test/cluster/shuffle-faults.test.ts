@@ -7,7 +7,8 @@ const footprint = new Footprint();
 let sc: SheafContext;
 
 beforeAll(async () => {
-  Object.assign(process.env, footprint.environment);
+  // Each process as if on a host of its own: map outputs are fetched over HTTP.
+  Object.assign(process.env, footprint.environment, { SHEAF_TEST_HOSTS: 'process' });
   const conf = { 'sheaf.executor.leaseMs': '3000', 'sheaf.task.maxFailures': '20' };
   sc = await SheafContext.create({ master: 'local-cluster[2,1]', conf });
 });
