@@ -8,7 +8,7 @@ import {
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { type Persisted, STORAGE_LEVELS } from '../protocol/storage.js';
 import type { ProgramRef } from '../protocol/task.js';
-import type { AnyFunction } from '../scheduler/lineage.js';
+import { type AnyFunction, narrowParents } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
 import type { ShippedFile } from './job-files.js';
@@ -59,7 +59,7 @@ export async function shipStage(
       id,
       name: node.name,
       step: shipped(step, node.name, ship),
-      parents: step.kind === 'shuffle-read' ? [] : node.parents.map((parent) => parent.id),
+      parents: narrowParents(node).map((parent) => parent.id),
       ...(shuffle ? { shuffleId: shuffle.id } : {}),
       ...(persisted ? { persisted: shippedPersisted(persisted, options.executors()) } : {}),
     };

@@ -17,7 +17,7 @@ describe('partitions of a lineage', () => {
     const a = source('a0', 'a1');
     const b = source('b0');
     const inner = union(map(a), b);
-    const top = map(union(inner, a));
+    const top = map(union(map(inner), a));
     expect(partitionCount(top)).toBe(5);
     expect(partitionInput(top, 1)).toEqual({
       partition: 1,
@@ -31,6 +31,17 @@ describe('partitions of a lineage', () => {
     });
     expect(partitionInput(top, 4)).toEqual({ partition: 4, choice: 1, of: { partition: 1, split: 'a1' } });
     expect(() => partitionInput(top, 5)).toThrow(RangeError);
+  });
+
+  it('of a union of unions are those of one union, but for what is persisted between', () => {
+    const [a, b, c] = [source('a0', 'a1'), source('b0'), source('c0')];
+    const inner = union(a, b);
+    const top = union(inner, c);
+    expect(partitionCount(top)).toBe(4);
+    expect(partitionInput(top, 2)).toEqual({ partition: 2, choice: 1, of: { partition: 0, split: 'b0' } });
+    expect(partitionInput(top, 3)).toEqual({ partition: 3, choice: 2, of: { partition: 0, split: 'c0' } });
+    inner.persisted = { level: 'MEMORY', scope: 's' };
+    expect(partitionInput(top, 3)).toEqual({ partition: 3, choice: 1, of: { partition: 0, split: 'c0' } });
   });
 
   it('are not known before the sources are planned, and are then', () => {

@@ -188,7 +188,20 @@ export function reachable(node: LineageNode, into: (child: LineageNode) => reado
 
 /** The node's parents within its stage: a shuffle ends the stage. */
 export function narrowParents(node: LineageNode): readonly LineageNode[] {
-  return node.step.kind === 'shuffle-read' ? [] : node.parents;
+  if (node.step.kind === 'shuffle-read') return [];
+  return node.step.kind === 'union' && node.parents.some(isMerged) ? mergedParents(node) : node.parents;
+}
+
+/** A union of unions is one union: a loop that adds an RDD at a time would else nest as deep as it ran. */
+const isMerged = ({ step, persisted }: LineageNode) => step.kind === 'union' && !persisted;
+
+function mergedParents(union: LineageNode): LineageNode[] {
+  const merged: LineageNode[] = [];
+  const stack = [...union.parents].reverse();
+  for (let node = stack.pop(); node; node = stack.pop())
+    if (isMerged(node)) for (const parent of [...node.parents].reverse()) stack.push(parent);
+    else merged.push(node);
+  return merged;
 }
 
 /** Never changes once the sources are planned; a lineage of many unions asks for it again and again. */
@@ -256,10 +269,10 @@ export function parentPartitions(node: LineageNode, partition: number): ParentPa
   }
 }
 
-/** Which parent of a union holds a partition, and which of the parent's it is. */
+/** Which of a union's `narrowParents` holds a partition, and which of the parent's it is. */
 export function unionChoice(union: LineageNode, partition: number): { choice: number; index: number } {
   let index = partition;
-  for (const [choice, parent] of union.parents.entries()) {
+  for (const [choice, parent] of narrowParents(union).entries()) {
     const count = partitionCount(parent);
     if (index < count) return { choice, index };
     index -= count;
@@ -279,7 +292,7 @@ export function partitionInput(node: LineageNode, partition: number): PartitionI
     else {
       const chosen = unionChoice(current, index);
       unions.push({ partition: index, choice: chosen.choice });
-      current = current.parents[chosen.choice]!;
+      current = narrowParents(current)[chosen.choice]!;
       index = chosen.index;
     }
   }

@@ -35,7 +35,7 @@ function parentsOf(node: LineageNode, partition: number): { node: LineageNode; p
   if (several) return several.map((each) => ({ node: each.parent, partition: each.partition }));
   if (node.step.kind !== 'union') return [{ node: node.parents[0]!, partition }];
   const { choice, index } = unionChoice(node, partition);
-  return [{ node: node.parents[choice]!, partition: index }];
+  return [{ node: narrowParents(node)[choice]!, partition: index }];
 }
 
 /**

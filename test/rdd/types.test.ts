@@ -96,6 +96,17 @@ function refused(sc: SheafContext) {
   numbers.aggregate(0, later, plus);
   // @ts-expect-error nor treeAggregate
   numbers.treeAggregate(0, plus, later);
+  const pairs = numbers.map((x): [number, number] => [x, x]);
+  // @ts-expect-error nor mapValues
+  pairs.mapValues(async (x) => x);
+  // @ts-expect-error nor keyBy
+  numbers.keyBy(async (x) => x);
+  // @ts-expect-error nor groupBy
+  numbers.groupBy(async (x) => x);
+  // @ts-expect-error nor sortBy
+  numbers.sortBy(async (x) => x);
+  // @ts-expect-error operators by key need pairs
+  numbers.reduceByKey((a) => a);
   // @ts-expect-error nor where
   sc.csv('x').where('x', async () => true);
   // @ts-expect-error a filter answers true or false

@@ -18,6 +18,12 @@ export type Awaitable<T> = T | Promise<T>;
  */
 export type TupleHint = [TupleHint, TupleHint];
 
+/**
+ * Type of a rest parameter that nobody gives: where the function's result is a promise the compiler asks for the argument that this
+ * names, and so says that the operator takes no async function.
+ */
+export type NotAsync<U> = U extends PromiseLike<unknown> ? [error: 'this operator takes no async function'] : [];
+
 /** What all families of operators stand on: a lineage node, and how a new RDD and a job are made of it. */
 export abstract class RddBase<T> {
   /** Closures that capture an RDD are refused before any task starts. */

@@ -4,7 +4,7 @@ import { requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
 import { spreadByKey } from '../shuffle/spread.js';
-import type { TupleHint } from './base.js';
+import type { NotAsync, TupleHint } from './base.js';
 import { RowOperators } from './rows.js';
 
 interface Combination extends CombineStart {
@@ -79,7 +79,7 @@ export abstract class ByKey<T> extends RowOperators<T> {
   }
 
   /** Rows with equal `fn(row)` as one array. @example words.groupBy((word) => word[0]) */
-  groupBy<K>(fn: (row: T) => K | TupleHint, partitions?: number): RDD<[K, T[]]> {
+  groupBy<K>(fn: (row: T) => K | TupleHint, partitions?: number, ..._: NotAsync<K>): RDD<[K, T[]]> {
     requireSyncFunction('groupBy', fn);
     const keyed = this.derive<[K, T]>({ kind: 'keyBy', fn }, 'groupBy');
     return keyed.combined<K, T, T[]>('groupBy', GROUPING, partitions);
@@ -93,7 +93,7 @@ export abstract class ByKey<T> extends RowOperators<T> {
   }
 
   /** Applies `fn` to the values; keys and their places stay. @example pairs.mapValues((x) => x * 2) */
-  mapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => U | TupleHint): RDD<[K, U]> {
+  mapValues<K, V, U>(this: RDD<[K, V]>, fn: (value: V) => U | TupleHint, ..._: NotAsync<U>): RDD<[K, U]> {
     requireSyncFunction('mapValues', fn);
     return this.derive({ kind: 'mapValues', fn });
   }
@@ -105,7 +105,7 @@ export abstract class ByKey<T> extends RowOperators<T> {
   }
 
   /** Rows `[fn(row), row]`. @example users.keyBy((user) => user.id) */
-  keyBy<K>(fn: (row: T) => K | TupleHint): RDD<[K, T]> {
+  keyBy<K>(fn: (row: T) => K | TupleHint, ..._: NotAsync<K>): RDD<[K, T]> {
     requireSyncFunction('keyBy', fn);
     return this.derive({ kind: 'keyBy', fn });
   }

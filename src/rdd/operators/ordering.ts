@@ -2,6 +2,7 @@ import { requireSyncFunction, requireWhole, shown } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';
 import { spreadByKey, spreadByRange, spreadEvenly } from '../shuffle/spread.js';
+import type { NotAsync } from './base.js';
 import { Joins } from './joins.js';
 
 /**
@@ -14,7 +15,7 @@ export abstract class Ordering<T> extends Joins<T> {
    * Bounds between partitions come from a sample, which a job of its own takes.
    * @param partitions default: as many as this RDD has @example people.sortBy((person) => [person.city, person.age])
    */
-  sortBy<K>(fn: (row: T) => K, ascending = true, partitions?: number): RDD<T> {
+  sortBy<K>(fn: (row: T) => K, ascending = true, partitions?: number, ..._: NotAsync<K>): RDD<T> {
     requireSyncFunction('sortBy', fn);
     return this.derive<[K, T]>({ kind: 'keyBy', fn }, 'sortBy')
       .sorted('sortBy', ascending, partitions)
