@@ -14,7 +14,7 @@ import type { TrainingSpec } from './training-spec.js';
 function slotWith(kept: Map<string, Uint8Array>): TaskContext {
   const blocks: Blocks = {
     async put(id, scope, content) {
-      const bytes = Buffer.from(content as Uint8Array);
+      const bytes = Uint8Array.from(content as Uint8Array);
       kept.set(`${scope} ${id}`, bytes);
       return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
     },
