@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { userError } from './operator-failure.js';
+import { Complaint } from './operator-failure.js';
 
 /**
  * Keys of key-value rows. Numbers, texts, booleans, bigints, null, undefined and dates are compared by value, NaN equal to
@@ -9,7 +9,7 @@ import { userError } from './operator-failure.js';
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
 
-/** 32 bits, the same in every process. @throws FailureError for a value that cannot be a key */
+/** 32 bits, the same in every process. @throws TypeError for a value that cannot be a key */
 export function hashKey(key: unknown): number {
   if (typeof key === 'number') return hashNumber(key);
   return hashText(typeof key === 'string' ? key : identityOf(key));
@@ -43,7 +43,7 @@ export function isPrimitive(key: unknown): boolean {
 
 /**
  * A text that two keys share exactly when they are equal.
- * @throws FailureError for functions, symbols, and objects other than dates, arrays and plain objects
+ * @throws TypeError for functions, symbols, and objects other than dates, arrays and plain objects
  */
 export function identityOf(key: unknown): string {
   switch (typeof key) {
@@ -72,15 +72,15 @@ function objectIdentity(key: object): string {
   return `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${identityOf(value)}`).join(',')}}`;
 }
 
-function refused(key: unknown): Error {
-  return userError(
+function refused(key: unknown): Complaint {
+  return new Complaint(
     `a key must be a number, text, boolean, bigint, date, null, undefined, or an array or plain object of these, not ${inspect(key, { depth: 0 })}`,
   );
 }
 
 /**
  * The natural order: null and undefined first, numbers by size with NaN last, texts by code unit, dates by time, false before true,
- * arrays by their first difference. @throws FailureError for keys of different kinds, and for others
+ * arrays by their first difference. @throws TypeError for keys of different kinds, and for others
  */
 export function compareKeys(a: any, b: any): number {
   if (typeof a === 'number' && typeof b === 'number')
@@ -91,7 +91,7 @@ export function compareKeys(a: any, b: any): number {
   const ordered =
     typeof a === typeof b && (['bigint', 'boolean'].includes(typeof a) || (a instanceof Date && b instanceof Date));
   if (ordered) return a < b ? -1 : a > b ? 1 : 0;
-  throw userError(
+  throw new Complaint(
     `${inspect(a, { depth: 1 })} and ${inspect(b, { depth: 1 })} have no natural order; sort by a number, a text or an array of these`,
   );
 }

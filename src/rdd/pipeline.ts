@@ -18,6 +18,7 @@ import {
   type PipelineNode,
   startOf,
 } from './fused-chain.js';
+import { complainingAs } from './operator-failure.js';
 import { asyncRows, callPartition, gather, mapBatches, mapPartition, where } from './partition-steps.js';
 import { persisted, type StoredBlocks } from './persistence/persisted.js';
 import { Combiner } from './shuffle/combine.js';
@@ -123,13 +124,13 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
     case 'zipPartitions':
       return yield* callPartition(step.fn, await iterators(parts()), name);
     case 'combine':
-      return yield* combine(node, step, input, context);
+      return yield* complainingAs(combine(node, step, input, context), name);
     case 'join':
-      return yield* join([part(0), part(1)], step.keep, name, context.task);
+      return yield* complainingAs(join([part(0), part(1)], step.keep, name, context.task), name);
     case 'cogroup':
-      return yield* cogroup(parts(), name, context.task);
+      return yield* complainingAs(cogroup(parts(), name, context.task), name);
     case 'sort':
-      return yield* sortPartition(chunks(), step.descending, name, context.task);
+      return yield* complainingAs(sortPartition(chunks(), step.descending, name, context.task), name);
     case 'foldPartition':
       return yield* foldPartition(node, step, input, context);
     case 'where':

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { compareKeys } from './keys.js';
+import { Complaint } from './operator-failure.js';
 
 /** Below 0 when `a` comes first, above 0 when `b` does, 0 when either may: as `Array.sort` takes it. */
 export type Order<T> = (a: T, b: T) => number;
@@ -25,12 +26,15 @@ export function keepSmallest<T>(kept: Smallest<T>, row: T, count: number, order:
   return kept;
 }
 
-/** The user's order, checked at each answer (a promise is no number); without one the natural order. */
-export function checkedOrder<T>(order: Order<T> | undefined): Order<T> {
+/** The user's order, checked at each answer (a promise is no number, and NaN no order); without one the natural order. */
+export function checkedOrder<T>(order: Order<T> | undefined, operator: string): Order<T> {
   if (order === undefined) return compareKeys;
   return (a, b) => {
     const answer: unknown = order(a, b);
-    if (typeof answer === 'number') return answer;
-    throw new TypeError(`an order must answer at once with a number, not ${inspect(answer, { depth: 0 })}`);
+    if (typeof answer === 'number' && !Number.isNaN(answer)) return answer;
+    const rows = `${inspect(a, { depth: 1 })} and ${inspect(b, { depth: 1 })}`;
+    throw new Complaint(
+      `the order of ${operator} must answer at once with a number, not ${inspect(answer, { depth: 0 })}, for ${rows}`,
+    );
   };
 }

@@ -192,6 +192,42 @@ describe('what is no iterable', () => {
   });
 });
 
+describe('rows that do not fit', () => {
+  const numbers = (partitions = 2): any => sc.range(0, 10, 1, partitions);
+  const identity = (row: unknown) => row;
+  const sets = (): any => numbers().map((x: number) => new Set([x]));
+  const pair = 'needs rows of the form [key, value], and got';
+  const cases: [string, () => Promise<unknown>, string][] = [
+    ['reduceByKey', () => numbers().reduceByKey(Math.max).collect(), pair],
+    ['join', () => numbers().join(numbers()).collect(), pair],
+    ['countByKey', () => numbers().countByKey(), pair],
+    ['collectAsMap', () => numbers().collectAsMap(), pair],
+    ['lookup', () => numbers().lookup(1), pair],
+    ['distinct', () => sets().distinct().collect(), 'a key must be a number, text,'],
+    ['countByValue', () => sets().countByValue(), 'a key must be a number, text,'],
+    ['groupBy', () => sets().groupBy(identity).collect(), 'a key must be a number, text,'],
+    ['sortBy', () => sc.parallelize<any>([1, 'a'], 1).sortBy(identity).collect(), 'have no natural order'],
+    ['sortBy', () => sc.parallelize<any>([1, 'a'], 2).sortBy(identity).collect(), 'have no natural order'],
+  ];
+  for (const [operator, run, message] of cases)
+    it(`are refused, naming the operator's place: ${operator}`, async () => {
+      const error = await failure(run());
+      expect(error.message).toContain(message);
+      expect(error.message).toMatch(new RegExp(`${operator} at errors\\.test\\.ts:\\d+`));
+      expect(error.message).not.toContain('FailureError');
+    });
+
+  it('are compared by an order that must answer with a number', async () => {
+    const order = (answer: any) => () => answer;
+    for (const rows of [numbers(2), numbers(1), sc.range(0, 100, 1, 2)]) {
+      const refusal = /the order of (top|max) must answer at once with a number, not NaN, for \d+ and \d+/;
+      await expect(rows.top(3, order(Number.NaN))).rejects.toThrow(refusal);
+      await expect(rows.max(order(Number.NaN))).rejects.toThrow(refusal);
+      await expect(rows.takeOrdered(3, order(true))).rejects.toThrow(/the order of takeOrdered .* not true/);
+    }
+  });
+});
+
 describe('a captured RDD or context', () => {
   it('is refused before any task starts, naming variable and line', async () => {
     const other = sc.range(0, 3);
@@ -248,6 +284,7 @@ describe('a wrong argument', () => {
           .where(() => true),
       "where needs a column's name",
     ],
+    ['sortBy by a comparator', () => rdd().sortBy((a: number, b: number) => a - b), 'not one that compares two rows'],
     ['mapBatches of text', () => js().csv('x.csv').mapBatches('x'), 'mapBatches needs a function'],
   ])('is refused at once: %s', (_, run, message) => {
     expect(run).toThrow(message);

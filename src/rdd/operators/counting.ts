@@ -3,7 +3,7 @@ import { requireSyncFunction, shown } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import { estimate, mergeRegisters, noteValue, precisionFor } from '../hyper-log-log.js';
 import { identityOf, isPrimitive } from '../keys.js';
-import { isPromise } from '../operator-failure.js';
+import { isPromise, refuseRow } from '../operator-failure.js';
 import type { RDD } from '../rdd.js';
 import { type ByValue, countByValueInto, mapOf, mergeByValue, nothingByValue } from '../value-counts.js';
 import { OrderedActions } from './ordered-actions.js';
@@ -21,8 +21,9 @@ export abstract class CountingActions<T> extends OrderedActions<T> {
 
   /** How many rows each key has. */
   async countByKey<K, V>(this: RDD<[K, V]>): Promise<Map<K, number>> {
-    const count = (counts: ByValue<number>, row: [K, V]) => countByValueInto(counts, row[0]);
-    const parts = await this.foldPartitions(nothingByValue<number>(), count, operatorName('countByKey'));
+    const name = operatorName('countByKey');
+    const keys = this.named<K>({ kind: 'keys' }, name);
+    const parts = await keys.foldPartitions(nothingByValue<number>(), countByValueInto, name);
     return mapOf(parts, (a, b) => a + b);
   }
 
@@ -34,25 +35,23 @@ export abstract class CountingActions<T> extends OrderedActions<T> {
       if (isPromise(merged)) throw new TypeError('a promise was returned: the function must answer at once');
       return merged;
     };
-    const add = (all: ByValue<V>, row: [K, V]) => mergeByValue(all, row[0], row[1], merge);
-    return mapOf(await this.foldPartitions(nothingByValue<V>(), add, operatorName('reduceByKeyLocally')), merge);
+    return this.#mergedLocally('reduceByKeyLocally', merge);
   }
 
   /** All pairs; of those with equal keys the last. */
   async collectAsMap<K, V>(this: RDD<[K, V]>): Promise<Map<K, V>> {
-    const last = (_: V, value: V) => value;
-    const add = (all: ByValue<V>, row: [K, V]) => mergeByValue(all, row[0], row[1], last);
-    return mapOf(await this.foldPartitions(nothingByValue<V>(), add, operatorName('collectAsMap')), last);
+    return this.#mergedLocally('collectAsMap', (_: V, value: V) => value);
   }
 
   /** The values of a key, in the order of rows. */
   async lookup<K, V>(this: RDD<[K, V]>, key: K): Promise<V[]> {
     const name = operatorName('lookup');
     const wanted = isPrimitive(key) ? undefined : identityOf(key);
-    const fn =
+    const isWanted =
       wanted === undefined
-        ? (row: [K, V]) => row[0] === key || Object.is(row[0], key)
-        : (row: [K, V]) => !isPrimitive(row[0]) && identityOf(row[0]) === wanted;
+        ? (other: K) => other === key || Object.is(other, key)
+        : (other: K) => !isPrimitive(other) && identityOf(other) === wanted;
+    const fn = (row: [K, V]) => isWanted(keyOf(row, name));
     const found = this.named<[K, V]>({ kind: 'filter', fn }, name);
     return found.named<V>({ kind: 'map', fn: (row: [K, V]) => row[1] }, name).rows({ kind: 'collect' }, name);
   }
@@ -107,6 +106,17 @@ export abstract class CountingActions<T> extends OrderedActions<T> {
       (registers) => estimate(registers, precision),
     );
   }
+
+  async #mergedLocally<K, V>(this: RDD<[K, V]>, operator: string, merge: (a: V, b: V) => V): Promise<Map<K, V>> {
+    const name = operatorName(operator);
+    const add = (all: ByValue<V>, row: [K, V]) => mergeByValue(all, keyOf(row, name), row[1], merge);
+    return mapOf(await this.foldPartitions(nothingByValue<V>(), add, name), merge);
+  }
+}
+
+function keyOf<K>(row: readonly [K, unknown], operator: string): K {
+  if (!Array.isArray(row) || row.length !== 2) refuseRow(operator, row);
+  return row[0];
 }
 
 function requirePrecision(relativeSD: number): number {

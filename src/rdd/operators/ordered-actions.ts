@@ -63,5 +63,5 @@ export abstract class OrderedActions<T> extends PartitionOperators<T> {
 
 function requireOrder<T>(operator: string, order: Order<T> | undefined): Order<T> {
   if (order !== undefined) requireSyncFunction(operator, order, 'an order, a function of two rows,');
-  return checkedOrder(order);
+  return checkedOrder(order, operator);
 }

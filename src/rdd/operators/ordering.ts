@@ -17,6 +17,8 @@ export abstract class Ordering<T> extends Joins<T> {
    */
   sortBy<K>(fn: (row: T) => K, ascending = true, partitions?: number, ..._: NotAsync<K>): RDD<T> {
     requireSyncFunction('sortBy', fn);
+    if (fn.length > 1)
+      throw new TypeError('sortBy needs a function of one row that gives its key, not one that compares two rows');
     return this.derive<[K, T]>({ kind: 'keyBy', fn }, 'sortBy')
       .sorted('sortBy', ascending, partitions)
       .derive<T>({ kind: 'values' }, 'sortBy');

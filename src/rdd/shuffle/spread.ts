@@ -92,9 +92,18 @@ export function spreadByRange(
       partitions === 1
         ? []
         : await sampleKeys(context, parent, Math.ceil((SAMPLE_SURPLUS * SAMPLE_KEYS * partitions) / count), name);
-    const bounds = encodeValue(rangeBounds(samples, partitions));
+    const bounds = encodeValue(orderedBounds(samples, partitions, name));
     return { partitions, partitioner: { kind: 'range', bounds, descending } };
   };
+}
+
+/** @throws TypeError naming the operator, for keys that have no order */
+function orderedBounds(samples: readonly SampledKeys[], partitions: number, name: string): unknown[] {
+  try {
+    return rangeBounds(samples, partitions);
+  } catch (error) {
+    throw new TypeError(`${(error as Error).message} (in ${name})`);
+  }
 }
 
 async function sampleKeys(context: SheafContext, top: LineageNode, size: number, name: string): Promise<SampledKeys[]> {
