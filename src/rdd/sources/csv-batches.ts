@@ -1,6 +1,6 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
-import { ARROW_TYPES, type ColumnBuilder, columnBuilder } from './csv-columns.js';
+import { ARROW_TYPES, type Chunk, type ColumnBuilder, columnBuilder } from './csv-columns.js';
 import { groupNames, pathValues } from './csv-path.js';
 import { PathColumn, pathColumnType } from './csv-path-columns.js';
 import type { CsvReaderOptions } from './csv-reader.js';
@@ -50,7 +50,7 @@ export class BatchBuilder {
   }
 
   /** Takes rows `from` to `to` of a chunk, which belong to the file `path`; yields the batches they fill. */
-  *append(path: string, chunk: DuckDBDataChunk, from: number, to: number): Generator<RecordBatch> {
+  *append(path: string, chunk: Chunk, from: number, to: number): Generator<RecordBatch> {
     const vectors = this.#columns.map((_, k) => chunk.getColumnVector(k));
     while (from < to) {
       const end = Math.min(to, from + this.#limit - this.#rows);

@@ -2,11 +2,26 @@ import type { DuckDBVector } from '@duckdb/node-api';
 import { Bool, type Data, type DataType, Float32, Float64, Int32, Int64, makeData, Utf8 } from 'apache-arrow';
 import { type ColumnType, INT64, isInt32, isInt64 } from './csv-types.js';
 
-/** Gathers chunks of a DuckDB result into one contiguous Arrow column. */
+/** Numbers of a number column. */
+export interface NumberVector {
+  readonly items: Float32Array | Float64Array;
+  /** One bit a row, or null when every row is valid or NaN. */
+  readonly validity: { readonly data: BigUint64Array | null };
+}
+
+/** A column of a chunk. DuckDB's typed vectors are `NumberVector`s too, which its declarations hide. */
+export type ColumnVector = DuckDBVector | NumberVector;
+
+/** Some rows of a file, column by column. */
+export interface Chunk {
+  getColumnVector(column: number): ColumnVector;
+}
+
+/** Gathers chunks into one contiguous Arrow column. */
 export interface ColumnBuilder {
   /** Flags the rows whose value is outside the type, in `bad` or a new array; what it got when there is none. */
   check(vector: DuckDBVector, bad: Uint8Array | undefined): Uint8Array | undefined;
-  append(vector: DuckDBVector, from: number, to: number): void;
+  append(vector: ColumnVector, from: number, to: number): void;
   /** The column so far; the builder starts afresh and keeps its buffers. */
   finish(): Data;
 }
@@ -66,13 +81,6 @@ class Nulls {
   }
 }
 
-/** What the typed vectors of @duckdb/node-api hold. */
-interface TypedVector {
-  readonly items: Float32Array | Float64Array;
-  /** One bit a row, or null when every row is valid. */
-  readonly validity: { readonly data: BigUint64Array | null };
-}
-
 class NumberBuilder implements ColumnBuilder {
   readonly #type: ColumnType;
   readonly #allocate: (size: number) => Float32Array | Float64Array | Int32Array;
@@ -95,7 +103,7 @@ class NumberBuilder implements ColumnBuilder {
   check(vector: DuckDBVector, bad: Uint8Array | undefined): Uint8Array | undefined {
     const fits = this.#fits;
     if (!fits) return bad;
-    const { items, validity } = vector as unknown as TypedVector;
+    const { items, validity } = vector as unknown as NumberVector;
     const valid = validBits(validity.data);
     for (let row = 0; row < items.length; row++) {
       if (fits(items[row]!) || (valid && !isValid(valid, row))) continue;
@@ -105,8 +113,8 @@ class NumberBuilder implements ColumnBuilder {
     return bad;
   }
 
-  append(vector: DuckDBVector, from: number, to: number): void {
-    const { items, validity } = vector as unknown as TypedVector;
+  append(vector: ColumnVector, from: number, to: number): void {
+    const { items, validity } = vector as NumberVector;
     const start = this.#rows;
     this.#rows += to - from;
     if (this.#rows > this.#values.length) {
@@ -124,8 +132,8 @@ class NumberBuilder implements ColumnBuilder {
         this.#nulls.mark(start + row - from);
       }
     }
-    // In a column of floats NaN means that there is no value.
-    for (let row = start; row < this.#rows; row++) if (Number.isNaN(values[row]!)) this.#nulls.mark(row);
+    // NaN means that there is no value.
+    for (let row = from; row < to; row++) if (Number.isNaN(items[row]!)) this.#nulls.mark(start + row - from);
   }
 
   finish(): Data {
@@ -151,9 +159,9 @@ abstract class ItemBuilder<T> implements ColumnBuilder {
     return bad;
   }
 
-  append(vector: DuckDBVector, from: number, to: number): void {
+  append(vector: ColumnVector, from: number, to: number): void {
     for (let row = from; row < to; row++) {
-      const item = vector.getItem(row);
+      const item = (vector as DuckDBVector).getItem(row);
       if (item === null) this.nulls.mark(this.items.length);
       this.items.push(item === null ? this.empty : this.convert(item));
     }

@@ -8,6 +8,7 @@ import { BatchBuilder } from './csv-batches.js';
 import { firstBadCell } from './csv-errors.js';
 import { columnNames, namesIn, positions } from './csv-header.js';
 import type { PathColumns } from './csv-path.js';
+import { PlainReader } from './csv-plain.js';
 import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js';
 import { hasOddQuotes, newlines } from './csv-split.js';
 import type { ColumnType } from './csv-types.js';
@@ -58,13 +59,24 @@ export const read: SourceReader<RecordBatch, SourceSplit, CsvReaderOptions> = as
   split,
   context,
 ) {
-  const files: CsvFile[] = [];
-  using _ = disposing(files);
-  for (const unit of split.units) files.push(await inspect(unit, options, context));
   const batches = new BatchBuilder(
     options,
-    files.map(({ path }) => path),
+    split.units.map(({ path }) => path as string),
   );
+  // From the first file on that is not plain DuckDB reads: those behind it are probably not plain either.
+  let plain = 0;
+  const reader = PlainReader.for(options, context);
+  for (; reader && plain < split.units.length; plain++) {
+    const unit = split.units[plain]!;
+    const chunk = await reader.read(unit);
+    if (!chunk) break;
+    yield* batches.append(unit.path as string, chunk, 0, chunk.rows);
+    yield* batches.endFile(unit.path as string);
+  }
+  if (plain === split.units.length) return;
+  const files: CsvFile[] = [];
+  using _ = disposing(files);
+  for (const unit of split.units.slice(plain)) files.push(await inspect(unit, options, context));
   const connection = await connect();
   try {
     for (const group of groupFiles(files)) {

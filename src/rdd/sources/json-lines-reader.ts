@@ -15,9 +15,10 @@ export interface JsonLinesReaderOptions {
 }
 
 /**
- * Reads lines of JSON into record batches, one for about a megabyte of text. `JSON.parse` rather than DuckDB: it is as fast
- * for flat rows, faster for nested ones (33 MB of 300,000 rows: 365 against 580 ms), and lines can be read from any
- * storage without a scratch copy of the piece, and blamed by name.
+ * Reads lines of JSON into record batches, one for about a megabyte of text. `JSON.parse` rather than DuckDB, which is faster
+ * for flat rows but slower for nested ones (33 MB of 300,000 rows: `JSON.parse` 365 ms, DuckDB 582 for the nested rows, 139
+ * for their flat columns alone): what is refused can be named with line and column, and lines are read from any storage
+ * without a scratch copy of the piece.
  * @throws SourceError naming file, line, column and value for what cannot be read
  */
 export const read: SourceReader<RecordBatch, SourceSplit, JsonLinesReaderOptions> = async function* (
