@@ -18,7 +18,7 @@ const COLUMNS = {
   'userAcceleration.z': 'float32',
 } as const;
 
-interface Reading {
+type Reading = {
   readonly column0: number;
   readonly 'userAcceleration.x': number;
   readonly 'userAcceleration.y': number;
@@ -26,7 +26,7 @@ interface Reading {
   readonly activity: string;
   readonly trial: number;
   readonly subject: number;
-}
+};
 
 export default async function main(sc: SheafContext, args: string[]) {
   const { values } = parseArgs({
@@ -43,7 +43,7 @@ export default async function main(sc: SheafContext, args: string[]) {
     pathTypes: { trial: 'int32', subject: 'int32' },
   });
   const windows = readings
-    .map((row) => row as unknown as Reading)
+    .map((row) => row as Reading)
     .map((row) => [[row.activity, row.trial, row.subject, Math.floor(row.column0 / size)], squaredAcceleration(row)])
     .aggregateByKey(
       { sum: 0, readings: 0 },
