@@ -71,6 +71,9 @@ describe('fuse', () => {
     [0.1, 0.3],
     [5, 3],
     [-7, -2],
+    [-3, 1],
+    [2 ** 31 - 13, 1],
+    [2 ** 31 - 12, 1],
     [2 ** 53 - 20, 1],
     [2 ** 53 - 3, 1],
   ])('counts a range from %f by %f as if it were the array of its numbers', (from, step) => {
@@ -93,6 +96,23 @@ describe('fuse', () => {
     expect(Object.is(fold(Math.min, [[0], [-0]]), -0)).toBe(true);
     expect(fold(add, [[Number.NaN], [1]])).toBeNaN();
     expect(fold((a) => (a === 1 ? undefined : a), [[1], [2], [3]])).toBeUndefined();
+  });
+
+  it('leaves the loop of sums wherever a result is no number, and takes it again where one is', () => {
+    for (const turn of [1, 100, 700, 2_000, 99_999]) {
+      const fold = (text: boolean) => (a: any, x: number) =>
+        x === turn ? (text ? 'x' : a + x) : x % 1_000 === 5 ? x : a;
+      for (const text of [true, false]) {
+        const state = emptyState();
+        const range = new NumberRange(0, 1, 0, 100_000);
+        fuse([], { kind: 'fold', fn: fold(text) }, 'sink')(range, state);
+        expect(state.accumulated).toBe(range.toArray().reduce(fold(text)));
+      }
+    }
+    const later = { kind: 'fold', fn: (a: any, x: number) => (x < 90_000 ? a + x : Promise.resolve(a)) } as const;
+    expect(() => fuse([], later, 'reduce at a:9')(new NumberRange(0, 1, 0, 100_000), emptyState())).toThrow(
+      'the function of reduce at a:9 returned a promise',
+    );
   });
 
   it('cuts long chains into loops of bounded length', () => {
