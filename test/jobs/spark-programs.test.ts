@@ -15,8 +15,9 @@ import skewedJoin, { clickOf, countryOf } from '../../jobs/skewed-join.js';
 import transitiveClosure, { edgesOf } from '../../jobs/transitive-closure.js';
 import wordCount from '../../jobs/word-count.js';
 import { root } from '../support/sheaf.js';
+import { SPARK } from './spark-results.js';
 
-/** Programs as Spark's users write them, each beside a plain one that does the same on one thread. */
+/** Programs as Spark's users write them, each beside a plain one that does the same on one thread, and what Spark gave. */
 
 const numbers = (count: number) => [...Array(count).keys()];
 
@@ -63,6 +64,8 @@ async function checkPageRank(sc: SheafContext) {
   expect(top.map(([page]) => page)).toEqual(best.map(([page]) => page));
   for (const [k, [, rank]] of top.entries()) expect(rank).toBeCloseTo(best[k]![1], 9);
   expect(sum).toBeCloseTo(1000, 6);
+  expect(top.map(([page]) => page)).toEqual(SPARK.pageRank.map(([page]) => page));
+  for (const [k, [, rank]] of top.entries()) expect(rank).toBeCloseTo(SPARK.pageRank[k]![1]!, 9);
 }
 
 function plainLogAnalysis(lines: number) {
@@ -92,7 +95,9 @@ describe('on local[2]', () => {
   afterAll(() => sc.stop());
 
   it('counts words', async () => {
-    expect(await wordCount(sc, [])).toEqual(plainWordCount());
+    const found = await wordCount(sc, []);
+    expect(found).toEqual(plainWordCount());
+    expect({ ...found, first: found.top[0] }).toMatchObject(SPARK.wordCount);
   });
 
   it('ranks pages', () => checkPageRank(sc));
@@ -126,7 +131,9 @@ describe('on local[2]', () => {
   });
 
   it('analyses a log', async () => {
-    expect(await logAnalysis(sc, [])).toEqual(plainLogAnalysis(5000));
+    const found = await logAnalysis(sc, []);
+    expect(found).toEqual(plainLogAnalysis(5000));
+    expect(found).toMatchObject(SPARK.logAnalysis);
   });
 
   it('joins where one key has nearly all rows', async () => {
@@ -137,6 +144,7 @@ describe('on local[2]', () => {
     );
     const expected = [...clicks].map(([country, seconds]) => [country, total(seconds)]).sort();
     expect(await skewedJoin(sc, [])).toEqual({ joined: expected, broadcast: expected, salted: expected });
+    expect(expected).toEqual(SPARK.skewedJoin);
   });
 
   it('closes a graph', async () => {
@@ -151,6 +159,7 @@ describe('on local[2]', () => {
     const { paths, fromZero } = await transitiveClosure(sc, []);
     expect(paths).toBe(total(numbers(100).map((node) => reached(node).length)));
     expect(fromZero).toEqual(reached(0));
+    expect(paths).toBe(SPARK.transitiveClosure);
   });
 
   it('estimates pi', async () => {
@@ -184,7 +193,9 @@ describe('on local[2]', () => {
       return Math.max(...signs.split(/-+/).map((run) => run.length));
     };
     const expected = [...stations].map(([station, degrees]) => [station, longest(degrees)]);
-    expect((await secondarySort(sc, [])).spells).toEqual(expected.sort(([a], [b]) => (a as number) - (b as number)));
+    const { spells } = await secondarySort(sc, []);
+    expect(spells).toEqual(expected.sort(([a], [b]) => (a as number) - (b as number)));
+    expect(spells.map(([, hours]) => hours)).toEqual(SPARK.secondarySort);
   });
 
   it('cuts recordings into windows', async () => {
