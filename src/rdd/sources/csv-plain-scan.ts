@@ -16,11 +16,12 @@ const MINUS = 0x2d;
 const ZERO = 0x30;
 /** As `byte - ZERO`. */
 const POINT = 0x2e - ZERO;
+const FOUR_ZEROS = 0x30303030;
 const QUOTE = 0x22;
 const LF = 0x0a;
 const CR = 0x0d;
-/** Bytes that `endLine` writes behind the last line. */
-export const ROOM_FOR_END = 3;
+/** Bytes behind the last line that are written by `endLine`, or looked at. */
+export const ROOM_FOR_END = 8;
 
 /** The numbers that this reader takes; a set of which DuckDB reads each as JavaScript does. */
 export const PLAIN_NUMBER = /^-?\d+(\.\d+)?(e[+-]?\d{1,2})?$/i;
@@ -70,8 +71,8 @@ export class PlainScanner {
   }
 
   /**
-   * One loop without calls but for rare numbers, because it sees every byte. Two whole numbers of up to nine digits, each a
-   * small integer of V8's, take the digits; a third those beyond.
+   * One loop, because it sees every byte; what it calls for common numbers V8 compiles into it. Two whole numbers of up to
+   * nine digits, small integers to V8, take the digits, decimals four at a time; a third takes those beyond.
    * @returns the rows so far when the columns are full or the bytes at an end, -1 when something is not plain
    */
   #fill(bytes: Buffer, end: number, { delimiter, crlf, targets, emptyIsNull }: PlainLayout, row: number): number {
@@ -79,6 +80,7 @@ export class PlainScanner {
     const room = columns[0]!.length;
     const width = targets.length;
     const newline = crlf ? CR : LF;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = this.#at;
     for (; at < end && row < room; row++) {
       for (let cell = 0; cell < width; cell++) {
@@ -93,22 +95,32 @@ export class PlainScanner {
           const first = bytes[at]!;
           const below = (first - ZERO) >>> 31;
           at += below;
-          let high = 0;
-          let low = 0;
-          let lowDigits = 0;
-          let decimals = 0;
           const from = at;
+          let high = 0;
           let digit = bytes[at]! - ZERO;
           for (; digit >>> 0 <= 9; digit = bytes[++at]! - ZERO) high = (Math.imul(high, 10) + digit) | 0;
           const whole = at - from;
-          let simple = whole > 0 && whole <= 9 && (below === 0 || first === MINUS);
+          let simple = whole > 0 && whole <= 9 && Math.imul(below, first ^ MINUS) === 0;
+          let low = 0;
+          let lowDigits = 0;
+          let decimals = 0;
           if (digit === POINT) {
             const point = at++;
             const full = from + 10;
+            for (; at + 4 <= full; at += 4) {
+              const word = view.getInt32(at, true) - FOUR_ZEROS;
+              if (noDigits(word) !== 0) break;
+              high = (Math.imul(high, 10_000) + fourDigits(word)) | 0;
+            }
             for (digit = bytes[at]! - ZERO; digit >>> 0 <= 9 && at < full; digit = bytes[++at]! - ZERO)
               high = (Math.imul(high, 10) + digit) | 0;
             if (at === full) {
-              for (; digit >>> 0 <= 9 && at < full + 9; digit = bytes[++at]! - ZERO)
+              for (; at + 4 <= full + 9; at += 4) {
+                const word = view.getInt32(at, true) - FOUR_ZEROS;
+                if (noDigits(word) !== 0) break;
+                low = (Math.imul(low, 10_000) + fourDigits(word)) | 0;
+              }
+              for (digit = bytes[at]! - ZERO; digit >>> 0 <= 9 && at < full + 9; digit = bytes[++at]! - ZERO)
                 low = (Math.imul(low, 10) + digit) | 0;
               const third = at;
               let rest = 0;
@@ -132,7 +144,7 @@ export class PlainScanner {
               digits < 2 ** 53
                 ? digits / POWERS_OF_TEN[decimals]!
                 : nearestQuotient(high, POWERS_OF_TEN[lowDigits]!, low, POWERS_OF_TEN[decimals]!);
-            columns[target]![row] = below ? -value : value;
+            columns[target]![row] = value * (1 - 2 * below);
           } else {
             at = begin;
             while (bytes[at] !== delimiter && bytes[at] !== newline && bytes[at] !== LF) at++;
@@ -149,6 +161,15 @@ export class PlainScanner {
     this.#at = at;
     return row;
   }
+}
+
+/** Not 0 when one of the four bytes of a word, less `FOUR_ZEROS`, is no digit. */
+const noDigits = (word: number) => (word | (word + 0x06060606)) & 0xf0f0f0f0;
+
+/** The number that the digits of a word make, the first in its lowest byte. */
+function fourDigits(word: number): number {
+  const pairs = (Math.imul(word, 10) + (word >>> 8)) & 0x00ff00ff;
+  return Math.imul(pairs & 0xff, 100) + (pairs >>> 16);
 }
 
 /** A number with an exponent, or of more digits than the loop takes; undefined for what is none. */
