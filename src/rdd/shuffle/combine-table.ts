@@ -18,6 +18,8 @@ export class CombineTable {
   #keys: Float64Array;
   /** Entry + 1 by place, 0 where there is none; at most half full. */
   #places: Int32Array;
+  /** What a key's product is shifted by to be a place. */
+  #shift: number;
   #free = 0;
   #general: GeneralKeys | undefined;
 
@@ -25,7 +27,9 @@ export class CombineTable {
   constructor(capacity = FIRST_CAPACITY) {
     this.numbers = new Float64Array(capacity);
     this.#keys = new Float64Array(capacity);
-    this.#places = new Int32Array(2 ** Math.ceil(Math.log2(2 * capacity + 2)));
+    const bits = Math.ceil(Math.log2(2 * capacity + 2));
+    this.#places = new Int32Array(2 ** bits);
+    this.#shift = 32 - bits;
   }
 
   /** A table of pairs whose keys differ. */
@@ -47,10 +51,11 @@ export class CombineTable {
     if (this.#general !== undefined) return this.#general.locate(key);
     if (typeof key !== 'number') return -1;
     const places = this.#places;
+    const keys = this.#keys;
     const mask = places.length - 1;
-    let place = hashNumber(key) & mask;
+    let place = product(key) >>> this.#shift;
     for (let entry = places[place]!; entry !== 0; entry = places[place]!) {
-      const found = this.#keys[entry - 1]!;
+      const found = keys[entry - 1]!;
       if (found === key || (Number.isNaN(found) && Number.isNaN(key))) return entry - 1;
       place = (place + 1) & mask;
     }
@@ -105,8 +110,9 @@ export class CombineTable {
   #rehash(): void {
     const places = new Int32Array(2 * this.#places.length);
     const mask = places.length - 1;
+    this.#shift--;
     for (let entry = 0; entry <= this.size; entry++) {
-      let place = hashNumber(this.#keys[entry]!) & mask;
+      let place = product(this.#keys[entry]!) >>> this.#shift;
       while (places[place] !== 0) place = (place + 1) & mask;
       places[place] = entry + 1;
     }
@@ -119,6 +125,14 @@ export class CombineTable {
     this.#keys = new Float64Array(0);
     this.#places = new Int32Array(1);
   }
+}
+
+/**
+ * Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): the upper bits are the place. One product for a small integer, and
+ * nothing in common with the hash that chose the partition, which is alike in all keys of a task.
+ */
+function product(key: number): number {
+  return Math.imul((key | 0) === key ? key | 0 : hashNumber(key), 0x9e3779b1);
 }
 
 /** Keys of any kind: those that a Map compares by value, and others by their identity. */
