@@ -34,15 +34,6 @@ export function csvQuery(paths: readonly string[], header: boolean, layout: Layo
   return `SELECT ${wanted.join(', ')} FROM read_csv(${settings.join(', ')})`;
 }
 
-export async function* fetchChunks(connection: DuckDBConnection, sql: string) {
-  const result = await connection.stream(sql);
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) return;
-    yield chunk;
-  }
-}
-
 /** Rows that the query before left out, which had `store_rejects`. */
 export async function takeRejects(connection: DuckDBConnection): Promise<number> {
   const rows = await connection.runAndReadAll(

@@ -9,10 +9,10 @@ import { firstBadCell } from './csv-errors.js';
 import { columnNames, namesIn, positions } from './csv-header.js';
 import type { PathColumns } from './csv-path.js';
 import { PlainReader } from './csv-plain.js';
-import { csvQuery, fetchChunks, type Layout, takeRejects } from './csv-query.js';
+import { csvQuery, type Layout, takeRejects } from './csv-query.js';
 import { hasOddQuotes, newlines } from './csv-split.js';
 import type { ColumnType } from './csv-types.js';
-import { connect } from './duckdb.js';
+import { connect, fetchChunks } from './duckdb.js';
 import { type ReadContext, SourceError, type SourceReader, type SourceSplit, type SourceUnit } from './source.js';
 
 /** What `csvSource` sends to the slots. */

@@ -2,6 +2,7 @@ import type { DuckDBConnection, DuckDBDataChunk, DuckDBVector } from '@duckdb/no
 import { type Data, DataType, Field, type RecordBatch, Schema, TimeUnit } from 'apache-arrow';
 import { userError } from '../operator-failure.js';
 import { arrowTypeOfDuck, DuckColumn } from '../sources/duck-arrow.js';
+import { fetchChunks } from '../sources/duckdb.js';
 import { batchFrom } from './batches.js';
 import { isTyped, readerOf } from './column-reader.js';
 import { plainType } from './join-schema.js';
@@ -44,10 +45,8 @@ export async function appendAll(connection: DuckDBConnection, batches: AsyncIter
 
 /** What a query gives, chunks gathered to batches of about so many rows. */
 export async function* queryBatches(connection: DuckDBConnection, query: string, rows: number) {
-  const result = await connection.stream(query);
-  const types = result.columnTypes().map(arrowTypeOfDuck);
-  const schema = new Schema(result.columnNames().map((name, k) => new Field(name, types[k]!, true)));
-  const columns = types.map((type) => new DuckColumn(type));
+  const schema = new Schema(await queryFields(connection, query));
+  const columns = schema.fields.map(({ type }) => new DuckColumn(type));
   let held = 0;
   const flush = () => {
     const batch = batchFrom(
@@ -58,9 +57,7 @@ export async function* queryBatches(connection: DuckDBConnection, query: string,
     held = 0;
     return batch;
   };
-  for (;;) {
-    const chunk = await result.fetchChunk();
-    if (!chunk || chunk.rowCount === 0) break;
+  for await (const chunk of fetchChunks(connection, query)) {
     for (const [k, column] of columns.entries()) column.append(chunk.getColumnVector(k));
     held += chunk.rowCount;
     if (held >= rows) yield flush();
