@@ -1,5 +1,6 @@
 import { requirePaths } from './arguments.js';
 import type { ArrowRDD } from './arrow-rdd.js';
+import { ContextLineage } from './context-lineage.js';
 import type { RDD } from './rdd.js';
 import { type ArffOptions, arffSource } from './sources/arff.js';
 import { type ArrowFileOptions, arrowFileSource } from './sources/arrow-file.js';
@@ -18,7 +19,7 @@ import { textSource } from './sources/text.js';
  * glob pattern, or several of them. Nothing is read before a job or `schema()` needs it. The number of partitions is chosen by
  * measurement unless it is given; big files are read in pieces where their format allows it, small ones together.
  */
-export abstract class ContextSources {
+export abstract class ContextSources extends ContextLineage {
   /** A table that a source of record batches gives. */
   protected abstract sourceTable(operator: string, source: Source, partitions: number | undefined): ArrowRDD;
   /** An RDD of what a source of rows gives. */

@@ -6,26 +6,16 @@ import type { Json } from '../protocol/json.js';
 import type { Conf } from '../scheduler/conf.js';
 import type { DagScheduler, JobRequest } from '../scheduler/dag-scheduler.js';
 import type { EventBus } from '../scheduler/event-bus.js';
-import {
-  type LineageNode,
-  type NodePlan,
-  type NodePlanner,
-  type Partitioner,
-  partitionCount,
-  type Step,
-} from '../scheduler/lineage.js';
+import { type LineageNode, partitionCount } from '../scheduler/lineage.js';
 import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { type Application, type ContextOptions, openApplication } from './application.js';
 import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD, type Row } from './arrow-rdd.js';
-import { operatorName } from './call-site.js';
-import { collectGarbage } from './collect-garbage.js';
 import type { TupleHint } from './operators/base.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { Persistence, type RDDStorageInfo } from './persistence/persistence.js';
 import { RDD } from './rdd.js';
 import { SharedVariables } from './shared-variables.js';
-import type { Spread } from './shuffle/spread.js';
 import { collectionSplits } from './sources/collection.js';
 import { rangeSplits } from './sources/range.js';
 import { schemaBelow } from './sources/schema.js';
@@ -34,9 +24,6 @@ import { storeSplits } from './sources/split-blocks.js';
 import { type TableOptions, type TableValues, tableOfValues } from './tables/to-table.js';
 
 export type { ContextOptions } from './application.js';
-
-/** So many more bytes of map outputs than after the last collection may be of RDDs that nobody holds any more. */
-const COLLECT_BYTES = 128 * 2 ** 20;
 
 /** A source whose partitions are to be chosen. */
 export interface PartitionQuestion {
@@ -74,11 +61,7 @@ export class SheafContext extends SharedVariables {
     partitions: pinned?.partitions ?? 2 * context.defaultParallelism,
   });
 
-  #nodes = 0;
-  #shuffles = 0;
-  #collectAbove = COLLECT_BYTES;
-  /** Scopes of what nobody can ask for any more. */
-  readonly #unreachable = new FinalizationRegistry<string>((scope) => this.#stopped || this.dag.release(scope));
+  #collections = 0;
   #stopped: Promise<void> | undefined;
   readonly #sources = new WeakMap<LineageNode, Source>();
 
@@ -105,6 +88,10 @@ export class SheafContext extends SharedVariables {
     return new SheafContext(await openApplication(options));
   }
 
+  protected get stopped(): boolean {
+    return this.#stopped !== undefined;
+  }
+
   /** Slots of all executors now. */
   get defaultParallelism(): number {
     return Math.max(1, this.tasks.slots().length);
@@ -119,7 +106,7 @@ export class SheafContext extends SharedVariables {
       throw new TypeError(`parallelize needs an array, not ${shown(rows)} (Array.from makes one of any iterable)`);
     requireWhole('the number of partitions', partitions, 1);
     const kept = rows.slice();
-    const id = `collection-${this.#nodes}`;
+    const id = `collection-${this.#collections++}`;
     const plan = () => collectionSplits(kept, partitions, id, `${this.app}/${id}`, this.blocks);
     return this.#made<T>('parallelize', 'rdd/sources/collection-reader', plan);
   }
@@ -185,7 +172,7 @@ export class SheafContext extends SharedVariables {
 
   async runJob<T>(request: JobRequest, read: (answer: Json) => Promise<T>): Promise<T[]> {
     this.#requireAlive();
-    this.#dropUnreachable();
+    this.dropUnreachable();
     return this.persistence.around(request.top, () => this.dag.run(request, read));
   }
 
@@ -198,41 +185,6 @@ export class SheafContext extends SharedVariables {
     this.#requireAlive();
     await this.dag.plan(node);
     return partitionCount(node);
-  }
-
-  newNode(name: string, step: Step, parents: readonly LineageNode[]): LineageNode {
-    return { id: this.#nodes++, name, step, parents };
-  }
-
-  /** @param partitioner told the number of the parent's partitions, whose sources must be planned */
-  shuffleNode(
-    parent: LineageNode,
-    partitions: number,
-    partitioner: (maps: number) => Partitioner,
-    name: string,
-  ): LineageNode {
-    const shuffle = { id: this.#shuffles++, partitions, partitioner: partitioner(partitionCount(parent)) };
-    return { id: this.#nodes++, name, step: { kind: 'shuffle-read' }, parents: [parent], shuffle };
-  }
-
-  /**
-   * A node that reads the parent's rows spread anew; `plan` says how, when the first job needs it. Its map outputs stay until nobody
-   * holds the node any more, so that later jobs need not run its map stage again.
-   */
-  shuffled(parent: LineageNode, name: string, plan: () => Promise<Spread>): LineageNode {
-    const id = this.#shuffles++;
-    const scope = `${this.app}/shuffle-${id}`;
-    const planner = {
-      plan: async (): Promise<NodePlan> => {
-        const spread = await plan();
-        if (spread === 'in place') return { step: { kind: 'union' } };
-        const { functions, ...how } = spread;
-        return { shuffle: { id, scope, ...how }, shuffleFunctions: functions };
-      },
-    };
-    const node = { ...this.newNode(name, { kind: 'shuffle-read' }, [parent]), planner };
-    this.#unreachable.register(node, scope);
-    return node;
   }
 
   /** Of the record batches that come out of a node, where the sources below know it. */
@@ -256,7 +208,7 @@ export class SheafContext extends SharedVariables {
   /** Rows whose partitions the driver makes itself. */
   #made<T>(operator: string, module: string, plan: () => Promise<Json[]>): RDD<T> {
     const planner = { plan: async () => ({ splits: await plan() }) };
-    return new RDD<T>(this, this.#leaf(operator, { module, options: null, batches: false }, planner));
+    return new RDD<T>(this, this.leaf(operator, { module, options: null, batches: false }, planner));
   }
 
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
@@ -268,7 +220,7 @@ export class SheafContext extends SharedVariables {
       const splits = packUnits(units, partitions) as unknown as Json[];
       return { splits: await storeSplits(splits, `${this.app}/splits-${node.id}`, this.blocks), expectedMs };
     };
-    const node = this.#leaf(operator, source, { plan });
+    const node = this.leaf(operator, source, { plan });
     this.#sources.set(node, source);
     return node;
   }
@@ -279,33 +231,8 @@ export class SheafContext extends SharedVariables {
     return configured === 'auto' ? undefined : { partitions: Number(configured), by: 'sheaf.partitions' };
   }
 
-  #leaf(
-    operator: string,
-    source: { module: string; options: Json; batches: boolean },
-    planner: NodePlanner,
-  ): LineageNode {
-    return {
-      id: this.#nodes++,
-      name: operatorName(operator),
-      step: { kind: 'source', source },
-      parents: [],
-      planner,
-    };
-  }
-
-  /** V8 collects by its own heap, and map outputs lie elsewhere: when they have grown much it is told to look. */
-  #dropUnreachable(): void {
-    if (this.dag.shuffleBytes < this.#collectAbove) return;
-    this.#collectAbove = Number.POSITIVE_INFINITY;
-    collectGarbage();
-    // What was found unreachable is dropped by callbacks that come before this.
-    setTimeout(() => {
-      this.#collectAbove = this.dag.shuffleBytes + COLLECT_BYTES;
-    }, 0).unref();
-  }
-
   #requireAlive(): void {
-    if (this.#stopped) throw new Error('the SheafContext has been stopped');
+    if (this.stopped) throw new Error('the SheafContext has been stopped');
   }
 
   async #stop(): Promise<void> {
