@@ -87,8 +87,8 @@ export class PlainScanner {
         const target = targets[cell]!;
         const begin = at;
         if (target < 0) {
-          for (let byte = bytes[at]!; byte !== delimiter && byte !== newline; byte = bytes[++at]!)
-            if (byte < 0x20 || byte > 0x7e || byte === QUOTE) return -1;
+          let byte = bytes[at]!;
+          while (byte !== delimiter && byte >= 0x20 && byte <= 0x7e && byte !== QUOTE) byte = bytes[++at]!;
           if (at === begin && width === 1) return -1;
         } else {
           // A branch on the sign would be foretold wrongly half of the time.

@@ -21,7 +21,7 @@ export interface PlainRows extends Chunk {
 
 /**
  * Reads files of plain numbers: the wanted columns are numbers, written as most programs write them, and no cell is quoted.
- * All of MotionSense (216 MB, 12 columns) takes 0.8 s of one core, where DuckDB and the copying of its chunks take 1.6.
+ * All of MotionSense (216 MB, 12 columns) takes 1.0 s of one core, where DuckDB and the copying of its chunks take 1.9.
  * Whatever is not plain is left to DuckDB and to those who explain errors: nothing of such a file is read here.
  */
 export class PlainReader {
@@ -129,10 +129,7 @@ export class PlainReader {
 /** Whether numbers are all of the type, null aside; undefined for types that are read otherwise. */
 const FITS: Partial<Record<ColumnType, (values: Float64Array) => boolean>> = {
   float64: () => true,
-  float32(values) {
-    for (const value of values) if (!roundsOnce(value)) return false;
-    return true;
-  },
+  float32: roundOnce,
   int32(values) {
     for (const value of values) if (!isInt32(value) && !Number.isNaN(value)) return false;
     return true;
@@ -144,16 +141,19 @@ const FITS: Partial<Record<ColumnType, (values: Float64Array) => boolean>> = {
 };
 
 const SMALLEST_NORMAL = 2 ** -126;
+const LARGEST_FLOAT = Math.fround(3.4028235e38);
 
 /**
- * Whether rounding the double nearest to a decimal number gives the float nearest to it: not when the double lies halfway
- * between two floats, for then the decimal may lie on either side. Nor is what overflows or underflows decided here.
+ * Whether rounding the doubles nearest to decimal numbers gives the floats nearest to them: not when a double lies halfway
+ * between two floats, its last 29 bits being 1 and zeros, for then the decimal may lie on either side. Nor is what
+ * overflows or underflows decided here.
  */
-function roundsOnce(value: number): boolean {
-  const float = Math.fround(value);
-  const beyond = float + 2 * (value - float);
-  if (Math.fround(beyond) === beyond && beyond !== float) return false;
-  return Math.abs(float) >= SMALLEST_NORMAL
-    ? Math.abs(float) < Number.POSITIVE_INFINITY
-    : value === 0 || Number.isNaN(value);
+function roundOnce(doubles: Float64Array): boolean {
+  const words = new Uint32Array(doubles.buffer, doubles.byteOffset, doubles.length * 2);
+  for (let row = 0; row < doubles.length; row++) {
+    if ((words[2 * row]! & 0x1fffffff) === 0x10000000) return false;
+    const magnitude = Math.abs(doubles[row]!);
+    if (magnitude > LARGEST_FLOAT || (magnitude < SMALLEST_NORMAL && magnitude !== 0)) return false;
+  }
+  return true;
 }
