@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { METRICS, SimulatedExecutor } from '../../test/support/simulated-executor.js';
 import { VirtualClock } from '../../test/support/virtual-clock.js';
 import type { BlockRef, Blocks, CopiedBlock } from '../protocol/block.js';
@@ -106,9 +106,9 @@ async function cluster(names: readonly string[]) {
     return { module, parameters: await driverBlocks.put(`program:${module}`, 's', new Uint8Array(1)) };
   });
   dag.onRelease = (scope) => released.push(scope);
-  const run = async (top: LineageNode) => {
+  const run = async (top: LineageNode, by = dag) => {
     let done = false;
-    const result = dag.run({ top, terminal: { kind: 'count' }, name: 'count at job.ts:9' }, async (value) => value);
+    const result = by.run({ top, terminal: { kind: 'count' }, name: 'count at job.ts:9' }, async (value) => value);
     result
       .catch(() => {})
       .finally(() => {
@@ -124,7 +124,7 @@ async function cluster(names: readonly string[]) {
       act();
     });
   };
-  return { run, on, kill, join, stored, ran, events, released, bus };
+  return { dag, run, on, kill, join, stored, ran, events, released, bus };
 }
 
 const mapStageEnds = (event: TimedEvent) => event.event === 'stage-end' && event.ok;
@@ -183,4 +183,19 @@ describe('a job of two stages', () => {
     await expect(failed).rejects.toThrow(/count at job\.ts:9 failed in partition 0 of "shuffle-read at.*no map:1/);
     expect(events.at(-1)).toMatchObject({ event: 'job-end', ok: false });
   });
+});
+
+it('tasks go through unions as these were compiled, whatever is unpersisted meanwhile', async () => {
+  const { dag, run } = await cluster(['a']);
+  const inner = node({ kind: 'union' }, [source(1), source(1)], { persisted: { level: 'MEMORY', scope: 'd/rdd-1' } });
+  const top = node({ kind: 'union' }, [inner, source(1)]);
+  const unpersisting = new DagScheduler(dag.tasks, dag.blocks, async (stage, scope, name) => {
+    await null;
+    inner.persisted = undefined;
+    return dag.compile(stage, scope, name);
+  });
+  const sets = vi.spyOn(dag.tasks, 'run');
+  await run(top, unpersisting);
+  const [set] = sets.mock.calls[0]!;
+  expect(set.tasks.map(({ inputs }) => (inputs as { choice: number }).choice)).toEqual([0, 0, 1]);
 });

@@ -6,6 +6,7 @@ import { JobError } from './job-error.js';
 import {
   type LineageNode,
   type NodePlan,
+  type PartitionInput,
   partitionCount,
   partitionInput,
   reachable,
@@ -188,16 +189,24 @@ export class DagScheduler {
     const partitions = request.partitions ?? [...Array(partitionCount(stage.top)).keys()];
     const total = partitionCount(stage.top);
     let program: ProgramRef | undefined;
+    const inputs = new Map<number, PartitionInput>();
     let plan: TaskPart[] | undefined;
     for (let attempt = 0; ; attempt++) {
       // First, so that a function that cannot be shipped is refused before the stages below run.
-      program ??= await this.compile(stage, `${scope}/stage-${id}`, request.name);
+      if (!program) {
+        const compiling = this.compile(stage, `${scope}/stage-${id}`, request.name);
+        // Of the lineage as it is compiled: what is persisted meanwhile, or no longer, changes the unions on the way down.
+        for (const partition of partitions) inputs.set(partition, partitionInput(stage.top, partition));
+        program = await compiling;
+      }
       const statuses = await this.#shuffleInputs(stage, request, job, scope, attempt > 0);
       plan ??= this.#taskParts(stage, partitions, request, scope);
       const missing = plan.filter(({ key }) => !done.has(key));
       try {
         const { gang } = request;
-        const tasks = missing.map((part) => this.#taskSpec(stage, part, statuses, request));
+        const tasks = missing.map((part) =>
+          this.#taskSpec(stage, part, inputs.get(part.partition)!, statuses, request),
+        );
         const sources = stageNodes(stage).filter((node) => node.step.kind === 'source');
         const expectedMs = request.expectedMs ?? plannedMs(sources, tasks);
         const set = {
@@ -310,10 +319,10 @@ export class DagScheduler {
   #taskSpec(
     stage: Stage,
     { key, partition, split, part = 0 }: TaskPart,
+    whole: PartitionInput,
     statuses: Record<string, BlockRef>,
     request: JobRequest,
   ): TaskSpec {
-    const whole = partitionInput(stage.top, partition);
     const input = split ? partInput(whole, split, part) : whole;
     const kept = storedBelow(stage.top, partition, this.storage);
     const stored = storedBlocks(kept);
