@@ -53,6 +53,21 @@ describe('map outputs', () => {
     expect(await joined.getNumPartitions()).toBe(3);
   });
 
+  it('are whole, though two actions at once make them of rows that are never the same', async () => {
+    for (let round = 0; round < 3; round++) {
+      const random = sc
+        .range(0, 5000, 1, 4)
+        .map((): [number, string] => [Math.floor(Math.random() * 50), 'v'.repeat(Math.floor(Math.random() * 5))])
+        .partitionBy(8);
+      const [keys, count, values] = await Promise.all([
+        random.keys().collect(),
+        random.count(),
+        random.values().count(),
+      ]);
+      expect([keys.length, count, values]).toEqual([5000, 5000, 5000]);
+    }
+  });
+
   it('go when nobody holds the RDD any more', async () => {
     const collected = () => {
       collectGarbage();

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { RecordBatch } from 'apache-arrow';
 import type { Json } from '../../protocol/json.js';
 import type { TaskContext } from '../../protocol/program.js';
@@ -21,8 +22,9 @@ export interface MapTask {
   readonly context: TaskContext;
 }
 
+/** Each run of a task leaves a block of its own: another run of it may cut other segments, by chance or because less memory is free. */
 function finish(output: MapOutputWriter, { shuffle, map, scope }: MapTask): Promise<MapOutput> {
-  return output.finish(`shuffle:${shuffle.id}:${map}`, `${scope}/shuffle-${shuffle.id}`);
+  return output.finish(`shuffle:${shuffle.id}:${map}:${randomUUID()}`, `${scope}/shuffle-${shuffle.id}`);
 }
 
 /** Spreads rows by their number, or chunks whole: whatever they are. */
