@@ -2,6 +2,8 @@ import type { TaskContext } from '../../protocol/program.js';
 import { type Chunks, pairsOf } from '../chunks.js';
 import type { Pairs } from '../columns.js';
 import { hashKey, mix } from '../keys.js';
+import { estimateBytes } from '../memory/estimate.js';
+import { slotMemory } from '../memory/slot-memory.js';
 import { PairBuffer } from './pair-buffer.js';
 import { type SpilledRun, SpillFile } from './spill-file.js';
 
@@ -9,6 +11,9 @@ const BUCKETS = 32;
 /** A bucket that is still too large after so many cuts holds one key's rows: no cut would help. */
 export const MAX_LEVEL = 4;
 const RUN_ROWS = 1 << 14;
+/** Part of the slot's memory that rows may take up on their way to disk, and bytes that are worth writing at once. */
+const BUFFERED_SHARE = 1 / 16;
+const LEAST_BUFFERED = 1 << 16;
 
 /**
  * Pairs on disk, cut by a hash of the key (Grace hash join, hybrid hash aggregation): a bucket holds all rows of its keys, and
@@ -19,6 +24,8 @@ export class Buckets implements Disposable {
   readonly #runs: SpilledRun[][] = Array.from({ length: BUCKETS }, () => []);
   readonly #buffers = Array.from({ length: BUCKETS }, () => new PairBuffer());
   readonly #seed: number;
+  /** Estimated, of what was added since all buffers were written. */
+  #buffered = 0;
 
   constructor(
     readonly level: number,
@@ -28,7 +35,20 @@ export class Buckets implements Disposable {
     this.#seed = Math.imul(level + 1, 0x9e3779b1);
   }
 
-  add({ keys, values }: Pairs): void {
+  add(pairs: Pairs): void {
+    const most = Math.max(slotMemory().budget * BUFFERED_SHARE, LEAST_BUFFERED);
+    const rows = Math.max(1, Math.floor((most * pairs.length) / estimateBytes(pairs)));
+    for (let from = 0; from < pairs.length; from += rows) {
+      const part = rows < pairs.length ? pairs.slice(from, Math.min(from + rows, pairs.length)) : pairs;
+      this.#scatter(part);
+      this.#buffered += estimateBytes(part);
+      if (this.#buffered < most) continue;
+      for (const bucket of this) this.#flush(bucket);
+      this.#buffered = 0;
+    }
+  }
+
+  #scatter({ keys, values }: Pairs): void {
     for (let i = 0; i < keys.length; i++) {
       const bucket = (mix(hashKey(keys[i]) ^ this.#seed) >>> 0) % BUCKETS;
       const buffer = this.#buffers[bucket]!;

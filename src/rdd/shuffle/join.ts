@@ -110,6 +110,9 @@ class RowIndex {
   }
 }
 
+/** Matches that are handed on together, and those of one row of the left side. */
+const MATCHED_ROWS = 1 << 16;
+
 /** More rows outgrow the processor's caches: they are cut by hash, and each chunk of the left side with them. */
 const CACHED_ROWS = 1 << 15;
 
@@ -120,7 +123,7 @@ async function* joinInMemory(left: Chunks, right: readonly Pairs[], keep: JoinKe
   for await (const chunk of left) {
     const pairs = pairsOf(chunk, name);
     for (const [k, part] of (cuts ? cutByHash(pairs) : [pairs]).entries())
-      if (part.length > 0) yield sides[k]!.matches(part);
+      if (part.length > 0) yield* sides[k]!.matches(part);
   }
   if (keep === 'right' || keep === 'all') for (const side of sides) yield side.unmatched();
 }
@@ -141,12 +144,13 @@ class RightSide {
     this.#keepsLeft = keep === 'left' || keep === 'all';
   }
 
-  matches({ keys, values }: Pairs): Pairs {
+  /** In chunks: many rows of the left side may each match many of the right. */
+  *matches({ keys, values }: Pairs): Generator<Pairs> {
     const { first, next } = this.#index;
     const rights = this.rows.values;
     const matched = this.#matched;
-    const outKeys = new ColumnBuilder(keys.length);
-    const out: unknown[] = [];
+    let outKeys = new ColumnBuilder(Math.min(keys.length, MATCHED_ROWS));
+    let out: unknown[] = [];
     for (let i = 0; i < keys.length; i++) {
       const entry = first.locate(keys[i]);
       if (entry >= 0) {
@@ -159,8 +163,12 @@ class RightSide {
         outKeys.push(keys[i]);
         out.push([values[i], undefined]);
       }
+      if (out.length < MATCHED_ROWS) continue;
+      yield new Pairs(outKeys.finish(), out);
+      outKeys = new ColumnBuilder();
+      out = [];
     }
-    return new Pairs(outKeys.finish(), out);
+    yield new Pairs(outKeys.finish(), out);
   }
 
   unmatched(): Pairs {

@@ -74,7 +74,7 @@ function* runs(chunks: readonly Chunk[]): Generator<Chunk[]> {
   for (const chunk of chunks)
     for (let from = 0; from < chunkLength(chunk); from += SEGMENT_ROWS) {
       const whole = chunkLength(chunk) <= SEGMENT_ROWS;
-      run.push(whole ? chunk : (chunk.slice(from, from + SEGMENT_ROWS) as Chunk));
+      run.push(whole ? chunk : (chunk.slice(from, Math.min(from + SEGMENT_ROWS, chunkLength(chunk))) as Chunk));
       rows += Math.min(SEGMENT_ROWS, chunkLength(chunk) - from);
       if (rows < SEGMENT_ROWS) continue;
       yield run;

@@ -67,11 +67,17 @@ function inOrder(column: Column, order: Uint32Array): Column {
   return sorted;
 }
 
-/** In pieces, so that merging holds one piece of each run. */
+/** Of a piece of a sorted run, at most; a sixteenth of the run where that is less. */
+const PIECE_BYTES = 1 << 18;
+
+/** In pieces, so that merging holds one piece of each run: of few rows where these are large. */
 function spillRun(sorted: Pairs, file: SpillFile): SpilledRun[] {
   const pieces: SpilledRun[] = [];
-  for (let from = 0; from < sorted.length; from += CHUNK_ROWS)
-    pieces.push(file.append([sorted.slice(from, Math.min(from + CHUNK_ROWS, sorted.length))]));
+  const bytes = estimateBytes(sorted);
+  const share = Math.min(PIECE_BYTES, bytes / 16) / bytes;
+  const rows = Math.min(CHUNK_ROWS, Math.max(1, Math.floor(share * sorted.length)));
+  for (let from = 0; from < sorted.length; from += rows)
+    pieces.push(file.append([sorted.slice(from, Math.min(from + rows, sorted.length))]));
   return pieces;
 }
 
@@ -98,6 +104,11 @@ class RunReader {
     return true;
   }
 
+  /** Rows of the piece that is held. */
+  get held(): number {
+    return this.#pairs.length;
+  }
+
   get value(): unknown {
     return this.#pairs.values[this.#at];
   }
@@ -110,10 +121,11 @@ function* mergeRuns(readers: readonly RunReader[], descending: boolean): Generat
   const heap: Head[] = [];
   for (const [index, reader] of readers.entries()) if (reader.advance()) heap.push({ reader, index });
   heap.sort(before);
+  const most = Math.max(...readers.map(({ held }) => held));
   let out = new PairBuffer();
   for (let head = heap[0]; head !== undefined; head = heap[0]) {
     out.add(head.reader.key, head.reader.value);
-    if (out.length === CHUNK_ROWS) {
+    if (out.length === most) {
       yield out.take();
       out = new PairBuffer();
     }
