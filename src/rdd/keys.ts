@@ -88,8 +88,8 @@ export function compareKeys(a: any, b: any): number {
   if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0;
   if (a === null || a === undefined || b === null || b === undefined) return rankOfNothing(a) - rankOfNothing(b);
   if (Array.isArray(a) && Array.isArray(b)) return compareArrays(a, b);
-  const ordered =
-    typeof a === typeof b && (['bigint', 'boolean'].includes(typeof a) || (a instanceof Date && b instanceof Date));
+  if (a instanceof Date && b instanceof Date) return compareKeys(a.getTime(), b.getTime());
+  const ordered = typeof a === typeof b && ['bigint', 'boolean'].includes(typeof a);
   if (ordered) return a < b ? -1 : a > b ? 1 : 0;
   throw new Complaint(
     `${inspect(a, { depth: 1 })} and ${inspect(b, { depth: 1 })} have no natural order; sort by a number, a text or an array of these`,
