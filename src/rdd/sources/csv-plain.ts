@@ -110,7 +110,8 @@ export class PlainReader {
   }
 
   #reserve(size: number): void {
-    if (this.#buffer.length < size + ROOM_FOR_END) this.#buffer = Buffer.alloc((size + ROOM_FOR_END) * 1.5);
+    if (this.#buffer.length < size + ROOM_FOR_END)
+      this.#buffer = Buffer.allocUnsafeSlow(Math.ceil((size + ROOM_FOR_END) * 1.5));
   }
 
   #fits(rows: number): boolean {
