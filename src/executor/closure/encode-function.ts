@@ -280,9 +280,18 @@ function hasMethods(prototype: object): boolean {
 
 /** All state of such a function is in the values it captures: who calls it cannot tell it from a copy that captured the same. */
 function isStateless(fn: AnyFunction, { form, isClass, text, analysis }: Literal): boolean {
-  const isArrow = form === 'expression' && !isClass && !/^(async\s*)?function\b/.test(text);
+  if (form !== 'expression' || isClass) return false;
   const assigns = [...analysis.free].some(([name, { assigned }]) => assigned || name === 'eval');
-  return isArrow && !assigns && Reflect.ownKeys(fn).every((key) => key === 'length' || key === 'name');
+  if (assigns || Reflect.ownKeys(fn).some((key) => key !== 'length' && key !== 'name' && key !== 'prototype'))
+    return false;
+  return !/^(async\s*)?function\b/.test(text) || isPlainFunction(fn, text);
+}
+
+/** A `function` that could not keep anything in itself: it does not speak of itself, and its prototype is as it was made. */
+function isPlainFunction(fn: AnyFunction, text: string): boolean {
+  const [, name] = /^function\s*([\p{ID_Continue}$]*)\s*\(/u.exec(text) ?? [];
+  if (name === undefined || Reflect.ownKeys(fn.prototype).length !== 1 || hasMethods(fn.prototype)) return false;
+  return name === '' || text.split(/[^\p{ID_Continue}$]+/u).filter((word) => word === name).length === 1;
 }
 
 interface Capturing {

@@ -29,6 +29,23 @@ it('a function without state of its own is the same one again', () => {
   expect(codeOf(second)).toBe(codeOf(first));
 });
 
+it('a plain function that does not speak of itself is the same one again, and so is an arrow that calls it', () => {
+  function cube(x: number) {
+    return x ** 3;
+  }
+  const shippedTwice = (fn: (x: number) => number) => [0, 1].map(() => restoreFunction(shipFunction(fn)));
+  for (const [first, second] of [shippedTwice(cube), shippedTwice((x) => cube(x))]) {
+    expect(first).toBe(second);
+    expect(first!(2)).toBe(8);
+  }
+  function later(this: { n: number }) {
+    return this.n;
+  }
+  later.prototype.n = 1;
+  const shipped = shipFunction(later);
+  expect(restoreFunction(shipped)).not.toBe(restoreFunction(shipped));
+});
+
 it.each([
   ['a captured object', (state = { n: 0 }) => shipFunction(() => ++state.n)],
   ['a captured variable that it assigns', (n = 0) => shipFunction(() => ++n)],

@@ -61,7 +61,7 @@ export interface Code {
   readonly line: number;
   readonly column: number;
   readonly map?: string;
-  /** An arrow function without properties of its own that assigns none of the variables it captures. */
+  /** A function without properties of its own, arrow or plain, that assigns none of the variables it captures. */
   readonly stateless: boolean;
   /** Keeps a class the same class in every process. */
   readonly id?: string;

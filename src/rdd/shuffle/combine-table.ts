@@ -53,7 +53,7 @@ export class CombineTable {
     const places = this.#places;
     const keys = this.#keys;
     const mask = places.length - 1;
-    let place = product(key) >>> this.#shift;
+    let place = (product(key) >>> this.#shift) & mask;
     for (let entry = places[place]!; entry !== 0; entry = places[place]!) {
       const found = keys[entry - 1]!;
       if (found === key || (Number.isNaN(found) && Number.isNaN(key))) return entry - 1;
@@ -112,7 +112,7 @@ export class CombineTable {
     const mask = places.length - 1;
     this.#shift--;
     for (let entry = 0; entry <= this.size; entry++) {
-      let place = product(this.#keys[entry]!) >>> this.#shift;
+      let place = (product(this.#keys[entry]!) >>> this.#shift) & mask;
       while (places[place] !== 0) place = (place + 1) & mask;
       places[place] = entry + 1;
     }
