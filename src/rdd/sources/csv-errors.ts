@@ -30,8 +30,12 @@ export function firstBadCell(
   { path, linesBefore }: { readonly path: string; readonly linesBefore: number },
 ): SourceError | undefined {
   let number = 0;
-  for (const { fields, lines } of csvRecords(file, expected.delimiter)) {
+  for (const { fields, lines, unclosed } of csvRecords(file, expected.delimiter)) {
     if (number++ === 0 && expected.header) continue;
+    if (unclosed)
+      return new SourceError(
+        `${path}, line ${linesBefore + lines.at(-1)!}: a quote is opened and never closed. Close it, or write it as "" within quotes.`,
+      );
     if (fields.length === 1 && fields[0] === '' && expected.width > 1) continue;
     if (fields.length !== expected.width)
       return new SourceError(

@@ -6,6 +6,8 @@ export interface CsvRecord {
   readonly fields: string[];
   /** Line on which each field begins, counted from 1 as an editor does. */
   readonly lines: number[];
+  /** The file ends within the last field's quotes. */
+  readonly unclosed: boolean;
 }
 
 const LF = 10;
@@ -92,7 +94,8 @@ export class CsvScanner {
 
   #endRecord(): CsvRecord {
     this.#endField();
-    const record = { fields: this.#fields, lines: this.#lines };
+    const unclosed = this.#quoted && !this.#closing;
+    const record = { fields: this.#fields, lines: this.#lines, unclosed };
     this.#fields = [];
     this.#lines = [];
     this.#quoted = this.#closing = false;

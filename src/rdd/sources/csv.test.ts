@@ -452,6 +452,18 @@ describe('csv: bad input', () => {
     await expect(load(file('b.csv', 'a,b\n1,2\n7\n'))).rejects.toThrow('b.csv, line 3: the row has 1 cells');
   });
 
+  it('tells where a quote is opened that is never closed', async () => {
+    const path = file('a.csv', 'a,b\n1,x\n2,"y\n3,z\n');
+    await expect(load(path)).rejects.toThrow(`${path}, line 3: a quote is opened and never closed`);
+  });
+
+  it('does not take an error far behind the beginning for the end of the file', async () => {
+    const rows = Array.from({ length: 200_000 }, (_, k) => `${k},"text ${k}",${k === 190_000 ? 'oops' : k}\n`);
+    const path = file('a.csv', `a,t,b\n${rows.join('')}`);
+    const reading = load(path, { columns: { a: 'integer', t: 'utf8', b: 'integer' } });
+    await expect(reading).rejects.toThrow(`${path}, line 190002, column "b": "oops" is not`);
+  });
+
   it('refuses a file that mixes line ends, and says so', async () => {
     const path = file('a.csv', 'a,b\r\n1,2\n3,4\r\n');
     for (const badRows of ['error', 'drop'] as const)

@@ -169,6 +169,9 @@ describe('json lines: files', () => {
     const options: JsonLinesOptions = { columns: { a: 'int32' }, unitBytes: 64 };
     await expect(load(path, options)).rejects.toThrow(`${path}, line 51: {"a": oops} is no JSON`);
     expect(await load(path, { ...options, badRows: 'drop' })).toMatchObject({ counters: { badRows: 1 } });
+    await expect(load(folder.file('c.jsonl', '{"a":1}\n{"a":\n'))).rejects.toThrow(
+      'c.jsonl, line 2: "{\\"a\\":" is no JSON',
+    );
     const whole = folder.file('b.jsonl', '[\n{"a":1},\n{"a":2}\n]\n');
     await expect(load(whole)).rejects.toThrow('one JSON document');
   });

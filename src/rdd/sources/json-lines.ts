@@ -84,24 +84,38 @@ class JsonLinesSource implements Source {
   async #detectColumns(files: readonly FileEntry[], storage: Storage): Promise<void> {
     const types = new JsonTypes();
     const skipBad = this.#options.badRows === 'drop';
-    for await (const { path, lines } of this.#lines(files, storage))
-      for (const line of lines) {
+    for await (const { path, lines, before } of this.#lines(files, storage))
+      for (const [k, line] of lines.entries()) {
         if (line.trim() === '') continue;
         const row = parsed(line);
         if (row) types.add(row);
-        else if (!skipBad) throw noObject(path, line);
+        else if (!skipBad)
+          throw noObject(before === undefined ? `${path}: the line` : `${path}, line ${before + k + 1}:`, line);
       }
     this.#options = { ...this.#options, columns: selected(types.columns, this.#wanted, this.#paths) };
     this.#detect = false;
   }
 
-  async *#lines(files: readonly FileEntry[], storage: Storage): AsyncGenerator<{ path: string; lines: string[] }> {
+  async *#lines(files: readonly FileEntry[], storage: Storage): AsyncGenerator<SeenLines> {
     if (this.#infer === 'sample')
-      for await (const sample of samples(files, storage)) yield { path: sample.path, lines: linesOfSample(sample) };
+      for await (const sample of samples(files, storage))
+        yield { path: sample.path, lines: linesOfSample(sample), before: sample.top ? 0 : undefined };
     else
-      for (const { path } of files)
-        for await (const lines of readPiece({ path, start: 0 }, storage)) yield { path, lines };
+      for (const { path } of files) {
+        let before = 0;
+        for await (const lines of readPiece({ path, start: 0 }, storage)) {
+          yield { path, lines, before };
+          before += lines.length;
+        }
+      }
   }
+}
+
+interface SeenLines {
+  readonly path: string;
+  readonly lines: readonly string[];
+  /** How many the file has before them, where that is known. */
+  readonly before: number | undefined;
 }
 
 export function schemaOf({ columns }: Pick<JsonLinesReaderOptions, 'columns'>): Schema {
@@ -117,13 +131,13 @@ function parsed(line: string): Record<string, unknown> | undefined {
   }
 }
 
-function noObject(path: string, line: string): SourceError {
+function noObject(where: string, line: string): SourceError {
   const text = JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line);
   const whole = /^\s*[[{]\s*$/.test(line) || line.trimStart().startsWith('[');
   const advice = whole
     ? 'The file seems to be one JSON document: write each object on a line of its own (jq -c ".[]")'
     : "Correct it, or leave such lines out with badRows: 'drop'";
-  return new SourceError(`${path}: the line ${text} is no JSON object. ${advice}.`);
+  return new SourceError(`${where} ${text} is no JSON object. ${advice}.`);
 }
 
 function selected<T extends { readonly name: string }>(

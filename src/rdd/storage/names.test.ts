@@ -5,6 +5,7 @@ it.each([
   ['https://me:pw@host/a.csv?sig=x&y=z: no such file', 'https://host/a.csv?…: no such file'],
   ['http://host/a.csv: line 3', 'http://host/a.csv: line 3'],
   ['(https://host/a?b) and https://u@h/c?d#e.', '(https://host/a?…) and https://h/c?….'],
+  ['s3://id:key@bucket/a?b: no such bucket', 's3://bucket/a?b: no such bucket'],
   ['s3://bucket/a?b and /tmp/a?b', 's3://bucket/a?b and /tmp/a?b'],
 ])('%s is shown as %s', (text, shown) => {
   expect(withoutSecrets(text)).toBe(shown);

@@ -24,9 +24,9 @@ export const isPattern = (path: string) => /[*?[\]{}!()]/.test(path);
 /** Whether a file is packed, by its name. */
 export const isGzip = (path: string) => /\.gz([?#].*)?$/is.test(path);
 
-/** A text as messages show it: web addresses in it without password and query, which may hold a signature. */
+/** A text as messages show it: web addresses in it without password and query, which may hold a signature; S3's without keys. */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(/(https?:\/\/)[^\s/?#]*@/gi, '$1')
+    .replace(/((?:https?|s3[an]?):\/\/)[^\s/?#]*@/gi, '$1')
     .replace(/(https?:\/\/[^\s?#]*)\?\S*?(?=[:,;.)]*(\s|$))/gi, '$1?…');
 }
