@@ -80,7 +80,7 @@ export function columnOf(values: Iterable<unknown>): Column {
 }
 
 /** Columns one after another as one. */
-export function joinColumns(columns: readonly Column[]): Column {
+function joinColumns(columns: readonly Column[]): Column {
   if (columns.length === 1) return columns[0]!;
   const length = columns.reduce((sum, column) => sum + column.length, 0);
   if (columns.every((column) => column instanceof Float64Array)) {

@@ -165,11 +165,6 @@ export interface PartitionInput {
   readonly [key: string]: unknown;
 }
 
-/** Every source below `node` (through shuffles too), each once. */
-export function sourcesOf(node: LineageNode): LineageNode[] {
-  return reachable(node).filter((each) => each.step.kind === 'source');
-}
-
 /** All nodes below and including `node`, parents before children. Iterative: a lineage may be 10,000 steps long. */
 export function reachable(node: LineageNode, into: (child: LineageNode) => readonly LineageNode[] = (n) => n.parents) {
   const order: LineageNode[] = [];

@@ -39,7 +39,7 @@ export async function* sortPartition(chunks: Chunks, descending: boolean, name: 
 }
 
 /** In memory; stable. */
-export function sortPairs({ keys, values }: Pairs, descending: boolean): Pairs {
+function sortPairs({ keys, values }: Pairs, descending: boolean): Pairs {
   // Numbers sorted by themselves need no order.
   if (keys instanceof Float64Array && sameNumbers(keys, values)) {
     const sorted = sortNumbers(keys, descending);

@@ -66,7 +66,7 @@ async function planFile(file: FileEntry, size: number, storage: Storage) {
  * Runs of record batches of about `size` bytes. Each comes with the dictionaries before it, so that behind the
  * schema it can be read as a stream of its own. Pure.
  */
-export function arrowUnits(path: string, { messages }: ArrowLayout, size: number): SourceUnit[] {
+function arrowUnits(path: string, { messages }: ArrowLayout, size: number): SourceUnit[] {
   const units: SourceUnit[] = [];
   let dictionaries: Range[] = [];
   let run: { ranges: Range[]; bytes: number; dictionaries: Range[] } | undefined;

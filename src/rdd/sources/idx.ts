@@ -131,7 +131,7 @@ async function headOf(path: string, storage: Storage): Promise<Buffer> {
   return Buffer.alloc(0);
 }
 
-export function parseIdxHeader(path: string, bytes: Buffer): IdxHeader {
+function parseIdxHeader(path: string, bytes: Buffer): IdxHeader {
   const type = TYPES[bytes[2] as keyof typeof TYPES];
   const dimensions = bytes[3] ?? 0;
   if (bytes.length < 4 + 4 * dimensions || bytes[0] !== 0 || bytes[1] !== 0 || !type || dimensions === 0)

@@ -28,11 +28,6 @@ export async function lineNumber(unit: SourceUnit, index: number, storage: Stora
   return before + 1 + index + 1;
 }
 
-/** A file's lines from its top, lazily: whoever stops early has read about a megabyte. */
-export async function* linesFromTop(path: string, storage: Storage): AsyncGenerator<string> {
-  for await (const lines of readPiece({ path, start: 0 }, storage)) yield* lines;
-}
-
 /** A file's bytes as its format sees them: unpacked where the name says gzip. */
 export function contentOf(path: string, storage: Storage): AsyncIterable<Buffer> {
   return isGzip(path) ? unpacked(storage.openStream(path)) : storage.openStream(path);

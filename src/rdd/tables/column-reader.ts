@@ -1,4 +1,4 @@
-import { type Data, DataType, type RecordBatch, Vector } from 'apache-arrow';
+import { type Data, DataType, Vector } from 'apache-arrow';
 
 /** The value of a row as rows of plain objects have it; null where there is none. */
 export type Reader = (row: number) => any;
@@ -19,10 +19,6 @@ export function typedOf(column: Data): ArrayLike<number> | undefined {
 /** Number columns whose values a row shows as they lie in memory. */
 export function isTyped(type: DataType): boolean {
   return (DataType.isInt(type) && type.bitWidth < 64) || (DataType.isFloat(type) && type.precision > 0);
-}
-
-export function columnOfBatch(batch: RecordBatch, index: number): Data {
-  return batch.data.children[index]!;
 }
 
 function validReader(column: Data, type: DataType): Reader {

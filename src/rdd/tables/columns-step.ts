@@ -20,7 +20,7 @@ interface Kept {
 }
 
 /** Pure. @throws FailureError for a column that is missing, or two of one name */
-export function keptColumns(schema: Schema, parameters: ColumnsParameters, name: string): Kept[] {
+function keptColumns(schema: Schema, parameters: ColumnsParameters, name: string): Kept[] {
   const { fields } = schema;
   if ('select' in parameters)
     return parameters.select.map((column) => ({ index: indexOf(schema, column, name), name: column }));

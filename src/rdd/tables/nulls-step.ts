@@ -41,7 +41,7 @@ export async function* transform(chunks: Chunks, parameters: Json, _task: TaskCo
 }
 
 /** Null, or NaN in a column of floats. @returns undefined where every row has a value */
-export function missingOf(column: Data): ((row: number) => boolean) | undefined {
+function missingOf(column: Data): ((row: number) => boolean) | undefined {
   const isFloat = DataType.isFloat(column.type);
   if (!isFloat) return column.nullCount === 0 ? undefined : (row) => !column.getValid(row);
   const values = column.values as Float64Array;

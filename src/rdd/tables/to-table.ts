@@ -36,7 +36,7 @@ export function schemaOfTypes(types: TableTypes): Schema {
 }
 
 /** Of every property that a row has; columns without any value are of numbers. */
-export function inferTypes(rows: readonly Row[]): TableTypes {
+function inferTypes(rows: readonly Row[]): TableTypes {
   const names = new Set(rows.flatMap((row) => (typeof row === 'object' && row !== null ? Object.keys(row) : [])));
   return Object.fromEntries(
     [...names].map((name) => [name, inferType(rows.map((row) => own(row, name))) ?? 'float64']),
