@@ -31,13 +31,6 @@ export class NumberRange {
     return [from, step, from + first * step, from + (first + length) * step].every(Number.isSafeInteger);
   }
 
-  /** Whether they are whole numbers of 32 bits, one after another. */
-  get counts(): boolean {
-    const { from, step, first, length } = this;
-    const [start, end] = [from + first, from + first + length];
-    return step === 1 && (start | 0) === start && (end | 0) === end && Number.isSafeInteger(from);
-  }
-
   slice(from: number, to: number): NumberRange {
     return new NumberRange(this.from, this.step, this.first + from, to - from);
   }

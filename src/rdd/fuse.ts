@@ -76,9 +76,6 @@ const warm = new Lru<string, { readonly loop: Loop; fresh: boolean }>(MAX_LOOPS)
 const FIRST_ROWS = 1 << 10;
 const MAX_ROWS = 1 << 16;
 
-/** Rows at once until a fold has begun: then it is known whether it is of numbers, which have a loop of their own. */
-const ROWS_TO_START = 1 << 8;
-
 /**
  * One loop for each chain of operators *and* of the code of their functions: it is found warm when the chain comes again,
  * with whatever the functions have captured. A loop that served different code would turn megamorphic, and six times slower.
@@ -88,12 +85,12 @@ function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: str
   const names = [...operators.map(({ name }) => name), sinkName];
   const kinds = [...operators.map(({ kind }) => kind), sink.kind].join();
   const codes = functions.map((fn) => fn && codeOf(fn)).join();
-  const make = (input: LoopInput, sums: boolean) => {
-    const key = `${input}: ${kinds}${sums ? ' of numbers' : ''}: ${codes}`;
+  const make = (input: LoopInput) => {
+    const key = `${input}: ${kinds}: ${codes}`;
     const known = warm.get(key);
     if (known) return known;
     // V8 recognises code by its text and would take up what it has learnt of others: the key makes each text its own.
-    const loop = new Function('failures', 'double', `${loopSource(operators, sink, input, sums)}\n// ${key}`)(
+    const loop = new Function('failures', 'double', `${loopSource(operators, sink, input)}\n// ${key}`)(
       failures,
       double,
     ) as Loop;
@@ -102,18 +99,13 @@ function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: str
     return made;
   };
   const loops: Partial<Record<LoopInput, ReturnType<typeof make>>> = {};
-  const ofSums: typeof loops = {};
-  const folds = sink.kind === 'fold';
   return (rows, state) => {
     const input = inputOf(rows);
+    loops[input] ??= make(input);
+    const each = loops[input];
     const { length } = rows;
     for (let from = 0, to = 0; from < length; from = to) {
-      const sums = folds && state.started && typeof state.accumulated === 'number';
-      const of = sums ? ofSums : loops;
-      of[input] ??= make(input, sums);
-      const each = of[input];
-      const most = folds && !state.started ? ROWS_TO_START : each.fresh ? FIRST_ROWS : MAX_ROWS;
-      to = Math.min(from + most, length);
+      to = Math.min(from + (each.fresh ? FIRST_ROWS : MAX_ROWS), length);
       each.fresh = false;
       each.loop(rows, from, to, state, functions, names);
     }
@@ -126,7 +118,7 @@ function sinkFunctions(sink: RowSink): ((...args: any[]) => any)[] {
 }
 
 function inputOf(rows: RowSource): LoopInput {
-  if (rows instanceof NumberRange) return rows.whole ? (rows.counts ? 'counted' : 'integers') : 'range';
+  if (rows instanceof NumberRange) return rows.whole ? 'integers' : 'range';
   if (rows instanceof Pairs) return 'pairs';
   return rows instanceof Float64Array ? 'numbers' : 'array';
 }

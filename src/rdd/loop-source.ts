@@ -23,26 +23,13 @@ export type RowSink =
     };
 
 /** Where a loop's rows come from. */
-export type LoopInput = 'array' | 'numbers' | 'pairs' | 'range' | 'integers' | 'counted';
+export type LoopInput = 'array' | 'numbers' | 'pairs' | 'range' | 'integers';
 
 /** What a row is at a point of the loop: one variable, or a pair that no array has been made for. */
 type RowText = string | { readonly key: string; readonly value: string };
 
-interface InputText {
-  /** Read before the first turn. */
-  readonly once: string;
-  /** The loop's head; by default it counts with `i` from `from` to `to`. */
-  readonly head?: string;
-  /** Read each turn. */
-  readonly turn: string;
-  readonly row: RowText;
-}
-
-/**
- * Adding is exact for whole numbers, and saves a product. Where the row itself is what the loop counts there is one variable
- * less to keep in a register, and V8 knows that it does not overflow.
- */
-const INPUTS: Record<LoopInput, InputText> = {
+/** What a loop reads once, and each turn, and what a row is then. Adding is exact for whole numbers, and saves a product. */
+const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; readonly row: RowText }> = {
   array: { once: '', turn: 'const v = rows[i];', row: 'v' },
   numbers: { once: '', turn: 'const v = rows[i];', row: 'v' },
   pairs: {
@@ -60,42 +47,31 @@ const INPUTS: Record<LoopInput, InputText> = {
     turn: 'const v = next; next += step;',
     row: 'v',
   },
-  counted: {
-    once: 'const base = rows.from + rows.first, end = (base + to) | 0;',
-    head: 'let v = (base + from) | 0; v < end; v++',
-    turn: '',
-    row: 'v',
-  },
 };
 
-const COUNT = 'let i = from; i < to; i++';
-
-/**
- * The text of the loop: pure, so that tests can read it. `at` is the operator whose function runs, for errors.
- * @param sums for a fold that has a number when the loop begins
- */
-export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput, sums = false): string {
-  const { once, head = COUNT, turn, row } = INPUTS[input];
+/** The text of the loop: pure, so that tests can read it. `at` is the operator whose function runs, for errors. */
+export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput): string {
+  const { once, turn, row } = INPUTS[input];
   const body = new LoopBody(row);
   for (const [index, { kind }] of operators.entries()) body.operator(kind, index);
-  body.sink(sink, operators.length, sums);
+  body.sink(sink, operators.length);
   const called = [...operators.map((_, index) => `f${index}`), 'sink', 'create'];
   return `'use strict';
 return function stageLoop(rows, from, to, state, functions, names) {
   const ${called.map((name, index) => `${name} = functions[${index}]`).join(', ')};
   const out = state.out, into = state.into;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
-  ${sums ? SUM_ONCE : ''}
+  ${sink.kind === 'fold' ? FOLD_ONCE : ''}
   ${once}${sink.kind === 'combine' ? 'let combined = into.numbers;' : ''}
   try {
-    for (${head}) {
+    for (let i = from; i < to; i++) {
       ${turn}
       ${body.text()}
     }
   } catch (error) {
     throw failures.operatorFailure(error, names[at]);
   }
-  state.count = count; state.accumulated = ${sums ? 'mixed ? acc : sum' : 'acc'}; state.started = started;
+  state.count = count; state.accumulated = ${sink.kind === 'fold' ? 'numeric ? sum : acc' : 'acc'}; state.started = started;
 };`;
 }
 
@@ -141,7 +117,7 @@ class LoopBody {
     }
   }
 
-  sink(sink: RowSink, index: number, sums: boolean): void {
+  sink(sink: RowSink, index: number): void {
     if (sink.kind === 'array') this.#lines.push(`out.push(${this.#whole(index)});`);
     else if (sink.kind === 'count') this.#lines.push('count++;');
     else if (sink.kind === 'pairs') {
@@ -151,7 +127,7 @@ class LoopBody {
       this.#lines.push(combineText(this.#pair(index), index, sink.create !== undefined));
     else if (sink.kind === 'foreach')
       this.#lines.push(`at = ${index}; const done = sink(${this.#whole(index)}); ${promiseCheck('done')}`);
-    else this.#lines.push(`at = ${index}; ${sums ? sumText(this.#whole(index)) : foldText(this.#whole(index))}`);
+    else this.#lines.push(foldText(this.#whole(index), index));
   }
 
   #call(index: number, result: string, argument: string): void {
@@ -194,18 +170,16 @@ class LoopBody {
   }
 }
 
-function foldText(row: string): string {
-  return `if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
-      else { acc = ${row}; started = true; }`;
-}
-
 /** A number that has been in `double` is no small integer for V8: a sum of these would, once too large, be a reason to begin anew. */
-const SUM_ONCE = 'let mixed = false; double[0] = acc; let sum = double[0];';
+const FOLD_ONCE = `let numeric = typeof acc === 'number', sum = 0;
+  if (numeric) { double[0] = acc; sum = double[0]; }`;
 
 /** While the result is a number it stays in a variable of its own, which V8 keeps in a register, not in an object. */
-function sumText(row: string): string {
-  return `if (mixed) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
-      else { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { ${promiseCheck('r')} mixed = true; acc = r; } }`;
+function foldText(row: string, at: number): string {
+  return `at = ${at};
+      if (numeric) { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { numeric = false; acc = r; ${promiseCheck('acc')} } }
+      else if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
+      else { acc = ${row}; started = true; }`;
 }
 
 /** The user's function is called here and not in the table, whose code all programs share. */
