@@ -19,7 +19,7 @@ import { SharedVariables } from './shared-variables.js';
 import { collectionSplits } from './sources/collection.js';
 import { rangeSplits } from './sources/range.js';
 import { schemaBelow } from './sources/schema.js';
-import { packUnits, type Source, type SourceUnit } from './sources/source.js';
+import { namedIn, packUnits, type Source, type SourceUnit } from './sources/source.js';
 import { storeSplits } from './sources/split-blocks.js';
 import { type TableOptions, type TableValues, tableOfValues } from './tables/to-table.js';
 
@@ -189,7 +189,10 @@ export class SheafContext extends SharedVariables {
 
   /** Of the record batches that come out of a node, where the sources below know it. */
   tableSchema(node: LineageNode): Promise<Schema | undefined> {
-    return schemaBelow(node, (leaf) => this.#sources.get(leaf)?.schema?.(this.application.storage));
+    return schemaBelow(node, (leaf) => {
+      const schema = this.#sources.get(leaf)?.schema?.(this.application.storage);
+      return schema && namedIn(leaf.name, schema);
+    });
   }
 
   /** The record batches of a node as a table. */
@@ -214,7 +217,7 @@ export class SheafContext extends SharedVariables {
   #sourceNode(operator: string, source: Source, pinned: number | undefined): LineageNode {
     if (pinned !== undefined) requireWhole('the number of partitions', pinned, 1);
     const plan = async (node: LineageNode, top: LineageNode) => {
-      const units = await source.units(this.application.storage);
+      const units = await namedIn(node.name, source.units(this.application.storage));
       const question = { node, top, units, pinned: this.#pinned(pinned) };
       const { partitions, expectedMs } = await SheafContext.partitionChooser(question, this);
       const splits = packUnits(units, partitions) as unknown as Json[];

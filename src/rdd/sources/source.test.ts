@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packUnits, SourceError } from './source.js';
+import { namedIn, packUnits, SourceError } from './source.js';
 
 const units = (...bytes: number[]) => bytes.map((b, index) => ({ bytes: b, index }));
 const shape = (splits: ReturnType<typeof packUnits>) => splits.map((split) => split.units.map((unit) => unit.bytes));
@@ -53,4 +53,11 @@ describe('SourceError', () => {
     expect(error.message).toBe('https://host/a.csv?…, line 3: wrong');
     expect(error.stack).not.toMatch(/word|abc/);
   });
+});
+
+it('says where the program reads what cannot be read', async () => {
+  const cause = new Error('EACCES');
+  const reading = namedIn('csv at job.ts:1', Promise.reject(new SourceError('a.csv: locked', { cause })));
+  await expect(reading).rejects.toMatchObject({ message: 'a.csv: locked (in csv at job.ts:1)', cause });
+  await expect(namedIn('csv at job.ts:1', Promise.reject(cause))).rejects.toBe(cause);
 });

@@ -65,6 +65,14 @@ export class SourceError extends Error {
   }
 }
 
+/** What is wrong with a source's input also says where the program reads it: `csv at job.ts:12`. */
+export function namedIn<T>(name: string, reading: Promise<T>): Promise<T> {
+  return reading.catch((error) => {
+    if (!(error instanceof SourceError)) throw error;
+    throw new SourceError(`${error.message} (in ${name})`, { cause: error.cause });
+  });
+}
+
 /**
  * Packs units, in order, into contiguous splits balanced by bytes: the cut between two splits lies at the unit boundary
  * nearest to the ideal one, so a split holds at most `total / partitions` plus one unit. Pure.
