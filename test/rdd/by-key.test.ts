@@ -22,7 +22,7 @@ describe.each([
 
   /** An RDD with exactly these partitions. */
   const rddOf = <K>(parts: Parts<K, number>): RDD<[K, number]> =>
-    sc.parallelize(parts, parts.length).flatMap((rows) => rows);
+    sc.parallelize(parts, parts.length).flatMap((rows) => [...rows]);
   const wide = fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined });
   const check = (seed: number, key: fc.Arbitrary<any>, of: (parts: Parts<any, number>, n?: number) => Promise<void>) =>
     fc.assert(fc.asyncProperty(partsOf(key), wide, of), { seed, numRuns: 25 });
