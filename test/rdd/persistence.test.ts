@@ -158,6 +158,18 @@ describe('a budget that is too small', () => {
     expect(trace.since()).toHaveLength(16);
   });
 
+  it('is whole on disk, though several actions at once compute rows that are never the same', async () => {
+    for (let round = 0; round < 3; round++) {
+      const random = sc
+        .range(0, 3000, 1, 4)
+        .flatMap(() => (Math.random() < 0.5 ? [] : ['v'.repeat(Math.random() * 9)]));
+      random.persist('DISK');
+      await Promise.all([random.count(), random.collect(), random.map((text) => text.length).sum()]);
+      expect(await random.count()).toBe((await random.collect()).length);
+      random.unpersist();
+    }
+  });
+
   it('does not make a scan evict what it will need next', async () => {
     const rdd = strings(30_000, 30).cache(); // more than fits
     await rdd.count();

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { BlockRef } from '../../protocol/block.js';
 import { FailureError } from '../../protocol/failure.js';
 import type { TaskContext } from '../../protocol/program.js';
@@ -183,7 +184,9 @@ class PartitionStore {
   #writer(scope: string, disk: boolean): PartitionWriter {
     const { blocks, metrics } = this.context;
     const partBytes = Math.min(PART_BYTES, slotMemory().budget * WRITING_SHARE);
-    const name = this.#scope.slice(this.#scope.indexOf('/') + 1).replace('/', ':');
+    const partition = this.#scope.slice(this.#scope.indexOf('/') + 1).replace('/', ':');
+    // Of this run alone: two jobs may compute one partition at once, and its rows need not be the same.
+    const name = `${partition}:${randomUUID()}`;
     return new PartitionWriter({ blocks, metrics, scope, name, disk }, partBytes);
   }
 
