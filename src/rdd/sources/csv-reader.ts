@@ -206,6 +206,11 @@ async function explainFailure(
       `${fileIn(error, group, paths)}: the file mixes kinds of line ends (LF, CRLF, CR), or is no CSV; convert them to one kind (dos2unix)`,
       { cause: error },
     );
+  if (error.message.includes('not utf-8 encoded'))
+    return new SourceError(
+      `${fileIn(error, group, paths)}: the text is not UTF-8; convert it, for example with iconv -f LATIN1 -t UTF-8`,
+      { cause: error },
+    );
   const [first, second] = error.message.split('\n');
   return new SourceError(`${fileIn(error, group, paths)}: ${first} ${second ?? ''}`.trim(), { cause: error });
 }

@@ -472,7 +472,7 @@ describe('csv: bad input', () => {
 
   it('refuses text that is not UTF-8, naming the file', async () => {
     const path = file('a.csv', Buffer.from('t\n\xe5\n', 'latin1'));
-    await expect(load(path, { columns: { t: 'utf8' } })).rejects.toThrow(path);
+    await expect(load(path, { columns: { t: 'utf8' } })).rejects.toThrow(`${path}: the text is not UTF-8`);
   });
 
   it("drops bad rows and counts them with badRows: 'drop', whatever the partitioning", async () => {

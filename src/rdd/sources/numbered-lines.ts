@@ -30,5 +30,5 @@ export async function lineNumber(unit: SourceUnit, index: number, storage: Stora
 
 /** A file's bytes as its format sees them: unpacked where the name says gzip. */
 export function contentOf(path: string, storage: Storage): AsyncIterable<Buffer> {
-  return isGzip(path) ? unpacked(storage.openStream(path)) : storage.openStream(path);
+  return isGzip(path) ? unpacked(path, storage) : storage.openStream(path);
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isGzip } from '../storage/names.js';
 import type { Storage } from '../storage/storage.js';
-import type { SourceReader, SourceSplit } from './source.js';
+import { SourceError, type SourceReader, type SourceSplit } from './source.js';
 
 const NEWLINE = 10;
 const CHUNK = 2 ** 20;
@@ -49,7 +49,7 @@ async function* pieceBytes(
   // The byte before the piece tells whether a line begins with it.
   let position = Math.max(0, start - 1);
   let skipping = start > 0;
-  const chunks = isGzip(path) ? unpacked(storage.openStream(path)) : bytesFrom(path, position, end, storage);
+  const chunks = isGzip(path) ? unpacked(path, storage) : bytesFrom(path, position, end, storage);
   for await (const chunk of chunks) {
     let bytes = chunk;
     const at = position;
@@ -77,13 +77,19 @@ async function* bytesFrom(path: string, start: number, end: number, storage: Sto
   if (Number.isFinite(end)) yield* storage.openStream(path, end + LINE_BYTES);
 }
 
-/** What gzip packed. */
-export async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const source = Readable.from(packed);
+/** What gzip packed. @throws SourceError for a file that breaks off or is no gzip file */
+export async function* unpacked(path: string, storage: Storage): AsyncGenerator<Buffer> {
+  const source = Readable.from(storage.openStream(path));
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.once('error', (error) => gunzip.destroy(error));
   try {
     yield* source.pipe(gunzip) as AsyncIterable<Buffer>;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!code?.startsWith('Z_')) throw error;
+    throw new SourceError(`${path}: the gzip file is damaged or breaks off (${message}); get it anew`, {
+      cause: error,
+    });
   } finally {
     source.destroy();
   }

@@ -42,6 +42,12 @@ describe('text', () => {
     expect(await lines(file('a.gz', gzipSync(text)))).toEqual(expected);
   });
 
+  it('names a gzip file that breaks off, or is none', async () => {
+    const path = file('a.gz', gzipSync('text').subarray(0, -6));
+    await expect(lines(path)).rejects.toThrow(`${path}: the gzip file is damaged or breaks off`);
+    await expect(lines(file('b.gz', 'text'))).rejects.toThrow('b.gz: the gzip file is damaged');
+  });
+
   it('gives the same lines however small the pieces and however many the partitions', async () => {
     await fc.assert(
       fc.asyncProperty(
