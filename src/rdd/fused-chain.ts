@@ -1,7 +1,7 @@
 import { decodeCopy } from '../executor/closure/index.js';
 import type { CombineStart, Step } from '../scheduler/lineage.js';
-import { type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
-import { emptyState, type FusedLoop, fuse, type RowOperator, type RowSink } from './fuse.js';
+import { type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
+import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import type { ShippedPersisted } from './persistence/persisted.js';
 import type { MergePairs } from './shuffle/combination.js';
 import type { PairsConsumer } from './shuffle/write.js';
@@ -32,25 +32,47 @@ export interface NamedSink {
   readonly zero?: Uint8Array;
 }
 
-/** Rows that a loop is given at once where somebody watches the memory that it fills. */
+/** Rows that a loop is given at once where somebody watches the memory that it fills: at first, and at most. */
+const FIRST_ROWS = 256;
 const PIECE_ROWS = 1 << 15;
+/** So much a piece may add to what is held. */
+const PIECE_BYTES = 2 ** 20;
 
 /** Runs chunks through a chain's loop. @param consumer of the sinks `pairs` and `combine` */
-export async function feed({ loop, operators, into, pairs }: FusedChain, chunks: Chunks, consumer?: PairsConsumer) {
+export async function feed(chain: FusedChain, chunks: Chunks, consumer?: PairsConsumer): Promise<LoopState> {
+  const { loop, operators, into, pairs } = chain;
   const state = emptyState(into.zero && { value: decodeCopy(into.zero) });
   const counting = into.sink.kind === 'count' && operators.length === 0;
   if (consumer && pairs) consumer.merge = pairs.merge;
+  const pace = { rows: FIRST_ROWS, held: 0 };
   for await (const chunk of chunks) {
     if (counting) state.count += chunkLength(chunk);
     else if (!consumer) loop(isBatch(chunk) ? (rowsOf(chunk) as readonly unknown[]) : chunk, state);
-    else
-      for (const piece of piecesOf(chunk, PIECE_ROWS)) {
-        state.into = consumer.into;
-        (consumer.buffers ? pairs!.loop : loop)(piece, state);
-        consumer.afterPiece();
-      }
+    else feedPieces(chunk, chain, consumer, state, pace);
   }
   return state;
+}
+
+/** How fast a consumer is fed: rows of the next piece, and the bytes that it held after the last. */
+interface Pace {
+  rows: number;
+  held: number;
+}
+
+/** Pieces are as long as the rows before were light. */
+function feedPieces(chunk: Chunk, { loop, pairs }: FusedChain, consumer: PairsConsumer, state: LoopState, pace: Pace) {
+  const length = chunkLength(chunk);
+  for (let from = 0; from < length; ) {
+    const to = Math.min(from + pace.rows, length);
+    const [piece] = piecesOf(from === 0 && to === length ? chunk : (chunk.slice(from, to) as Chunk), length);
+    state.into = consumer.into;
+    (consumer.buffers ? pairs!.loop : loop)(piece!, state);
+    const held = consumer.afterPiece();
+    const weight = Math.max(held - pace.held, 1) / (to - from);
+    pace.rows = Math.max(1, Math.min(2 * pace.rows, PIECE_ROWS, Math.ceil(PIECE_BYTES / weight)));
+    pace.held = held;
+    from = to;
+  }
 }
 
 /** Operators and a sink as one loop. */

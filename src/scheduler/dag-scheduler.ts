@@ -200,7 +200,9 @@ export class DagScheduler {
         program = await compiling;
       }
       const statuses = await this.#shuffleInputs(stage, request, job, scope, attempt > 0);
-      plan ??= this.#taskParts(stage, partitions, request, scope);
+      const before = plan;
+      plan = this.#taskParts(stage, partitions, request, scope);
+      if (before) for (const key of cutAnew(before, plan, done.keys(), total)) done.delete(key);
       const missing = plan.filter(({ key }) => !done.has(key));
       try {
         const { gang } = request;
@@ -350,6 +352,18 @@ function plannedMs(sources: readonly LineageNode[], tasks: readonly TaskSpec[]):
 
 function isUnplanned({ planner, splits, shuffle, step }: LineageNode): boolean {
   return planner !== undefined && splits === undefined && shuffle === undefined && step.kind !== 'union';
+}
+
+/** Results of parts of partitions whose inputs were made again, and are cut otherwise now: together they would not be the partition. */
+function cutAnew(
+  before: readonly TaskPart[],
+  now: readonly TaskPart[],
+  done: Iterable<number>,
+  total: number,
+): number[] {
+  const ranges = (plan: readonly TaskPart[], partition: number) =>
+    JSON.stringify(plan.find((part) => part.partition === partition)?.split?.ranges);
+  return [...done].filter((key) => ranges(before, key % total) !== ranges(now, key % total));
 }
 
 function groupedBy(plan: readonly TaskPart[], result: (part: TaskPart) => TaskResult): Map<number, TaskResult[]> {

@@ -25,11 +25,13 @@ export class Combiner implements PairsConsumer, Disposable {
     return this.#combination.buffers;
   }
 
-  afterPiece(): void {
+  afterPiece(): number {
     this.#combination.afterPiece(this.merge);
-    if (this.#memory.holds(this.#combination.bytes) || this.level === MAX_LEVEL) return;
+    const { bytes } = this.#combination;
+    if (this.#memory.holds(bytes) || this.level === MAX_LEVEL) return bytes;
     this.#spill();
     this.#memory.reset();
+    return 0;
   }
 
   /** @param again combines a bucket, one level on */

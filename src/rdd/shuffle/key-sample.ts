@@ -24,7 +24,9 @@ export class KeySample implements PairsConsumer {
     return this;
   }
 
-  afterPiece(): void {}
+  afterPiece(): number {
+    return 0;
+  }
 
   add(key: unknown, _value: unknown): void {
     if (this.rows++ < this.#next) return;

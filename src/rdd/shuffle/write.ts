@@ -107,7 +107,8 @@ export interface PairsConsumer {
   /** Of a consumer that combines; set by whoever feeds it. */
   merge?: MergePairs;
   /** Spills what there is no memory for. */
-  afterPiece(): void;
+  /** @returns the bytes that it holds then */
+  afterPiece(): number;
 }
 
 /** Takes pairs and spreads them by key. */
@@ -134,10 +135,12 @@ export class ScatterWriter implements PairsConsumer, Disposable {
     this.#buffers[this.place(key)]!.add(key, value);
   }
 
-  afterPiece(): void {
-    if (this.#memory.holds(this.#bytes())) return;
+  afterPiece(): number {
+    const bytes = this.#bytes();
+    if (this.#memory.holds(bytes)) return bytes;
     this.#flush(true);
     this.#memory.reset();
+    return 0;
   }
 
   async finish(): Promise<MapOutput> {
@@ -186,11 +189,13 @@ export class CombineWriter implements PairsConsumer, Disposable {
     return this.#combination.buffers;
   }
 
-  afterPiece(): void {
+  afterPiece(): number {
     this.#combination.afterPiece(this.merge);
-    if (this.#memory.holds(this.#combination.bytes)) return;
+    const { bytes } = this.#combination;
+    if (this.#memory.holds(bytes)) return bytes;
     this.#flush(true);
     this.#memory.reset();
+    return 0;
   }
 
   async finish(): Promise<MapOutput> {
