@@ -23,8 +23,9 @@ export class PairBuffer {
   /** What was added since the last time. */
   take(): Pairs {
     const pairs = this.#pairs();
-    this.#keys = new ColumnBuilder();
-    this.#values = new ColumnBuilder();
+    // As many will come again, mostly.
+    this.#keys = new ColumnBuilder(pairs.length);
+    this.#values = new ColumnBuilder(pairs.length);
     return pairs;
   }
 
