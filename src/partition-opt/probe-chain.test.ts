@@ -18,7 +18,7 @@ describe('substituteSource', () => {
     const read = source('a');
     const windows = node('mapBatches', { kind: 'mapBatches', fn: (batch) => batch }, [read]);
     windows.persisted = { level: 'MEMORY', scope: 'app/rdd-1' };
-    const top = node('where', { kind: 'where', column: 'subject', fn: (x) => x > 1 }, [windows]);
+    const top = node('filter', { kind: 'filter', fn: (row) => row.subject > 1 }, [windows]);
     const copy = substituteSource(top, read, ['one', 'two'], node);
     expect(copy.top.step).toBe(top.step);
     expect(copy.top.parents[0]!.step).toBe(windows.step);

@@ -1,5 +1,5 @@
 import { decodeCopy } from '../executor/closure/index.js';
-import type { CombineStart, Step } from '../scheduler/lineage.js';
+import { type CombineStart, isRowStep, type RowStepKind, type Step } from '../scheduler/lineage.js';
 import { type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import type { ShippedPersisted } from './persistence/persisted.js';
@@ -123,15 +123,7 @@ function merging(loop: FusedLoop): MergePairs {
   return (pairs, table) => loop(pairs, { ...emptyState(), into: table });
 }
 
-type RowStep = Extract<Step<StepFunction>, { kind: RowOperator['kind'] }>;
-
-const ROW_STEPS: ReadonlySet<string> = new Set<RowOperator['kind']>([
-  ...(['map', 'filter', 'flatMap', 'mapValues', 'flatMapValues', 'keyBy', 'keys', 'values'] as const),
-]);
-
-export function isRowStep(step: Step<StepFunction>): step is RowStep {
-  return ROW_STEPS.has(step.kind);
-}
+type RowStep = Extract<Step<StepFunction>, { kind: RowStepKind }>;
 
 function isAsync(step: RowStep): boolean {
   return 'fn' in step && step.fn.async;

@@ -1,6 +1,8 @@
+import type { RowStepKind } from '../scheduler/lineage.js';
+
 /** A row operator as the generated loop sees it; `keys` and `values` take no function. */
 export interface RowOperator {
-  readonly kind: 'map' | 'filter' | 'flatMap' | 'mapValues' | 'flatMapValues' | 'keyBy' | 'keys' | 'values';
+  readonly kind: RowStepKind;
   readonly fn?: (row: any) => any;
   /** For errors: `map at job.ts:12`. */
   readonly name: string;

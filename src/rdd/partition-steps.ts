@@ -3,7 +3,6 @@ import { CHUNK_ROWS, type Chunk, type Chunks, isBatch, piecesOf, rowIterator, ro
 import type { StepFunction } from './fused-chain.js';
 import { mapOrdered } from './map-ordered.js';
 import { isPromise, operatorFailure, refusePromise, refuseScalar, userError } from './operator-failure.js';
-import { takeRows } from './take-rows.js';
 
 /** Async user functions of one partition that run at a time. */
 const ASYNC_WIDTH = 16;
@@ -121,26 +120,6 @@ export async function* mapBatches(chunks: Chunks, fn: StepFunction, name: string
         throw userError(`the function of ${name} must return an Arrow RecordBatch or an array of them`);
       yield each;
     }
-  }
-}
-
-export async function* where(chunks: Chunks, column: string, fn: StepFunction, name: string): Chunks {
-  const keeps = fn.call;
-  for await (const chunk of chunks) {
-    const batch = batchOf(chunk, name);
-    const values = batch.getChild(column);
-    if (!values) throw userError(`${name}: there is no column "${column}"; there are ${batch.schema.names.join(', ')}`);
-    const rows: number[] = [];
-    try {
-      for (let row = 0; row < batch.numRows; row++) {
-        const keep = keeps(values.get(row));
-        if (isPromise(keep)) refusePromise(name);
-        if (keep) rows.push(row);
-      }
-    } catch (error) {
-      throw operatorFailure(error, name);
-    }
-    if (rows.length > 0) yield rows.length === batch.numRows ? batch : takeRows(batch, rows);
   }
 }
 

@@ -2,24 +2,15 @@ import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
-import type { PartitionInput } from '../scheduler/lineage.js';
+import { isRowStep, type PartitionInput } from '../scheduler/lineage.js';
 import type { StepContext } from './assemble-step.js';
 import { CHUNK_ROWS, type Chunk, type Chunks, chunkLength, pairsOf, piecesOf, rowIterator, rowsOf } from './chunks.js';
 import { Pairs } from './columns.js';
 import { engineModule } from './engine-module.js';
 import { emptyState, type LoopState, type RowSink } from './fuse.js';
-import {
-  chainOf,
-  compiled,
-  feed,
-  fusedChain,
-  isRowStep,
-  type NamedSink,
-  type PipelineNode,
-  startOf,
-} from './fused-chain.js';
+import { chainOf, compiled, feed, fusedChain, type NamedSink, type PipelineNode, startOf } from './fused-chain.js';
 import { complainingAs } from './operator-failure.js';
-import { asyncRows, callPartition, gather, mapBatches, mapPartition, where } from './partition-steps.js';
+import { asyncRows, callPartition, gather, mapBatches, mapPartition } from './partition-steps.js';
 import { persisted, type StoredBlocks } from './persistence/persisted.js';
 import { Combiner } from './shuffle/combine.js';
 import { cogroup, join } from './shuffle/join.js';
@@ -133,8 +124,6 @@ async function* computeFresh(node: PipelineNode, input: PartitionInput, context:
       return yield* complainingAs(sortPartition(chunks(), step.descending, name, context.task), name);
     case 'foldPartition':
       return yield* foldPartition(node, step, input, context);
-    case 'where':
-      return yield* where(chunks(), step.column, step.fn, name);
     case 'mapBatches':
       return yield* mapBatches(chunks(), step.fn, name);
     case 'mapPartitions':

@@ -6,7 +6,7 @@ import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Task } from '../protocol/task.js';
-import type { PartitionInput, ShuffleSpec, Step, Terminal } from '../scheduler/lineage.js';
+import { type PartitionInput, placesByKey, type ShuffleSpec, type Step, type Terminal } from '../scheduler/lineage.js';
 import type { MapOutput } from '../scheduler/map-outputs.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
 import { type Chunks, rowsOf } from './chunks.js';
@@ -163,9 +163,6 @@ class StageTasks implements PreparedProgram {
   }
 }
 
-/** Partitioners that look at keys. */
-const KEYED: ReadonlySet<string> = new Set(['hash', 'range', 'function']);
-
 function placeOfTerminal(terminal: Terminal<StepFunction>, name: string): Place | undefined {
   if (terminal.kind !== 'shuffle-write') return undefined;
   const { partitioner, partitions } = terminal.shuffle;
@@ -179,7 +176,7 @@ function sinkOf(terminal: Terminal<StepFunction>): RowSink | undefined {
   if (terminal.kind === 'foreach') return { kind: 'foreach', fn: terminal.fn.call };
   if (terminal.kind === 'sample-keys') return { kind: 'pairs' };
   if (terminal.kind === 'shuffle-write') {
-    if (!KEYED.has(terminal.shuffle.partitioner.kind)) return undefined;
+    if (!placesByKey(terminal.shuffle.partitioner)) return undefined;
     if (!terminal.merge) return { kind: 'pairs' };
     return { kind: 'combine', create: startOf(terminal, terminal.merge), merge: terminal.merge.call };
   }

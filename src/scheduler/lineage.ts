@@ -13,8 +13,6 @@ export type Step<F = AnyFunction> =
   | { readonly kind: 'mapBatches'; readonly fn: F }
   /** A partition becomes one row, its left fold from the encoded zero; without a zero an empty partition stays empty. */
   | { readonly kind: 'foldPartition'; readonly fn: F; readonly zero?: Uint8Array }
-  /** Keeps a batch's rows whose value in one column satisfies the function. */
-  | { readonly kind: 'where'; readonly column: string; readonly fn: F }
   /**
    * An engine module whose `transform(chunks, parameters, context)` rewrites a partition's chunks; of several parents it
    * gets an array of their chunks. `fn` is the user's function, where the module calls one.
@@ -43,6 +41,15 @@ export type Step<F = AnyFunction> =
   | { readonly kind: 'sort'; readonly descending: boolean }
   /** A leaf of its stage: partition p reads output p of every map task, in map order. */
   | { readonly kind: 'shuffle-read' };
+
+/** Operators that see one row at a time: chains of them become one loop, over a partition or over parts of it. */
+const ROW_STEPS = ['map', 'filter', 'flatMap', 'mapValues', 'flatMapValues', 'keyBy', 'keys', 'values'] as const;
+
+export type RowStepKind = (typeof ROW_STEPS)[number];
+
+export function isRowStep<F>(step: Step<F>): step is Extract<Step<F>, { kind: RowStepKind }> {
+  return (ROW_STEPS as readonly string[]).includes(step.kind);
+}
 
 /** What a task needs of a source; `options` are complete once the source's partitions are planned. */
 export interface StepSource {
@@ -83,6 +90,11 @@ export type Partitioner =
   | { readonly kind: 'function' }
   /** Rows of record batches by an engine module, whose `placer(parameters, partitions)` gives the places of a batch's rows. */
   | { readonly kind: 'module'; readonly module: string; readonly parameters: Json };
+
+/** Whether it asks for the keys of rows that are pairs. */
+export function placesByKey({ kind }: Partitioner): boolean {
+  return kind === 'hash' || kind === 'range' || kind === 'function';
+}
 
 /** A key's first combined value: of its first value by `create`, merged into a copy of the encoded `zero`, or the value itself. */
 export interface CombineStart<F = AnyFunction> {

@@ -1,4 +1,4 @@
-import type { LineageNode, PartitionInput, Step } from './lineage.js';
+import { isRowStep, type LineageNode, type PartitionInput, placesByKey } from './lineage.js';
 import type { MapOutput } from './map-outputs.js';
 import type { Stage } from './stages.js';
 
@@ -18,26 +18,19 @@ export interface SkewSplit {
 /** As Spark's spark.sql.adaptive.skewJoin.skewedPartitionFactor. */
 const FACTOR = 5;
 
-/** Operators above a join that see one row at a time: their results over parts of a partition are parts of its result. */
-const BY_ROW: ReadonlySet<Step['kind']> = new Set([
-  ...(['map', 'filter', 'flatMap', 'mapValues', 'flatMapValues', 'keyBy', 'keys', 'values'] as const),
-]);
-
 /** Which sides of a join may be cut: a row that has to stay without a match must meet the whole of the other side. */
 const MAY_CUT = { matched: [0, 1], left: [0], right: [1], all: [] } as const;
 
 /** The join that a stage's tasks begin with, when its partitions can be computed in parts. */
 function splittableJoin({ top, terminal }: Stage): LineageNode | undefined {
-  if (terminal.kind === 'shuffle-write' && (terminal.merge || !BY_KEY.has(terminal.shuffle.partitioner.kind)))
+  if (terminal.kind === 'shuffle-write' && (terminal.merge || !placesByKey(terminal.shuffle.partitioner)))
     return undefined;
   let node = top;
-  for (; BY_ROW.has(node.step.kind); node = node.parents[0]!) if (node.persisted) return undefined;
+  // Their results over parts of a partition are parts of its result.
+  for (; isRowStep(node.step); node = node.parents[0]!) if (node.persisted) return undefined;
   if (node.step.kind !== 'join' || node.persisted) return undefined;
   return node.parents.every(({ step }) => step.kind === 'shuffle-read') ? node : undefined;
 }
-
-/** Partitioners that do not ask for a row's number. */
-const BY_KEY: ReadonlySet<string> = new Set(['hash', 'range', 'function']);
 
 /**
  * Which partitions of a stage are so much larger than the others that one task each would keep all others waiting, and how to

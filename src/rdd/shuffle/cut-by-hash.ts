@@ -2,7 +2,7 @@ import { type Column, Pairs } from '../columns.js';
 import { hashKey } from '../keys.js';
 
 export const CUTS = 64;
-/** Bits of the hash that neither the places of a small table (the lowest) nor partitions (the highest) are chosen by. */
+/** Bits of the hash below those that partitions are chosen by. */
 const SHIFT = 16;
 
 /** Pairs in 64 parts by a hash of the key, rows of a part in their old order. */

@@ -14,7 +14,7 @@ export function placeOf(
   name: string,
   fn?: (key: any) => number,
 ): Place | undefined {
-  if (partitioner.kind === 'hash') return partitions === 1 ? (key) => hashKey(key) * 0 : hashPlace(partitions);
+  if (partitioner.kind === 'hash') return hashPlace(partitions);
   if (partitioner.kind === 'range') {
     const bounds = decodeValue(partitioner.bounds) as unknown[];
     return rangePlace(bounds, partitioner.descending ? partitions - 1 : undefined);
@@ -22,7 +22,7 @@ export function placeOf(
   return partitioner.kind === 'function' ? checkedPlace(fn!, partitions, name) : undefined;
 }
 
-/** By the hash's high bits: the low ones stay for the tables inside a partition. */
+/** By the hash's high bits; `cutByHash` takes lower ones. */
 function hashPlace(partitions: number): Place {
   const share = partitions / 2 ** 32;
   return (key) => Math.floor((hashKey(key) >>> 0) * share);

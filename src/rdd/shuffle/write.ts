@@ -5,9 +5,11 @@ import type { TaskContext } from '../../protocol/program.js';
 import type { Partitioner, ShuffleSpec } from '../../scheduler/lineage.js';
 import type { MapOutput } from '../../scheduler/map-outputs.js';
 import { type Chunk, type Chunks, chunkLength, isBatch, rowsOf } from '../chunks.js';
+import { engineModule } from '../engine-module.js';
 import { estimateBytes } from '../memory/estimate.js';
 import { takeRows } from '../take-rows.js';
-import { Combination, type MergePairs } from './combination.js';
+import type { MergePairs } from './combination.js';
+import { Combining } from './combining.js';
 import { MapOutputWriter } from './map-output-writer.js';
 import { PairBuffer } from './pair-buffer.js';
 import type { Place } from './place.js';
@@ -67,7 +69,7 @@ const emptyParts = (partitions: number): Chunk[][] => Array.from({ length: parti
 type Placer = (batch: RecordBatch) => Uint32Array;
 
 async function placerOf({ module, parameters }: { module: string; parameters: Json }, partitions: number) {
-  const { placer } = await import(new URL(`../../${module}.js`, import.meta.url).href);
+  const { placer } = await engineModule(module);
   return placer(parameters, partitions) as Placer;
 }
 
@@ -106,8 +108,7 @@ export interface PairsConsumer {
   readonly buffers?: boolean;
   /** Of a consumer that combines; set by whoever feeds it. */
   merge?: MergePairs;
-  /** Spills what there is no memory for. */
-  /** @returns the bytes that it holds then */
+  /** Spills what there is no memory for. @returns the bytes that it holds then */
   afterPiece(): number;
 }
 
@@ -168,34 +169,15 @@ export class ScatterWriter implements PairsConsumer, Disposable {
 }
 
 /** Combines the values of each key first (the map side of an aggregation), as far as memory allows. */
-export class CombineWriter implements PairsConsumer, Disposable {
-  merge!: MergePairs;
-  #combination = new Combination();
+export class CombineWriter extends Combining {
   readonly #output: MapOutputWriter;
-  readonly #memory = new Reservation();
 
   constructor(
     readonly task: MapTask,
     readonly place: Place,
   ) {
+    super();
     this.#output = new MapOutputWriter(task.shuffle.partitions, task.context);
-  }
-
-  get into(): unknown {
-    return this.#combination.into;
-  }
-
-  get buffers(): boolean {
-    return this.#combination.buffers;
-  }
-
-  afterPiece(): number {
-    this.#combination.afterPiece(this.merge);
-    const { bytes } = this.#combination;
-    if (this.#memory.holds(bytes)) return bytes;
-    this.#flush(true);
-    this.#memory.reset();
-    return 0;
   }
 
   async finish(): Promise<MapOutput> {
@@ -203,16 +185,19 @@ export class CombineWriter implements PairsConsumer, Disposable {
     return finish(this.#output, this.task);
   }
 
-  #flush(toDisk: boolean): void {
-    const buffers = Array.from({ length: this.task.shuffle.partitions }, () => new PairBuffer());
-    for (const { keys, values } of this.#combination.pairs(this.merge))
-      for (let i = 0; i < keys.length; i++) buffers[this.place(keys[i])]!.add(keys[i], values[i]);
-    for (const [partition, buffer] of buffers.entries()) this.#output.append(partition, [buffer.take()], toDisk);
-    this.#combination = new Combination();
+  protected spill(): void {
+    this.#flush(true);
   }
 
-  [Symbol.dispose](): void {
-    this.#memory[Symbol.dispose]();
+  #flush(toDisk: boolean): void {
+    const buffers = Array.from({ length: this.task.shuffle.partitions }, () => new PairBuffer());
+    for (const { keys, values } of this.taken())
+      for (let i = 0; i < keys.length; i++) buffers[this.place(keys[i])]!.add(keys[i], values[i]);
+    for (const [partition, buffer] of buffers.entries()) this.#output.append(partition, [buffer.take()], toDisk);
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
     this.#output[Symbol.dispose]();
   }
 }

@@ -45,7 +45,7 @@ function keepsColumns({ step }: LineageNode): boolean {
 }
 
 const COLUMNS_STAY: ReadonlySet<LineageNode['step']['kind']> = new Set([
-  ...(['where', 'shuffle-read', 'coalesce', 'union'] as const),
+  ...(['shuffle-read', 'coalesce', 'union'] as const),
 ]);
 
 /** Terminal that answers with a partition's schema, encoded; null when it has no record batch. */
