@@ -35,6 +35,7 @@ afterEach(() => {
 const strings = (rows: number, partitions: number): RDD<string> => trace.range(sc, rows, partitions).map(text);
 const expected = (rows: number) => Array.from({ length: rows }, (_, x) => text(x));
 const storageEvents = () => events.flatMap((event) => (event.event === 'storage' ? [event] : []));
+const keptOf = ({ node }: RDD<string>) => sc.getRDDStorageInfo().find(({ id }) => id === node.id)!.cachedPartitions;
 const evictions = () => storageEvents().filter(({ evicted }) => evicted);
 
 describe('levels', () => {
@@ -105,6 +106,8 @@ describe('a budget that is too small', () => {
     const first = strings(12_000, 12).cache(); // 1.2 MB, and as much again with the second: more than two slots' budgets
     await first.count();
     expect(trace.since()).toHaveLength(12);
+    // A slot that was given most of the partitions may have no room for the last of them.
+    const kept = keptOf(first);
     const second = sc.range(0, 12_000, 1, 12).map(text).cache();
     await second.count();
     const gone = evictions();
@@ -112,11 +115,13 @@ describe('a budget that is too small', () => {
     expect(
       gone.every(({ rdd, memoryBytes, diskBytes }) => rdd === first.node.id && memoryBytes + diskBytes === 0),
     ).toBe(true);
-    const before = sc.getRDDStorageInfo().find(({ id }) => id === first.node.id)!;
-    expect(before.cachedPartitions).toBe(12 - gone.length);
+    const left = keptOf(first);
+    expect(left).toBe(kept - gone.length);
     expect(await first.collect()).toEqual(expected(12_000));
     // Making room for one may have cost another of the same scan nothing: its own RDD is spared.
-    expect(trace.since().sort()).toEqual(gone.map(({ partition }) => partition).sort());
+    const again = trace.since();
+    expect(again).toHaveLength(12 - left);
+    expect(again).toEqual(expect.arrayContaining(gone.map(({ partition }) => partition)));
   });
 
   it('sends them to disk in MEMORY_AND_DISK, and none is computed again', async () => {
