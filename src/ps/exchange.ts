@@ -1,0 +1,38 @@
+import type { GradientSum, ValueNode } from './tree.js';
+
+/** Sums over all rows of one step, of all members. */
+export interface StepTotal {
+  readonly rows: number;
+  /** Sum of the rows' weights: what the sums are divided by. Equal to `rows` where rows have none. */
+  readonly weight: number;
+  readonly lossSum: number;
+}
+
+/** A contiguous part of a training's state: theta's range [from, from + theta.length), and the optimizer's slots over it. */
+export interface RangeState {
+  readonly from: number;
+  readonly theta: Float32Array;
+  readonly slots: readonly Float32Array[];
+}
+
+/**
+ * One member's side of the merging of updates, for the steps of one round. Every member calls `step` once a step.
+ * Synchronous exchanges give all members the same bits, those of the canonical tree; others say what they give.
+ *
+ * Failure model: when another member, or a server, is lost, every wait ends with `executor-lost` soon after the signal
+ * given at the beginning is aborted, and the exchange is of no use any more.
+ */
+export interface Exchange {
+  /**
+   * @param step updates made before this one, from 0
+   * @param nodes this member's subtree sums of the step; their vectors may be changed in place
+   * @param theta holds the weights the sums were computed with, and, when it resolves, those after the update
+   */
+  step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal>;
+  /** The ranges this member keeps the optimizer's state of; those of all members cover theta once. */
+  state(): readonly RangeState[];
+  /** Payload bytes this member has sent to others since the beginning (what systems' formulas count, without headers). */
+  readonly bytesSent: number;
+  /** Takes leave: the others need this member no longer. */
+  close(): Promise<void>;
+}
