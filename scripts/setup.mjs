@@ -87,10 +87,13 @@ async function main() {
   installDependencies();
   const { ensureNative } = await import('./native.mjs');
   const native = ensureNative();
+  const { ensureAddon } = await import('./addon.mjs');
+  const addon = ensureAddon();
   build();
   const cluster = !process.argv.includes('--all') || redis();
-  if (process.env.CI && (native.reason || !cluster)) {
-    say(`CI tests the native part and the cluster path, and ${native.reason ?? 'redis-server is missing'}`);
+  if (process.env.CI && (native.reason || !addon || !cluster)) {
+    const missing = native.reason ?? (addon ? 'redis-server is missing' : 'the add-on is missing');
+    say(`CI tests the native parts and the cluster path, and ${missing}`);
     process.exit(1);
   }
 }

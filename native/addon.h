@@ -1,0 +1,40 @@
+// Sheaf's own add-on: what typed arrays need and JavaScript lacks. Plain Node-API, one binary for every Node version.
+#pragma once
+#include <node_api.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+namespace sheaf {
+
+/// Adds the functions of shared_memory.cc to `exports`.
+void RegisterSharedMemory(napi_env env, napi_value exports);
+
+/// Throws a JavaScript error with errno's text; returns what a callback then gives back.
+inline napi_value ThrowErrno(napi_env env, const std::string& what, int code) {
+  napi_throw_error(env, nullptr, (what + ": " + std::strerror(code)).c_str());
+  return nullptr;
+}
+
+inline void Export(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+  napi_set_named_property(env, exports, name, function);
+}
+
+/// The first bytes of a typed array, its length in elements, and its type.
+struct Array {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type = napi_int8_array;
+
+  Array(napi_env env, napi_value value) { napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr); }
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+}  // namespace sheaf

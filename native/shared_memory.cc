@@ -1,0 +1,107 @@
+// Memory shared by the processes of one host: a file (in /dev/shm) mapped as an ArrayBuffer, and waiting for a change of
+// one of its words without polling. Atomics.load and Atomics.store work on such a buffer; Atomics.wait does not.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "addon.h"
+
+namespace sheaf {
+namespace {
+
+void Unmap(napi_env env, void* data, void* hint) {
+  const int64_t bytes = reinterpret_cast<int64_t>(hint);
+  munmap(data, bytes);
+  int64_t adjusted;
+  napi_adjust_external_memory(env, -bytes, &adjusted);
+}
+
+/// map(path, bytes): the file's first `bytes` bytes, which it must have. Unmapped when the buffer is collected.
+napi_value Map(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  size_t length = 0;
+  napi_get_value_string_utf8(env, arguments[0], nullptr, 0, &length);
+  std::string path(length, '\0');
+  napi_get_value_string_utf8(env, arguments[0], path.data(), length + 1, &length);
+  int64_t bytes = 0;
+  napi_get_value_int64(env, arguments[1], &bytes);
+
+  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return ThrowErrno(env, "cannot open " + path, errno);
+  struct stat found;
+  if (fstat(file, &found) != 0 || found.st_size < bytes) {
+    close(file);
+    napi_throw_range_error(env, nullptr, (path + " is smaller than what is to be mapped").c_str());
+    return nullptr;
+  }
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+  const int failure = errno;
+  close(file);
+  if (data == MAP_FAILED) return ThrowErrno(env, "cannot map " + path, failure);
+
+  napi_value buffer;
+  if (napi_create_external_arraybuffer(env, data, bytes, Unmap, reinterpret_cast<void*>(bytes), &buffer) != napi_ok) {
+    munmap(data, bytes);
+    napi_throw_error(env, nullptr, "this JavaScript engine allows no external buffers");
+    return nullptr;
+  }
+  int64_t adjusted;
+  napi_adjust_external_memory(env, bytes, &adjusted);
+  return buffer;
+}
+
+/// wait(words, index, value, milliseconds): returns when words[index] is not `value`, somebody woke it, or time is over.
+napi_value Wait(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value arguments[4];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Array words(env, arguments[0]);
+  uint32_t index = 0;
+  int32_t value = 0;
+  double milliseconds = 0;
+  napi_get_value_uint32(env, arguments[1], &index);
+  napi_get_value_int32(env, arguments[2], &value);
+  napi_get_value_double(env, arguments[3], &milliseconds);
+  if (words.type != napi_int32_array || index >= words.length) {
+    napi_throw_range_error(env, nullptr, "wait needs an Int32Array and an index into it");
+    return nullptr;
+  }
+  timespec limit;
+  limit.tv_sec = static_cast<time_t>(milliseconds / 1000);
+  limit.tv_nsec = static_cast<long>((milliseconds - 1000.0 * limit.tv_sec) * 1e6);
+  syscall(SYS_futex, words.as<int32_t>() + index, FUTEX_WAIT, value, &limit, nullptr, 0);
+  return nullptr;
+}
+
+/// wake(words, index): everybody who waits for words[index], in whatever process.
+napi_value Wake(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Array words(env, arguments[0]);
+  uint32_t index = 0;
+  napi_get_value_uint32(env, arguments[1], &index);
+  if (words.type != napi_int32_array || index >= words.length) {
+    napi_throw_range_error(env, nullptr, "wake needs an Int32Array and an index into it");
+    return nullptr;
+  }
+  syscall(SYS_futex, words.as<int32_t>() + index, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+  return nullptr;
+}
+
+}  // namespace
+
+void RegisterSharedMemory(napi_env env, napi_value exports) {
+  Export(env, exports, "map", Map);
+  Export(env, exports, "wait", Wait);
+  Export(env, exports, "wake", Wake);
+}
+
+}  // namespace sheaf

@@ -1,0 +1,28 @@
+import { createRequire } from 'node:module';
+
+/** Sheaf's own add-on (`native/`): functions on typed arrays, which may lie in shared memory. */
+export interface NativeAddon {
+  /** Maps the first `bytes` bytes of a file, shared with whoever maps it too; unmapped when the buffer is collected. */
+  map(path: string, bytes: number): ArrayBuffer;
+  /** Returns when `words[index]` is not `value`, when somebody woke it, or after so many milliseconds; blocks the thread. */
+  wait(words: Int32Array, index: number, value: number, milliseconds: number): void;
+  /** Wakes everybody who waits for `words[index]`, in whatever process. */
+  wake(words: Int32Array, index: number): void;
+}
+
+let loaded: NativeAddon | null | undefined;
+
+/** The add-on, or undefined where it has not been compiled (`npm run native`) or `SHEAF_NATIVE=off` hides it. */
+export function nativeAddon(): NativeAddon | undefined {
+  if (loaded === undefined) loaded = load();
+  return loaded ?? undefined;
+}
+
+function load(): NativeAddon | null {
+  if (process.env.SHEAF_NATIVE === 'off') return null;
+  try {
+    return createRequire(import.meta.url)('../../native/build/sheaf.node') as NativeAddon;
+  } catch {
+    return null;
+  }
+}
