@@ -2,7 +2,7 @@
  * A TensorFlow graph as plain data, and the small emitter that makes it. Nothing here knows protobuf (saved-model.ts
  * writes it) or networks (dense-layers.ts, optimizer-ops.ts emit them).
  */
-export type DType = 'float32' | 'int32' | 'int64' | 'resource';
+export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'string' | 'resource';
 
 /** Dimensions; -1 is unknown until run time. A leading dimension (many networks at once) needs no change of types. */
 export type Shape = readonly number[];
@@ -12,7 +12,16 @@ export interface Tensor {
   readonly node: string;
   readonly port: number;
   readonly dtype: DType;
+  /** Written into a signature, where it is known. */
+  readonly shape?: Shape;
 }
+
+/** A tensor's values in the graph itself; an array of the type itself is written as it is. */
+export type Constant =
+  | { readonly dtype: 'float32'; readonly shape: Shape; readonly values: readonly number[] | Float32Array }
+  | { readonly dtype: 'float64'; readonly shape: Shape; readonly values: readonly number[] | Float64Array }
+  | { readonly dtype: 'int32'; readonly shape: Shape; readonly values: readonly number[] | Int32Array }
+  | { readonly dtype: 'string'; readonly shape: Shape; readonly values: readonly string[] };
 
 export type Attribute =
   | { readonly type: DType }
@@ -20,14 +29,9 @@ export type Attribute =
   | { readonly shape: Shape }
   | { readonly bool: boolean }
   | { readonly int: number }
+  | { readonly float: number }
   | { readonly string: string }
-  | {
-      readonly tensor: {
-        readonly dtype: 'float32' | 'int32';
-        readonly shape: Shape;
-        readonly values: readonly number[];
-      };
-    };
+  | { readonly tensor: Constant };
 
 export interface GraphNode {
   readonly name: string;

@@ -64,7 +64,7 @@ describe('GraphBuilder', () => {
 });
 
 describe('encodeSavedModel', () => {
-  it('is read back by the protobuf classes it was written with', () => {
+  it('is read back by the protobuf classes of tfjs-node', () => {
     const { nodes, signatures } = networkGraph(network, { kind: 'sgd', learningRate: 0.1 });
     const { SavedModel } = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js');
     const [meta] = SavedModel.deserializeBinary(encodeSavedModel(nodes, signatures)).toObject().metaGraphsList;

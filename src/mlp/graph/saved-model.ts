@@ -1,21 +1,33 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type Attribute, type DType, type GraphNode, reference, type Signature } from './graph-builder.js';
+import {
+  type Attribute,
+  type Constant,
+  type DType,
+  type GraphNode,
+  reference,
+  type Shape,
+  type Signature,
+} from './graph-builder.js';
+import { SavedModel } from './saved-model-schema.js';
 
 /** Tag under which a SavedModel's graph is found. */
 export const TAG = 'serve';
 
 /** Numbers of tensorflow/core/framework/types.proto. */
-const dtypeNumber: Readonly<Record<DType, number>> = { float32: 1, int32: 3, int64: 9, resource: 20 };
+const dtypeNumber: Readonly<Record<DType, number>> = {
+  float32: 1,
+  float64: 2,
+  int32: 3,
+  string: 7,
+  int64: 9,
+  resource: 20,
+};
 
 /** Version of the GraphDef's semantics: ops as of TensorFlow 2.18 and later mean what they mean there. */
 const GRAPH_PRODUCER = 2000;
 
-/**
- * Writes a graph as a TensorFlow SavedModel without variables: `directory/saved_model.pb`, by the protobuf classes that
- * tfjs-node carries.
- */
+/** Writes a graph as a TensorFlow SavedModel without variables: `directory/saved_model.pb`. */
 export function writeSavedModel(
   directory: string,
   nodes: readonly GraphNode[],
@@ -29,88 +41,58 @@ export function encodeSavedModel(
   nodes: readonly GraphNode[],
   signatures: Readonly<Record<string, Signature>>,
 ): Uint8Array {
-  const pb = protobufClasses();
-  const graph = new pb.GraphDef();
-  for (const node of nodes) graph.addNode(encodeNode(pb, node));
-  const versions = new pb.VersionDef();
-  versions.setProducer(GRAPH_PRODUCER);
-  graph.setVersions(versions);
-
-  const info = new pb.MetaGraphDef.MetaInfoDef();
-  info.addTags(TAG);
-  const meta = new pb.MetaGraphDef();
-  meta.setMetaInfoDef(info);
-  meta.setGraphDef(graph);
-  for (const [name, signature] of Object.entries(signatures))
-    meta.getSignatureDefMap().set(name, encodeSignature(pb, signature));
-
-  const model = new pb.SavedModel();
-  model.setSavedModelSchemaVersion(1);
-  model.addMetaGraphs(meta);
-  return model.serializeBinary();
+  const model = {
+    saved_model_schema_version: 1,
+    meta_graphs: [
+      {
+        meta_info_def: { tags: [TAG] },
+        graph_def: { node: nodes.map(encodeNode), versions: { producer: GRAPH_PRODUCER } },
+        signature_def: mapValues(signatures, encodeSignature),
+      },
+    ],
+  };
+  return SavedModel.encode(model).finish();
 }
 
-function encodeNode(pb: Protobuf, { name, op, inputs, attributes }: GraphNode): Message {
-  const node = new pb.NodeDef();
-  node.setName(name);
-  node.setOp(op);
-  for (const input of inputs) node.addInput(input);
-  for (const [key, attribute] of Object.entries(attributes)) node.getAttrMap().set(key, encodeAttribute(pb, attribute));
-  return node;
+function encodeNode({ name, op, inputs, attributes }: GraphNode) {
+  return { name, op, input: inputs, attr: mapValues(attributes, encodeAttribute) };
 }
 
-function encodeAttribute(pb: Protobuf, attribute: Attribute): Message {
-  const value = new pb.AttrValue();
-  if ('type' in attribute) value.setType(dtypeNumber[attribute.type]);
-  else if ('types' in attribute) {
-    const list = new pb.AttrValue.ListValue();
-    for (const dtype of attribute.types) list.addType(dtypeNumber[dtype]);
-    value.setList(list);
-  } else if ('shape' in attribute) value.setShape(encodeShape(pb, attribute.shape));
-  else if ('bool' in attribute) value.setB(attribute.bool);
-  else if ('int' in attribute) value.setI(attribute.int);
-  else if ('string' in attribute) value.setS(Buffer.from(attribute.string).toString('base64'));
-  else {
-    const { dtype, shape, values } = attribute.tensor;
-    const tensor = new pb.Tensor();
-    tensor.setDtype(dtypeNumber[dtype]);
-    tensor.setTensorShape(encodeShape(pb, shape));
-    for (const element of values) dtype === 'float32' ? tensor.addFloatVal(element) : tensor.addIntVal(element);
-    value.setTensor(tensor);
-  }
-  return value;
+function encodeAttribute(attribute: Attribute) {
+  if ('type' in attribute) return { type: dtypeNumber[attribute.type] };
+  if ('types' in attribute) return { list: { type: attribute.types.map((dtype) => dtypeNumber[dtype]) } };
+  if ('shape' in attribute) return { shape: encodeShape(attribute.shape) };
+  if ('bool' in attribute) return { b: attribute.bool };
+  if ('int' in attribute) return { i: attribute.int };
+  if ('float' in attribute) return { f: attribute.float };
+  if ('string' in attribute) return { s: Buffer.from(attribute.string) };
+  return { tensor: encodeTensor(attribute.tensor) };
 }
 
-function encodeShape(pb: Protobuf, dimensions: readonly number[]): Message {
-  const shape = new pb.TensorShape();
-  for (const size of dimensions) {
-    const dimension = new pb.TensorShape.Dim();
-    dimension.setSize(size);
-    shape.addDim(dimension);
-  }
-  return shape;
+const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
+
+function encodeTensor(tensor: Constant) {
+  const { dtype, shape, values } = tensor;
+  const head = { dtype: dtypeNumber[dtype], tensor_shape: encodeShape(shape) };
+  if (dtype === 'string') return { ...head, string_val: values.map((text) => Buffer.from(text)) };
+  const array = ArrayBuffer.isView(values) ? values : ARRAYS[dtype].from(values);
+  return { ...head, tensor_content: Buffer.from(array.buffer, array.byteOffset, array.byteLength) };
 }
 
-function encodeSignature(pb: Protobuf, { inputs, outputs }: Signature): Message {
-  const signature = new pb.SignatureDef();
-  signature.setMethodName('tensorflow/serving/predict');
-  for (const [tensors, map] of [
-    [inputs, signature.getInputsMap()],
-    [outputs, signature.getOutputsMap()],
-  ] as const)
-    for (const [key, tensor] of Object.entries(tensors)) {
-      const info = new pb.TensorInfo();
-      info.setName(reference(tensor));
-      info.setDtype(dtypeNumber[tensor.dtype]);
-      map.set(key, info);
-    }
-  return signature;
+function encodeShape(dimensions: Shape) {
+  return { dim: dimensions.map((size) => ({ size })) };
 }
 
-/** The generated classes have no types of their own; this file is the only one that touches them. */
-type Message = any;
-type Protobuf = any;
+function encodeSignature({ inputs, outputs }: Signature) {
+  const info = (tensor: Signature['inputs'][string]) => ({
+    name: reference(tensor),
+    dtype: dtypeNumber[tensor.dtype],
+    tensor_shape: tensor.shape ? encodeShape(tensor.shape) : { unknown_rank: true },
+  });
+  const method_name = 'tensorflow/serving/predict';
+  return { inputs: mapValues(inputs, info), outputs: mapValues(outputs, info), method_name };
+}
 
-function protobufClasses(): Protobuf {
-  return createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js');
+function mapValues<T, U>(record: Readonly<Record<string, T>>, fn: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, fn(value)]));
 }
