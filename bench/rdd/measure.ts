@@ -1,6 +1,6 @@
+import { processorMs, watchMemory } from '../common/memory.js';
+import type { PeerProcess } from '../common/peer-process.js';
 import { type Case, sameCheck } from './cases.js';
-import { processorMs, watchMemory } from './memory.js';
-import type { PeerProcess } from './peer-process.js';
 import type { Peer } from './peers.js';
 
 /** What one peer did in one case. */
@@ -13,6 +13,12 @@ export interface Cell {
   spilledBytes?: number;
   /** Why it was left out from then on. */
   failure?: string;
+}
+
+interface Answer {
+  readonly ms: number;
+  readonly check: readonly number[];
+  readonly spilledBytes?: number;
 }
 
 export interface Running {
@@ -71,7 +77,7 @@ async function runOnce(
   const peak = kind === 'memory' ? watchMemory(process.pid) : undefined;
   const before = processorMs(process.pid);
   try {
-    const { ms, check, spilledBytes } = await process.run(each.fields);
+    const { ms, check, spilledBytes } = await process.run<Answer>(each.fields);
     const expected = checks.get(each) ?? check;
     checks.set(each, expected);
     if (!sameCheck(check, expected)) throw new Error(`the result is ${check}, that of the first peer ${expected}`);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { named, whole } from '../common/options.js';
 import { PEERS, type Peer } from './peers.js';
 
 export const USAGE = `Sheaf beside Spark, DuckDB, Polars, Ray Data and plain JavaScript on two cores, in one interleaved run.
@@ -43,7 +44,9 @@ export function optionsOf(args: readonly string[]): Options | 'help' {
   if (values.help) return 'help';
   const cases = values.cases?.split(',');
   return {
-    peers: values.peers ? values.peers.split(',').map(peerNamed) : PEERS.filter(({ optional }) => !optional),
+    peers: values.peers
+      ? values.peers.split(',').map((name) => named('--peers', PEERS, name))
+      : PEERS.filter(({ optional }) => !optional),
     wanted: (id) => cases === undefined || cases.some((name) => id.startsWith(name)),
     rounds: whole('--rounds', values.rounds, values.quick ? 3 : 7, 1),
     warmups: whole('--warmups', values.warmups, values.quick ? 1 : 4, 0),
@@ -51,17 +54,4 @@ export function optionsOf(args: readonly string[]): Options | 'help' {
     json: values.json,
     quick: values.quick,
   };
-}
-
-function peerNamed(name: string): Peer {
-  const peer = PEERS.find(({ id }) => id === name);
-  if (!peer) throw new Error(`--peers: there is no "${name}"; there are ${PEERS.map(({ id }) => id).join(', ')}`);
-  return peer;
-}
-
-function whole(name: string, given: string | undefined, otherwise: number, least: number): number {
-  const value = given === undefined ? otherwise : Number(given);
-  if (!Number.isInteger(value) || value < least)
-    throw new Error(`${name} must be a whole number of at least ${least}, not "${given}"`);
-  return value;
 }

@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Launch } from './peer-process.js';
-import { packageFolder, pythonWith } from './python.js';
+import type { Launch } from '../common/peer-process.js';
+import { packageFolder, pythonWith } from '../common/python.js';
 
 export interface Peer {
   readonly id: string;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { geometricMean, interval, meanOverFamilies } from '../common/statistics.js';
 import { casesOf, sameCheck } from './cases.js';
 import type { Cell, Table } from './measure.js';
 import type { Peer } from './peers.js';
 import { meanRatio, ratioInterval, report } from './report.js';
-import { geometricMean, interval, meanOverFamilies } from './statistics.js';
 
 describe('statistics', () => {
   it('gives medians of odd and even numbers of values', () => {

@@ -1,7 +1,8 @@
+import { section, spread } from '../common/markdown.js';
+import { type Interval, interval, meanOverFamilies } from '../common/statistics.js';
 import type { Case } from './cases.js';
 import type { Table } from './measure.js';
 import type { Peer } from './peers.js';
-import { type Interval, interval, meanOverFamilies } from './statistics.js';
 
 /** The tables, in Markdown: times, ratios, processor time, peak memory and, where there was any, spilled bytes. */
 export function report(table: Table, peers: readonly Peer[]): string {
@@ -69,12 +70,6 @@ export function meanRatio(table: Table, peer: Peer, peers: readonly Peer[]): Int
   return interval(means);
 }
 
-function section(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return '';
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [`${title}\n`, line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
-}
-
 function spilled(table: Table, peers: readonly Peer[]): string {
   const found = [...table].flatMap(([each, cells]) =>
     peers.flatMap((peer) => {
@@ -96,7 +91,3 @@ function failures(table: Table): string {
 const ms1 = (ms: number) => ms.toFixed(ms < 100 ? 1 : 0);
 const ratio2 = (ratio: number) => ratio.toFixed(ratio < 0.1 ? 3 : 2);
 const megabytes = (bytes: number | undefined) => (bytes === undefined ? '' : (bytes / 1e6).toFixed(0));
-
-function spread(values: Interval | undefined, form: (value: number) => string): string {
-  return values ? `${form(values.median)} [${form(values.least)}, ${form(values.most)}]` : '';
-}

@@ -1,21 +1,18 @@
-"""A peer's side of the protocol; see serve.ts."""
+"""A line names a case and its arguments; the answer holds its time and its result."""
 
-import json
+import pathlib
 import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "common"))
+from serve_lines import serve_lines  # noqa: E402
+
 
 def serve(cases):
-    answer({"ready": True})
-    for line in sys.stdin:
-        name, *fields = line.rstrip("\n").split("\t")
+    def run(fields):
+        name, *arguments = fields
         start = time.perf_counter()
-        try:
-            check = [float(value) for value in cases[name](*fields)]
-            answer({"ms": (time.perf_counter() - start) * 1000, "check": check})
-        except Exception as error:
-            answer({"error": (str(error) or repr(error)).splitlines()[0]})
+        check = [float(value) for value in cases[name](*arguments)]
+        return {"ms": (time.perf_counter() - start) * 1000, "check": check}
 
-
-def answer(line):
-    print("@@" + json.dumps(line), flush=True)
+    serve_lines(run)

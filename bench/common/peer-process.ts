@@ -8,18 +8,12 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Answer {
-  readonly ms: number;
-  readonly check: readonly number[];
-  readonly spilledBytes?: number;
-}
-
 const START_MS = 300_000;
-const RUN_MS = 600_000;
+const RUN_MS = 900_000;
 const STOP_MS = 15_000;
 const INTERRUPT_MS = 5_000;
 
-/** A peer as a long-lived process group that is told one case after the other (the protocol: peers/serve.ts). */
+/** A peer as a long-lived process group that is told one case after the other (the protocol: serve.ts). */
 export class PeerProcess {
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
@@ -68,7 +62,7 @@ export class PeerProcess {
   }
 
   /** @throws Error when the case fails, gives no answer in time, or the process ends */
-  async run(fields: readonly string[]): Promise<Answer> {
+  async run<Answer extends object>(fields: readonly string[]): Promise<Answer> {
     this.#child.stdin!.write(`${fields.join('\t')}\n`);
     const answer = (await this.#answer(RUN_MS)) as Answer | { error: string };
     if ('error' in answer) throw new Error(answer.error);
