@@ -5,7 +5,7 @@ import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import { packPayload } from '../rdd/payload.js';
 import { labelTexts, listValues, requireFinite, shortList } from './columns.js';
-import { argmaxRows } from './metrics.js';
+import { argmaxRows } from './metrics/confusion.js';
 import { type PredictorSpec, residentPredictor } from './predictor.js';
 
 export interface EvaluateParameters extends PredictorSpec {

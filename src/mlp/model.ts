@@ -6,7 +6,7 @@ import type { SheafContext } from '../rdd/context.js';
 import { type Payload, unpackPayload } from '../rdd/payload.js';
 import type { EvaluateParameters, PartitionEvaluation } from './evaluate-partition.js';
 import { bytesOf } from './float-bytes.js';
-import { accuracy, formatConfusion, macroF1 } from './metrics.js';
+import { accuracy, formatConfusion, macroF1 } from './metrics/confusion.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
 

@@ -74,14 +74,38 @@ function predictedTotals({ classes, counts }: ConfusionMatrix): Float64Array {
   return totals;
 }
 
-/** Mean F1 over the classes that occur, as actual or as predicted ones (scikit-learn's `f1_score(average='macro')`). */
-export function macroF1(matrix: ConfusionMatrix): number {
+/** Precision, recall and F1 of all classes together. */
+export type AverageMetrics = Omit<ClassMetrics, 'support'>;
+
+/**
+ * Averages over the classes that occur, as actual or as predicted ones (scikit-learn's `average='macro'`, each class alike, and
+ * `'weighted'`, by its rows). Micro averages are all equal to the accuracy where each row has one class.
+ */
+export function averageMetrics(matrix: ConfusionMatrix): Record<'macro' | 'weighted', AverageMetrics> {
   const predictions = predictedTotals(matrix);
   const occurring = classMetrics(matrix).filter(({ support }, label) => support > 0 || predictions[label]! > 0);
-  return ratio(
-    occurring.reduce((total, { f1 }) => total + f1, 0),
-    occurring.length,
-  );
+  const mean = (weight: (each: ClassMetrics) => number) => weightedMean(occurring, weight);
+  return { macro: mean(() => 1), weighted: mean(({ support }) => support) };
+}
+
+/** Means of precision, recall and F1; 0 where all weights are. */
+export function weightedMean<T extends AverageMetrics>(all: readonly T[], weight: (each: T) => number): AverageMetrics {
+  const total = all.reduce((sum, each) => sum + weight(each), 0);
+  const mean = (value: (each: T) => number) =>
+    ratio(
+      all.reduce((sum, each) => sum + weight(each) * value(each), 0),
+      total,
+    );
+  return {
+    precision: mean((each) => each.precision),
+    recall: mean((each) => each.recall),
+    f1: mean((each) => each.f1),
+  };
+}
+
+/** Mean F1 over the classes that occur, as actual or as predicted ones (scikit-learn's `f1_score(average='macro')`). */
+export function macroF1(matrix: ConfusionMatrix): number {
+  return averageMetrics(matrix).macro.f1;
 }
 
 /**
@@ -105,7 +129,7 @@ export function formatConfusion(matrix: ConfusionMatrix, names: readonly string[
   return table.map((row) => row.map(align).join('  ')).join('\n');
 }
 
-function ratio(numerator: number, denominator: number): number {
+export function ratio(numerator: number, denominator: number): number {
   return denominator === 0 ? 0 : numerator / denominator;
 }
 

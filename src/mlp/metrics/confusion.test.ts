@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accuracy, argmaxRows, classMetrics, confusionMatrix, formatConfusion, macroF1 } from './metrics.js';
+import { accuracy, argmaxRows, classMetrics, confusionMatrix, formatConfusion, macroF1 } from './confusion.js';
 
 // Actual cat, dog, bird; counted by hand.
 const actual = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
