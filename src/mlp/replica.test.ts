@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Blocks } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotContext } from '../protocol/program.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
@@ -43,7 +44,7 @@ async function replica(): Promise<Replica> {
       Int32Array.from(rows, (row) => labels[row]!),
     );
   }
-  made.restore(0, 0, undefined);
+  await made.restore(0, { step: 0, parts: [] }, {} as Blocks);
   return made;
 }
 
@@ -71,7 +72,7 @@ describe('a replica', () => {
     }
     expect(rows).toBe(ROWS);
     expect(a.network.theta()).toEqual(whole.network.theta());
-    expect(b.network.state()).toEqual(whole.network.state());
+    expect(b.state()).toEqual(whole.state());
   });
 
   it('makes the updates that a parameter server makes, and goes on from its state', async () => {
@@ -84,10 +85,12 @@ describe('a replica', () => {
       const nodes = member.gradients([0, 1, 2]);
       server.update(reduceNodes(copies(nodes), plan.shards, addGradientSums)!, step + 1);
       own.update(copies(nodes));
-      member.adopt(server.theta());
+      member.theta.set(server.theta());
+      member.adopt();
       expect(member.network.theta()).toEqual(own.network.theta());
     }
-    expect(server.state()).toEqual(own.network.state());
+    const { theta, slots } = own.state();
+    expect([...server.state()]).toEqual([theta, ...slots].flatMap((vector) => [...vector]));
     expect(member.step).toBe(own.step);
   });
 
@@ -111,9 +114,10 @@ describe('a replica', () => {
 
   it('makes no update of a step without rows', async () => {
     const one = await replica();
-    const before = one.network.state().slice();
-    one.update([{ level: 2, index: 0, value: { gradient: new Float32Array(before.length / 3), lossSum: 0, rows: 0 } }]);
-    expect(one.network.state()).toEqual(before);
+    const before = one.theta.slice();
+    const nothing = { gradient: new Float32Array(before.length), lossSum: 0, rows: 0, weight: 0 };
+    one.update([{ level: 2, index: 0, value: nothing }]);
+    expect(one.theta).toEqual(before);
     expect(one.step).toBe(1);
   });
 

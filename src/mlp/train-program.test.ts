@@ -44,11 +44,11 @@ it('keeps the merged sums of the last steps only', async () => {
   const spec: TrainingSpec = { model: 'app/fit-0', plan, backend: 'tfjs-wasm', ...names };
   const program = await trainProgram.prepare(Buffer.from(encodeValue(spec)), context);
   const run = (inputs: unknown) => program.run({ inputs } as unknown as Task, context) as Promise<Json>;
-  await run({ op: 'restore', generation: 0, step: 0, shards: [], state: null });
+  await run({ op: 'restore', generation: 0, step: 0, shards: [], committed: { step: 0, parts: [] } });
   for (let step = 0; step < 10; step++) {
     const nodes = [0, 1].map((index) => ({
       ...{ level: 0, index },
-      value: { gradient: new Float32Array([1, step]), rows: 4, lossSum: 1 },
+      value: { gradient: new Float32Array([1, step]), rows: 4, weight: 4, lossSum: 1 },
     }));
     const sums = await writeSums(nodes, `other:${step}`, 'others', context);
     const merged = (await run({ op: 'merge', generation: 0, step, sums })) as unknown as SumBlock[];

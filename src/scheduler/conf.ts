@@ -55,9 +55,9 @@ export const SETTINGS = {
     form: [/^(auto|tensorflow|tfjs-wasm)$/, 'auto, tensorflow or tfjs-wasm'],
   },
   'sheaf.aggregation': {
-    doc: 'how gradients are merged: tree or ps; overrides the job',
+    doc: 'how gradients are merged: tree, ps or allreduce; overrides the job',
     default: 'auto',
-    form: [/^(auto|tree|ps)$/, 'auto, tree or ps'],
+    form: [/^(auto|tree|ps|allreduce)$/, 'auto, tree, ps or allreduce'],
   },
   'sheaf.eventLog.enabled': { doc: 'write the event log', default: 'true', form: SWITCH },
   'sheaf.eventLog.dir': { doc: 'where event logs go; empty: the user state directory', default: '', form: TEXT },

@@ -1,0 +1,105 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
+import { nativeAddon } from '../native-addon.js';
+import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { addInto, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import type { SharedSegment } from './shared-segment.js';
+
+export interface SharedMembers {
+  readonly rank: number;
+  /** Of all members, in order of rank. */
+  readonly segments: readonly SharedSegment[];
+  /** G, gradient shards. */
+  readonly shards: number;
+}
+
+/** Turns of looking before a member that waits asks the kernel to wake it: tens of microseconds. */
+const SPINS = 2_000;
+/** At most so long without a look at the event loop, where news of a lost member arrives. */
+const SLEEP_MS = 2;
+
+/**
+ * All-reduce among the slots of one host, through memory that all of them map. Each member owns a slice of theta with the
+ * optimizer's state over it (as in ZeRO-1, Rajbhandari et al. 2020): it adds everybody's sums over its slice along the
+ * canonical tree, updates the slice where all read theta from, and no vector is copied more often than once.
+ *
+ * A step has two phases, each ended by all members together: sums are there, slices are updated. Sums are written only
+ * when everybody has ended the second phase, in which they are read; slices only when everybody has ended the first phase
+ * of the next step, before which theta is read. So one buffer of each is enough.
+ */
+export class SharedExchange implements Exchange {
+  bytesSent = 0;
+  /** Where the weights of all members lie: a member that keeps its theta here is spared a copy. */
+  readonly theta: Float32Array;
+  #phase = 0;
+  readonly #addon = nativeAddon();
+
+  constructor(
+    readonly members: SharedMembers,
+    /** Over this member's slice. */
+    readonly optimizer: RangeOptimizer,
+    /** Ends the waits when a member is lost. */
+    readonly signal: AbortSignal,
+  ) {
+    this.theta = members.segments[0]!.theta;
+  }
+
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    const { rank, segments } = this.members;
+    const { from, to } = this.optimizer.range;
+    if (theta !== this.theta) this.theta.set(theta.subarray(from, to), from);
+    segments[rank]!.write(nodes);
+    this.bytesSent += nodes.length * (theta.length - (to - from)) * 4;
+    await this.#meet();
+    const { total, sum } = this.#reduce(from, to);
+    this.optimizer.update(this.theta.subarray(from, to), sum, total.weight, step + 1);
+    this.bytesSent += (segments.length - 1) * (to - from) * 4;
+    await this.#meet();
+    if (theta !== this.theta) theta.set(this.theta);
+    return total;
+  }
+
+  state(): readonly RangeState[] {
+    const { range, slots } = this.optimizer;
+    return [{ from: range.from, theta: this.theta.slice(range.from, range.to), slots }];
+  }
+
+  async close(): Promise<void> {}
+
+  /** Adds the slice of everybody's sums, in place: nobody else looks at this slice of them. */
+  #reduce(from: number, to: number): { total: StepTotal; sum: Float32Array } {
+    const { segments, shards } = this.members;
+    const nodes = segments.flatMap((segment) =>
+      segment.read().map(({ level, index, rows, weight, lossSum }, k) => {
+        const sum = segment.sums[k]!.subarray(from, to);
+        return { level, index, value: { total: { rows, weight, lossSum }, sum } };
+      }),
+    );
+    return reduceNodes(nodes, shards, (left, right) => {
+      addInto(left.sum, right.sum);
+      return { total: addTotals(left.total, right.total), sum: left.sum };
+    })!;
+  }
+
+  /** Ends a phase: goes on when all members have ended it. @throws the signal's reason when one never will */
+  async #meet(): Promise<void> {
+    const { rank, segments } = this.members;
+    const phase = ++this.#phase;
+    const { words } = segments[rank]!;
+    Atomics.store(words, 0, phase);
+    if (segments.length > 1) this.#addon!.wake(words, 0);
+    for (const segment of segments) await this.#arrival(segment.words, phase);
+  }
+
+  async #arrival(words: Int32Array, phase: number): Promise<void> {
+    for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(words, 0) >= phase) return;
+    for (;;) {
+      const seen = Atomics.load(words, 0);
+      if (seen >= phase) return;
+      this.#addon!.wait(words, 0, seen, SLEEP_MS);
+      if (Atomics.load(words, 0) >= phase) return;
+      await nextTurn();
+      this.signal.throwIfAborted();
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import type { GradientSum, TreeNode, ValueNode } from '../tree.js';
+
+/** What all members of an exchange must know of one another's segments. */
+export interface SegmentShape {
+  /** Length of theta. */
+  readonly length: number;
+  /** Subtree sums the member may give in a step. */
+  readonly nodes: number;
+}
+
+const HEADER_BYTES = 64;
+/** level, index, rows, weight, lossSum. */
+const FIELDS = 5;
+const ALIGNMENT = 64;
+
+const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/** Bytes of a member's segment: header, its nodes' numbers, its sums, theta. */
+export function segmentBytes({ length, nodes }: SegmentShape): number {
+  return HEADER_BYTES + aligned(8 * FIELDS * nodes) + nodes * aligned(4 * length) + aligned(4 * length);
+}
+
+/**
+ * What one member shows the others of its host, as views of memory that all of them map. One writes at a time: which, the
+ * phases of the exchange decide.
+ */
+export class SharedSegment {
+  /** [phases done, nodes given]. */
+  readonly words: Int32Array;
+  /** One sum a node, each of theta's length. */
+  readonly sums: readonly Float32Array[];
+  /** The weights of all members, in the first one's segment. */
+  readonly theta: Float32Array;
+  readonly #numbers: Float64Array;
+
+  constructor(buffer: ArrayBuffer, { length, nodes }: SegmentShape) {
+    this.words = new Int32Array(buffer, 0, 2);
+    this.#numbers = new Float64Array(buffer, HEADER_BYTES, FIELDS * nodes);
+    const first = HEADER_BYTES + aligned(8 * FIELDS * nodes);
+    const vector = (k: number) => new Float32Array(buffer, first + k * aligned(4 * length), length);
+    this.sums = Array.from({ length: nodes }, (_, k) => vector(k));
+    this.theta = vector(nodes);
+  }
+
+  /** Leaves a step's sums for the others to read. */
+  write(nodes: readonly ValueNode<GradientSum>[]): void {
+    this.words[1] = nodes.length;
+    nodes.forEach(({ level, index, value: { gradient, rows, weight, lossSum } }, k) => {
+      this.#numbers.set([level, index, rows, weight, lossSum], k * FIELDS);
+      this.sums[k]!.set(gradient);
+    });
+  }
+
+  /** The step's nodes, without their vectors. */
+  read(): (TreeNode & { readonly rows: number; readonly weight: number; readonly lossSum: number })[] {
+    return Array.from({ length: this.words[1]! }, (_, k) => {
+      const [level, index, rows, weight, lossSum] = this.#numbers.subarray(k * FIELDS, (k + 1) * FIELDS);
+      return { level: level!, index: index!, rows: rows!, weight: weight!, lossSum: lossSum! };
+    });
+  }
+}
