@@ -1,23 +1,30 @@
+import type { Blocks } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
+import type { RangeState } from '../ps/exchange.js';
+import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend } from './backend.js';
 import { loadBackend } from './backends.js';
-import { initialTheta } from './layout.js';
+import { type Committed, readParts } from './committed.js';
+import { initialTheta, layoutOf } from './layout.js';
 import { epochOrder, stepRows } from './numerical-plan.js';
 import type { TrainingSpec } from './training-spec.js';
-import { meanOf } from './updater.js';
+import { rangeOptimizer } from './updater.js';
 
 /**
- * One slot's copy of a network in training: weights, optimizer state and the shards it owns are resident. All replicas
- * of a model go through the same updates and so hold the same bits. Carries (generation, step): orders for another
- * state are refused.
+ * One slot's copy of a network in training: weights and the shards it owns are resident, and the optimizer's state over
+ * the range of theta that it updates. All replicas of a model go through the same updates and so hold the same bits.
+ * Carries (generation, step): orders for another state are refused.
  */
 export class Replica {
   generation = -1;
   /** Updates applied since the beginning of the training. */
   step = 0;
+  /** The weights after them; the network computes with these once told so. */
+  theta: Float32Array;
+  optimizer: RangeOptimizer;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
   readonly #loaded = new Set<number>();
@@ -27,7 +34,10 @@ export class Replica {
     readonly spec: TrainingSpec,
     readonly backend: ComputeBackend,
     readonly network: CompiledNetwork,
-  ) {}
+  ) {
+    this.theta = new Float32Array(layoutOf(spec.plan.network).length);
+    this.optimizer = rangeOptimizer(spec.plan);
+  }
 
   /** The slot's replica of the model, made when it is not there. */
   static async resident(spec: TrainingSpec, slot: SlotContext): Promise<Replica> {
@@ -62,15 +72,22 @@ export class Replica {
     }
   }
 
-  /** Begins a generation from a committed state, or from the initial weights. */
-  restore(generation: number, step: number, state: Float32Array | undefined): void {
-    const { network } = this;
+  /** Begins a generation from a committed state. @param range of theta that this replica updates; absent: all of it */
+  async restore(generation: number, { step, parts }: Committed, blocks: Blocks, range?: Range): Promise<void> {
     const { plan } = this.spec;
-    const initial = new Float32Array(network.stateLength);
-    if (!state) initial.set(initialTheta(plan.network, plan.seed, plan.initializer));
-    network.setState(state ?? initial);
+    const theta = initialTheta(plan.network, plan.seed, plan.initializer);
+    this.optimizer = rangeOptimizer(plan, range);
+    await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
+    this.theta = theta;
+    this.network.setTheta(theta);
     this.generation = generation;
     this.step = step;
+  }
+
+  /** Keeps theta in another array from now on, and writes it there. */
+  moveTheta(home: Float32Array): void {
+    home.set(this.theta);
+    this.theta = home;
   }
 
   /** @throws FailureError `executor-lost` when the replica is not in the state the order is for: its slot has begun anew */
@@ -88,7 +105,7 @@ export class Replica {
     const nodes = shards.map((shard): ValueNode<GradientSum> => {
       const rows = stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard));
       const { gradient, lossSum } = this.network.gradient(shard, rows);
-      return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length } };
+      return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length, weight: rows.length } };
     });
     return mergeNodes(nodes, plan.shards, addGradientSums);
   }
@@ -96,15 +113,21 @@ export class Replica {
   /** Merges the sums that together cover all shards, and makes the update. */
   update(nodes: readonly ValueNode<GradientSum>[]): GradientSum {
     const total = reduceNodes(nodes, this.spec.plan.shards, addGradientSums)!;
-    this.step++;
-    if (total.rows > 0) this.network.apply(meanOf(total.gradient, total.rows), this.step);
+    this.optimizer.update(this.theta, total.gradient, total.weight, this.step + 1);
+    this.adopt();
     return total;
   }
 
-  /** Takes over the weights that a parameter server computed for the next step. */
-  adopt(theta: Float32Array): void {
-    this.network.setTheta(theta);
+  /** Goes on with the weights that theta holds after one more update. */
+  adopt(): void {
+    this.network.setTheta(this.theta);
     this.step++;
+  }
+
+  /** What this replica keeps of the state. */
+  state(): RangeState {
+    const { range, slots } = this.optimizer;
+    return { from: range.from, theta: this.theta.subarray(range.from, range.to), slots };
   }
 
   #order(epoch: number, shard: number): Int32Array {

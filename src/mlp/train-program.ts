@@ -2,25 +2,30 @@ import { decodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotProgram, TaskContext } from '../protocol/program.js';
-import { joinServer } from '../ps/ps-client.js';
-import type { ServerAddress } from '../ps/ps-protocol.js';
+import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
-import { bytesOf, floats } from './float-bytes.js';
+import { type Committed, writeParts } from './committed.js';
+import { type ExchangePlan, Membership, offerSegment } from './membership.js';
 import { Replica } from './replica.js';
+import { runRound } from './round.js';
 import type { TrainingSpec } from './training-spec.js';
 
-/** What the driver orders of a slot in training; one small message a slot and step (tree), or a slot and round (ps). */
-export type TrainOrder =
-  | (At & { readonly op: 'restore'; readonly shards: readonly number[]; readonly state: BlockRef | null })
-  /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
-  | (At & { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] })
-  /** Merges sums under one subtree, for others to read. */
-  | (At & { readonly op: 'merge'; readonly sums: readonly SumBlock[] })
-  /** Applies the last sums of a round and, when asked, writes the state down. */
-  | (At & { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean })
-  /** A whole round against a parameter server. */
-  | (At & RoundOrder);
+/** What the driver orders of a slot in training; one small message a slot and step (tree), or a slot and round (others). */
+export type TrainOrder = At &
+  (
+    | RestoreOrder
+    /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
+    | { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] }
+    /** Merges sums under one subtree, for others to read. */
+    | { readonly op: 'merge'; readonly sums: readonly SumBlock[] }
+    /** Joins the exchange of this generation. */
+    | { readonly op: 'join'; readonly shards: readonly number[]; readonly exchange: ExchangePlan }
+    /** So many steps with the exchange it has joined. */
+    | { readonly op: 'round'; readonly steps: number }
+    /** Applies the last sums of a round and, when asked, writes down what it keeps of the state. */
+    | { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean }
+  );
 
 interface At {
   readonly generation: number;
@@ -28,20 +33,24 @@ interface At {
   readonly step: number;
 }
 
-export interface RoundOrder {
-  readonly op: 'round';
+/** Begins a generation from a committed state. */
+interface RestoreOrder {
+  readonly op: 'restore';
   readonly shards: readonly number[];
-  readonly steps: number;
-  readonly rank: number;
-  readonly server: ServerAddress;
+  readonly committed: Committed;
+  /** Of theta: what this member updates; absent: all. */
+  readonly range?: Range;
+  /** Whether to offer memory for an exchange with others of its host. */
+  readonly segment?: boolean;
 }
 
-/** What a member computes with. */
+/** What a member computes with, and where others find it. */
 export interface RestoreAnswer {
   readonly name: string;
   readonly description: string;
   readonly fingerprint: string;
-  readonly [key: string]: Json;
+  /** Memory that others of its host may map. */
+  readonly segment: BlockRef | null;
 }
 
 const trainProgram: SlotProgram = {
@@ -52,56 +61,55 @@ const trainProgram: SlotProgram = {
       async run(task, context) {
         const order = task.inputs as unknown as TrainOrder;
         const replica = Replica.of(spec.model, context.residents);
-        return carryOut(order, replica, context);
+        return (await carryOut(order, replica, context)) as Json;
       },
     };
   },
 };
 export default trainProgram;
 
-async function carryOut(order: TrainOrder, replica: Replica, context: TaskContext): Promise<Json> {
+async function carryOut(order: TrainOrder, replica: Replica, context: TaskContext): Promise<unknown> {
   const { model } = replica.spec;
+  const scope = `${model}/g${order.generation}`;
   switch (order.op) {
-    case 'restore': {
-      const state = order.state ? floats(await context.blocks.get(order.state)) : undefined;
-      replica.restore(order.generation, order.step, state);
-      replica.keepOnly(order.shards);
-      const { name, description, fingerprint } = replica.backend;
-      return { name, description, fingerprint } satisfies RestoreAnswer;
-    }
+    case 'restore':
+      return restore(order, replica, context, scope);
     case 'gradient': {
       await catchUp(order, replica, context);
       const nodes = replica.gradients(order.shards);
       for (const { value } of nodes) context.metrics.rows += value.rows;
-      const sums = await writeSums(nodes, `gradient:${replica.step}`, `${model}/g${order.generation}`, context);
+      const sums = await writeSums(nodes, `gradient:${replica.step}`, scope, context);
       forget(replica, 'gradients', sums, context);
-      return sums as unknown as Json;
+      return sums;
     }
     case 'merge': {
       const merged = mergeNodes(await readSums(order.sums, context), replica.spec.plan.shards, addGradientSums);
-      const sums = await writeSums(merged, `merged:${order.step}`, `${model}/g${order.generation}`, context);
+      const sums = await writeSums(merged, `merged:${order.step}`, scope, context);
       forget(replica, 'merged', sums, context);
-      return sums as unknown as Json;
+      return sums;
     }
+    case 'join':
+      replica.expect(order.generation, order.step);
+      await Membership.join(order.exchange, order.shards, replica, context);
+      return null;
+    case 'round':
+      replica.expect(order.generation, order.step);
+      return runRound(Membership.of(replica, context), order.steps, context);
     case 'commit': {
       await catchUp(order, replica, context);
-      if (!order.write) return null;
-      const state = replica.network.state();
-      const scope = `${model}/state-${replica.step}`;
-      return (await context.blocks.put(`state:${replica.step}`, scope, bytesOf(state))) as unknown as Json;
-    }
-    case 'round': {
-      const member = await joinServer(order, context.signal);
-      try {
-        const totals = await member.runRound(replica, order, context);
-        member.leave(order.generation);
-        return totals as unknown as Json;
-      } catch (error) {
-        member.close();
-        throw error;
-      }
+      if (!order.write) return [];
+      return writeParts([replica.state()], replica.step, `${model}/state-${replica.step}`, context.blocks);
     }
   }
+}
+
+async function restore(order: At & RestoreOrder, replica: Replica, context: TaskContext, scope: string) {
+  Membership.leave(replica, context);
+  await replica.restore(order.generation, order.committed, context.blocks, order.range);
+  replica.keepOnly(order.shards);
+  const segment = order.segment ? await offerSegment(replica, order.shards, scope, context) : null;
+  const { name, description, fingerprint } = replica.backend;
+  return { name, description, fingerprint, segment } satisfies RestoreAnswer;
 }
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */

@@ -3,12 +3,13 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
 import { TaskSetError } from '../scheduler/task-set.js';
-import { floats } from './float-bytes.js';
+import { AllReduceRounds } from './allreduce-rounds.js';
+import { type Committed, readParts } from './committed.js';
 import { initialTheta, layoutOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { ParameterServerRounds } from './ps-rounds.js';
 import type { Aggregation, Rounds, StepLoss } from './rounds.js';
-import { type Committed, TrainingCluster } from './training-cluster.js';
+import { TrainingCluster } from './training-cluster.js';
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
 
@@ -48,6 +49,7 @@ const MAX_FRUITLESS_GENERATIONS = 8;
 const ROUNDS: Record<Aggregation, (cluster: TrainingCluster) => Rounds> = {
   tree: (cluster) => new TreeRounds(cluster),
   ps: (cluster) => new ParameterServerRounds(cluster),
+  allreduce: (cluster) => new AllReduceRounds(cluster),
 };
 
 /**
@@ -64,7 +66,7 @@ export async function train(
   onEpoch: (report: EpochReport) => void = () => {},
 ): Promise<TrainingResult> {
   const { plan, model } = spec;
-  const cluster = new TrainingCluster(context, spec, shards);
+  const cluster = new TrainingCluster(context, spec, shards, aggregation === 'allreduce');
   const rounds: Rounds = ROUNDS[aggregation](cluster);
   const losses: number[] = [];
   let committed = BEGINNING;
@@ -82,7 +84,7 @@ export async function train(
           formed = true;
         }
         const epoch = await runEpoch(cluster, rounds, committed, losses.length + 1);
-        if (previous.block) context.tasks.release(previous.block.scope);
+        for (const { block } of previous.parts) context.tasks.release(block.scope);
         previous = committed;
         committed = epoch.committed;
         fruitless = 0;
@@ -99,7 +101,7 @@ export async function train(
         formed = false;
         const message = `training goes on from epoch ${losses.length + 1} on other slots: ${(error as Error).message}`;
         context.bus.emit({ event: 'warning', message });
-        if (committed.block && !(await readable(context, committed))) {
+        if (!(await readable(context, committed))) {
           context.bus.emit({ event: 'warning', message: LOST });
           committed = previous = BEGINNING;
           losses.length = 0;
@@ -166,7 +168,7 @@ async function diverged(
   let good = initialTheta(plan.network, plan.seed, plan.initializer);
   let epochs = 0;
   for (const state of states) {
-    const theta = state.block ? await thetaOf(context, plan, state).catch(() => undefined) : undefined;
+    const theta = state.parts.length > 0 ? await thetaOf(context, plan, state).catch(() => undefined) : undefined;
     if (!theta || !allFinite(theta)) continue;
     good = theta;
     epochs = state.step / plan.stepsPerEpoch;
@@ -202,12 +204,12 @@ function isLoss(error: unknown): boolean {
   return kind === 'executor-lost' || kind === 'fetch-failed';
 }
 
-const BEGINNING: Committed = { step: 0, block: null };
+const BEGINNING: Committed = { step: 0, parts: [] };
 const LOST = 'every copy of the committed state is lost: training begins again';
 
 /** When every holder of the committed state is gone the training begins again: slower, with the same weights. */
 async function readable(context: SheafContext, committed: Committed): Promise<boolean> {
-  return context.blocks.get(committed.block!).then(
+  return Promise.all(committed.parts.map(({ block }) => context.blocks.get(block))).then(
     () => true,
     () => false,
   );
@@ -215,6 +217,8 @@ async function readable(context: SheafContext, committed: Committed): Promise<bo
 
 const allFinite = (values: Float32Array) => values.every(Number.isFinite);
 
-async function thetaOf(context: SheafContext, plan: NumericalPlan, { block }: Committed): Promise<Float32Array> {
-  return floats(await context.blocks.get(block!)).slice(0, layoutOf(plan.network).length);
+async function thetaOf(context: SheafContext, plan: NumericalPlan, { parts }: Committed): Promise<Float32Array> {
+  const theta = new Float32Array(layoutOf(plan.network).length);
+  await readParts(parts, context.blocks, theta);
+  return theta;
 }

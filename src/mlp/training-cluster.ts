@@ -3,9 +3,14 @@ import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import { HOST_SEAT, type ProgramRef } from '../protocol/task.js';
 import { assignShards } from '../ps/assign-shards.js';
+import type { Range } from '../ps/optimizer/range-optimizer.js';
+import { slices } from '../ps/slices.js';
+import type { SumBlock } from '../ps/sum-blocks.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
+import type { Committed, CommittedPart } from './committed.js';
+import { layoutOf } from './layout.js';
 import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
 
@@ -14,12 +19,10 @@ export interface Member {
   readonly rank: number;
   readonly slot: SlotKey;
   readonly shards: readonly number[];
-}
-
-/** A state that survives its slots: after so many updates, this block. `block` absent: the initial weights. */
-export interface Committed {
-  readonly step: number;
-  readonly block: BlockRef | null;
+  /** Of theta: what it updates, where members share that work. */
+  readonly range?: Range;
+  /** Memory that others of its host may map. */
+  readonly segment?: BlockRef | null;
 }
 
 /** Applications that have been told that they compute on the fallback. */
@@ -44,6 +47,8 @@ export class TrainingCluster {
     readonly spec: TrainingSpec,
     /** The training rows, dealt into the plan's shards. */
     readonly shards: ArrowRDD,
+    /** Whether members update a slice of theta each. */
+    readonly sliced: boolean,
   ) {}
 
   /** Begins a generation on the slots there are now: loads the shards, restores the state. */
@@ -54,12 +59,15 @@ export class TrainingCluster {
     await context.tasks.slotsAvailable();
     const slots = context.tasks.slots().map(({ key }) => key);
     const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
-    this.members = ranges.map(({ from, to }, rank) => ({
+    const theta = slices(layoutOf(spec.plan.network).length, ranges.length);
+    const members: Member[] = ranges.map(({ from, to }, rank) => ({
       rank,
       slot: slots[rank]!,
       shards: Array.from({ length: to - from }, (_, k) => from + k),
+      ...(this.sliced ? { range: theta[rank]! } : {}),
     }));
-    const owner = new Map(this.members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
+    this.members = members;
+    const owner = new Map(members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
     await context.runJob(
       {
         top: this.shards.node,
@@ -71,11 +79,32 @@ export class TrainingCluster {
       },
       async () => undefined,
     );
-    const state = committed.block;
-    const answers = await this.all(({ shards }) => ({
-      ...{ op: 'restore', generation: this.generation, step: committed.step, state, shards },
+    const { generation, sliced } = this;
+    const { step } = committed;
+    const answers = await this.all(({ shards, range }) => ({
+      ...{ op: 'restore', generation, step, committed, shards, range, segment: sliced },
     }));
+    this.members = members.map((member, rank) => {
+      const { segment } = answers[rank]!.value as unknown as RestoreAnswer;
+      return { ...member, segment };
+    });
     this.#noteBackends(answers);
+  }
+
+  /** All apply what is pending; the writers' parts of the state are kept on two executors. */
+  async commit(step: number, apply: readonly SumBlock[], writers: readonly Member[]): Promise<Committed> {
+    const { generation } = this;
+    const writing = new Set(writers.map(({ rank }) => rank));
+    const writes = ({ rank }: Member) => writing.has(rank);
+    const members = apply.length > 0 ? this.members : writers;
+    const answers = await this.some(members, (member) => ({
+      ...{ op: 'commit', generation, step, apply, write: writes(member) },
+    }));
+    const written = answers.flatMap(({ value }) => value as unknown as CommittedPart[]);
+    const parts = await Promise.all(
+      written.map(async (part) => ({ ...part, block: await this.replicate(part.block) })),
+    );
+    return { step, parts: parts.sort((a, b) => a.from - b.from) };
   }
 
   /** Whether slots have joined that could take shards over. */
@@ -145,13 +174,6 @@ export class TrainingCluster {
     this.#builds.clear();
     for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
     if (this.#builds.size > 1) this.#warnOfMixture();
-  }
-
-  /** What computes beside the members: equal bits need equal builds. */
-  noteBuild(fingerprint: string, where: string): void {
-    if (this.#builds.has(fingerprint)) return;
-    this.#builds.set(fingerprint, where);
-    this.#warnOfMixture();
   }
 
   #warnOfMixture(): void {

@@ -1,9 +1,10 @@
-import type { BlockRef } from '../protocol/block.js';
+import { addTotals } from '../ps/exchange.js';
 import { mergeGroups } from '../ps/merge-plan.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
+import type { Committed } from './committed.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
-import type { Committed, TrainingCluster } from './training-cluster.js';
+import type { TrainingCluster } from './training-cluster.js';
 
 /**
  * Tree aggregation: every step is one small message a slot. The slots write the sums of their shards' gradients as
@@ -35,16 +36,7 @@ export class TreeRounds implements Rounds {
   }
 
   async commit({ pending, step }: RoundResult): Promise<Committed> {
-    const { generation } = this.cluster;
-    const answers = await this.cluster.all(({ rank }) => ({
-      op: 'commit',
-      generation,
-      step,
-      apply: pending,
-      write: rank === 0,
-    }));
-    const block = answers[0]!.value as unknown as BlockRef;
-    return { step, block: await this.cluster.replicate(block) };
+    return this.cluster.commit(step, pending, this.cluster.members.slice(0, 1));
   }
 
   async #merge(sums: readonly SumBlock[], step: number): Promise<SumBlock[]> {
@@ -63,10 +55,10 @@ export class TreeRounds implements Rounds {
 
 /** Added along the canonical tree too: the same for every number of members. */
 function totalLoss(sums: readonly SumBlock[], shards: number): StepLoss {
-  const nodes = sums.map(({ level, index, rows, lossSum }) => ({
+  const nodes = sums.map(({ level, index, rows, weight, lossSum }) => ({
     ...{ level, index },
-    value: { rows, lossSum: lossSum ?? Number.NaN },
+    value: { rows, weight, lossSum: lossSum ?? Number.NaN },
   }));
-  const total = reduceNodes(nodes, shards, (a, b) => ({ rows: a.rows + b.rows, lossSum: a.lossSum + b.lossSum }))!;
+  const total = reduceNodes(nodes, shards, addTotals)!;
   return { ...total, parts: nodes.map(({ level, index, value: { lossSum } }) => ({ level, index, lossSum })) };
 }

@@ -1,39 +1,38 @@
 import type { Json } from '../protocol/json.js';
+import { type Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import type { Updater } from '../ps/parameter-server.js';
 import type { GradientSum } from '../ps/tree.js';
-import { type BackendPreference, loadBackend } from './backends.js';
-import { initialTheta } from './layout.js';
+import { initialTheta, layoutOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
+
+/** The optimizer of a plan over a range of theta; absent: all of it. */
+export function rangeOptimizer(plan: NumericalPlan, range?: Range): RangeOptimizer {
+  const { length } = layoutOf(plan.network);
+  const segments = [{ from: 0, to: length, kind: 'kernel' }] as const;
+  return new RangeOptimizer({ optimizer: plan.optimizer }, segments, range ?? { from: 0, to: length });
+}
 
 /** What a parameter server is told of the network whose updates it makes. */
 export interface UpdaterParameters {
   readonly plan: NumericalPlan;
-  readonly backend: BackendPreference;
 }
 
-/**
- * The optimizer's steps on this process's compute backend. Where its fingerprint is that of the slots, the bits are those
- * that the slots themselves would compute; a service computes on the CPU, so on machines with GPUs they may differ.
- */
+/** The optimizer's steps on flat vectors: bits that every slot would compute. */
 export async function createUpdater(parameters: Json, state: Float32Array | undefined): Promise<Updater> {
-  const { plan, backend } = parameters as unknown as UpdaterParameters;
-  const computing = await loadBackend(backend);
-  const network = await computing.compile(plan.network, plan.optimizer);
-  const beginning = new Float32Array(network.stateLength);
-  if (!state) beginning.set(initialTheta(plan.network, plan.seed, plan.initializer));
-  network.setState(state ?? beginning);
+  const { plan } = parameters as unknown as UpdaterParameters;
+  const optimizer = rangeOptimizer(plan);
+  const theta = initialTheta(plan.network, plan.seed, plan.initializer);
+  const vectors = [theta, ...optimizer.slots];
+  if (state) vectors.forEach((vector, k) => void vector.set(state.subarray(k * theta.length, (k + 1) * theta.length)));
   return {
-    fingerprint: computing.fingerprint,
-    update({ gradient, rows }: GradientSum, step) {
-      if (rows > 0) network.apply(meanOf(gradient, rows), step);
+    update({ gradient, weight }: GradientSum, step) {
+      optimizer.update(theta, gradient, weight, step);
     },
-    theta: () => network.theta(),
-    state: () => network.state(),
+    theta: () => theta,
+    state() {
+      const all = new Float32Array(theta.length * vectors.length);
+      vectors.forEach((vector, k) => void all.set(vector, k * theta.length));
+      return all;
+    },
   };
-}
-
-/** Divides in place. */
-export function meanOf(sum: Float32Array, rows: number): Float32Array {
-  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / rows;
-  return sum;
 }

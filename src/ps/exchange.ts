@@ -8,6 +8,15 @@ export interface StepTotal {
   readonly lossSum: number;
 }
 
+/** Along the canonical tree too, so that losses have the same bits for every number of members. */
+export function addTotals(left: StepTotal, right: StepTotal): StepTotal {
+  return {
+    rows: left.rows + right.rows,
+    weight: left.weight + right.weight,
+    lossSum: left.lossSum + right.lossSum,
+  };
+}
+
 /** A contiguous part of a training's state: theta's range [from, from + theta.length), and the optimizer's slots over it. */
 export interface RangeState {
   readonly from: number;

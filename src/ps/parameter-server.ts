@@ -9,7 +9,6 @@ import {
   isRequest,
   MAX_HEADER_BYTES,
   onFrames,
-  type ServerAddress,
   STRANGER_BYTES,
   sendFrame,
   type ToServer,
@@ -32,21 +31,13 @@ export interface ParameterServerInit {
 
 /** Applies updates to a state; lives where the network's compute backend does. */
 export interface Updater {
-  /** Of what computes: equal fingerprints compute equal bits. */
-  readonly fingerprint: string;
   /** Divides the sums by their rows and makes one optimizer step; `step` counts from 1. */
   update(total: GradientSum, step: number): void;
   theta(): Float32Array;
   state(): Float32Array;
 }
 
-/** What the service answers with once it can be joined. */
-export interface ServerAnswer extends ServerAddress {
-  /** Of its updater. */
-  readonly fingerprint: string;
-}
-
-/** As a service: answers with a `ServerAnswer`. */
+/** As a service: answers with its `ServerAddress`. */
 const parameterServer: ServiceProgram = {
   async start(parameters, { blocks, bind, hostname }) {
     const init = parameters as unknown as ParameterServerInit;
@@ -56,9 +47,8 @@ const parameterServer: ServiceProgram = {
     const bytes = init.state ? await blocks.get(init.state) : undefined;
     const state = bytes && new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     const updater = await module.createUpdater(init.parameters, state);
-    const { fingerprint } = updater;
     const port = await new SynchronousServer(init, updater).listen(bind);
-    return { host: hostname, port, token: init.token, fingerprint };
+    return { host: hostname, port, token: init.token };
   },
 };
 export default parameterServer;
@@ -154,9 +144,9 @@ export class SynchronousServer {
       return void this.#refuse(member.socket, `step ${header.step} is not step ${this.#step}`);
     if (payload.length !== header.nodes.length * this.#vectorBytes()) return void socket.destroy();
     const length = this.#vectorBytes() / 4;
-    member.nodes = header.nodes.map(({ level, index, rows, lossSum }, k) => {
+    member.nodes = header.nodes.map(({ level, index, rows, weight, lossSum }, k) => {
       const gradient = new Float32Array(payload.buffer, payload.byteOffset + k * length * 4, length);
-      return { level, index, value: { gradient, rows, lossSum: lossSum ?? Number.NaN } };
+      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } };
     });
     if (this.#pushed().length === this.init.members) this.#update();
   }
@@ -170,8 +160,8 @@ export class SynchronousServer {
     const payload = new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength);
     for (const member of this.#members.values()) {
       member.nodes = undefined;
-      const { rows, lossSum } = total;
-      sendFrame<FromServer>(member.socket, { kind: 'updated', step: this.#step, rows, lossSum }, payload);
+      const { rows, weight, lossSum } = total;
+      sendFrame<FromServer>(member.socket, { kind: 'updated', step: this.#step, rows, weight, lossSum }, payload);
     }
   }
 

@@ -1,45 +1,62 @@
 import { connect, type Socket } from 'node:net';
 import { FailureError } from '../protocol/failure.js';
-import type { TaskContext } from '../protocol/program.js';
+import type { Exchange, RangeState, StepTotal } from './exchange.js';
 import { type Frame, type FromServer, onFrames, type ServerAddress, sendFrame, type ToServer } from './ps-protocol.js';
-import type { GradientSum, TreeNode, ValueNode } from './tree.js';
+import type { GradientSum, ValueNode } from './tree.js';
 
-/** What a member of a round computes with: a replica of the network, seen from here. */
-export interface RoundMember {
-  readonly step: number;
-  gradients(shards: readonly number[]): ValueNode<GradientSum>[];
-  /** Takes over the weights after the next update. */
-  adopt(theta: Float32Array): void;
-  expect(generation: number, step: number): void;
-}
-
-export interface Round {
-  readonly generation: number;
-  readonly step: number;
-  readonly steps: number;
-  readonly rank: number;
-  readonly shards: readonly number[];
+/** How a member reaches the server. */
+export interface ServerMembers {
   readonly server: ServerAddress;
-}
-
-/** Sums over all members of one step. */
-export interface StepTotal {
-  readonly rows: number;
-  /** JSON has no NaN: null is one. */
-  readonly lossSum: number | null;
-  /** This member's own sums whose loss is no number, where there are any. */
-  readonly bad?: readonly TreeNode[];
+  readonly rank: number;
 }
 
 /**
- * Joins a parameter server for a round. Push and pull are one exchange: the answer to a step's gradients is theta after
- * it. When server or another member is lost every wait ends at once with `executor-lost`.
+ * Joins a parameter server. Push and pull are one exchange: the answer to a step's gradients is theta after it. When
+ * server or another member is lost every wait ends at once with `executor-lost`.
  */
-export async function joinServer(round: Round, signal: AbortSignal): Promise<ServerConnection> {
-  const connection = connectTo(round.server, signal);
-  const { generation, rank } = round;
-  await connection.ask({ kind: 'join', token: round.server.token, generation, rank });
-  return connection;
+export async function joinServer(
+  { server, rank }: ServerMembers,
+  generation: number,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const connection = connectTo(server, signal);
+  await connection.ask({ kind: 'join', token: server.token, generation, rank });
+  return new ServerExchange(connection, generation);
+}
+
+class ServerExchange implements Exchange {
+  bytesSent = 0;
+
+  constructor(
+    readonly connection: ServerConnection,
+    readonly generation: number,
+  ) {}
+
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    const { generation } = this;
+    const numbers = nodes.map(({ level, index, value: { rows, weight, lossSum } }) => ({
+      ...{ level, index, rows, weight, lossSum },
+    }));
+    const vectors = nodes.map(
+      ({ value: { gradient } }) => new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength),
+    );
+    const { header, payload } = await this.connection.ask(
+      { kind: 'push', generation, step, nodes: numbers },
+      ...vectors,
+    );
+    if (header.kind !== 'updated') throw new Error(`the parameter server answered "${header.kind}" to a push`);
+    theta.set(new Float32Array(payload.buffer, payload.byteOffset, payload.length / 4));
+    this.bytesSent += nodes.length * theta.byteLength;
+    return { rows: header.rows, weight: header.weight, lossSum: header.lossSum ?? Number.NaN };
+  }
+
+  state(): readonly RangeState[] {
+    return [];
+  }
+
+  async close(): Promise<void> {
+    this.connection.leave(this.generation);
+  }
 }
 
 interface Waiter {
@@ -68,35 +85,6 @@ export class ServerConnection {
       this.#break(signal.reason);
       socket.destroy();
     });
-  }
-
-  async runRound(member: RoundMember, round: Round, context: TaskContext): Promise<StepTotal[]> {
-    member.expect(round.generation, round.step);
-    const totals: StepTotal[] = [];
-    for (let done = 0; done < round.steps; done++) {
-      const nodes = member.gradients(round.shards);
-      const begun = performance.now();
-      const { header, payload } = await this.ask(
-        {
-          kind: 'push',
-          generation: round.generation,
-          step: member.step,
-          nodes: nodes.map(({ level, index, value: { rows, lossSum } }) => ({ level, index, rows, lossSum })),
-        },
-        ...nodes.map(
-          ({ value: { gradient } }) => new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength),
-        ),
-      );
-      if (header.kind !== 'updated') throw new Error(`the parameter server answered "${header.kind}" to a push`);
-      member.adopt(new Float32Array(payload.buffer, payload.byteOffset, payload.length / 4));
-      for (const { value } of nodes) context.metrics.rows += value.rows;
-      context.metrics.fetchMs += performance.now() - begun;
-      context.metrics.bytesIn += payload.length;
-      const bad = nodes.filter(({ value }) => !Number.isFinite(value.lossSum));
-      const own = bad.length > 0 ? { bad: bad.map(({ level, index }) => ({ level, index })) } : {};
-      totals.push({ rows: header.rows, lossSum: header.lossSum, ...own });
-    }
-    return totals;
   }
 
   /** @throws FailureError `executor-lost` when the server, or a member it waits for, is gone */

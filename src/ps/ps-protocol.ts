@@ -20,7 +20,7 @@ export type ToServer =
       readonly kind: 'push';
       readonly generation: number;
       readonly step: number;
-      readonly nodes: readonly { level: number; index: number; rows: number; lossSum: number | null }[];
+      readonly nodes: readonly { level: number; index: number; rows: number; weight: number; lossSum: number | null }[];
     }
   /** The member's round is over. A connection that closes without it means that the member was lost. */
   | { readonly kind: 'leave'; readonly generation: number }
@@ -30,7 +30,13 @@ export type ToServer =
 export type FromServer =
   | { readonly kind: 'joined' }
   /** The payload is theta after the step's update: the pull is the answer to the push. */
-  | { readonly kind: 'updated'; readonly step: number; readonly rows: number; readonly lossSum: number | null }
+  | {
+      readonly kind: 'updated';
+      readonly step: number;
+      readonly rows: number;
+      readonly weight: number;
+      readonly lossSum: number | null;
+    }
   | { readonly kind: 'state'; readonly step: number }
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -60,8 +66,8 @@ export function isRequest(header: unknown): header is ToServer {
 }
 
 function isNode(node: unknown): boolean {
-  const { level, index, rows } = (node ?? {}) as Record<string, unknown>;
-  return [level, index, rows].every((value) => typeof value === 'number');
+  const { level, index, rows, weight } = (node ?? {}) as Record<string, unknown>;
+  return [level, index, rows, weight].every((value) => typeof value === 'number');
 }
 
 /** Largest header, and largest frame of a peer that has not yet said who it is. */

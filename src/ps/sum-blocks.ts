@@ -7,6 +7,7 @@ export interface SumBlock {
   readonly level: number;
   readonly index: number;
   readonly rows: number;
+  readonly weight: number;
   /** JSON has no NaN: null is one. */
   readonly lossSum: number | null;
   readonly block: BlockRef;
@@ -21,10 +22,17 @@ export async function writeSums(
   const begun = performance.now();
   const written: SumBlock[] = [];
   for (const { level, index, value } of nodes) {
-    const { gradient, rows, lossSum } = value;
+    const { gradient, rows, weight, lossSum } = value;
     const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
     metrics.bytesOut += bytes.length;
-    written.push({ level, index, rows, lossSum, block: await blocks.put(`${id}:${level}.${index}`, scope, bytes) });
+    written.push({
+      level,
+      index,
+      rows,
+      weight,
+      lossSum,
+      block: await blocks.put(`${id}:${level}.${index}`, scope, bytes),
+    });
   }
   metrics.writeMs += performance.now() - begun;
   return written;
@@ -36,11 +44,11 @@ export async function readSums(
 ): Promise<ValueNode<GradientSum>[]> {
   const begun = performance.now();
   const nodes: ValueNode<GradientSum>[] = [];
-  for (const { level, index, rows, lossSum, block } of sums) {
+  for (const { level, index, rows, weight, lossSum, block } of sums) {
     const bytes = await blocks.get(block);
     metrics.bytesIn += bytes.length;
     const gradient = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    nodes.push({ level, index, value: { gradient, rows, lossSum: lossSum ?? Number.NaN } });
+    nodes.push({ level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } });
   }
   metrics.fetchMs += performance.now() - begun;
   return nodes;

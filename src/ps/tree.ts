@@ -21,6 +21,8 @@ export interface GradientSum {
   /** In float64, as every count and loss. */
   lossSum: number;
   rows: number;
+  /** Sum of the rows' weights, in float64: what sums are divided by. */
+  weight: number;
 }
 
 /** In place: `left[i] += right[i]` in float32. */
@@ -35,6 +37,7 @@ export const addGradientSums: Add<GradientSum> = (left, right) => {
   addInto(left.gradient, right.gradient);
   left.lossSum += right.lossSum;
   left.rows += right.rows;
+  left.weight += right.weight;
   return left;
 };
 

@@ -1,0 +1,64 @@
+import type { BlockRef, Blocks } from '../protocol/block.js';
+import type { RangeState } from '../ps/exchange.js';
+import type { Range } from '../ps/optimizer/range-optimizer.js';
+import { floats } from './float-bytes.js';
+
+/** A state of a training that survives its slots: after so many updates. Without parts: the initial weights. */
+export interface Committed {
+  /** Updates made. */
+  readonly step: number;
+  /** Together they cover theta; in ascending order. */
+  readonly parts: readonly CommittedPart[];
+}
+
+/** The state over [from, to) of theta: a block of theta's values there, then of each of the optimizer's slots there. */
+export interface CommittedPart extends Range {
+  readonly block: BlockRef;
+}
+
+/** Writes states down, each as a block of its own. */
+export async function writeParts(
+  states: readonly RangeState[],
+  step: number,
+  scope: string,
+  blocks: Blocks,
+): Promise<CommittedPart[]> {
+  const parts: CommittedPart[] = [];
+  for (const { from, theta, slots } of states) {
+    const vectors = [theta, ...slots].map(
+      ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+    );
+    const bytes = vectors.reduce((sum, { length }) => sum + length, 0);
+    const block = await blocks.put(`state:${step}:${from}`, scope, vectors, { bytes });
+    parts.push({ from, to: from + theta.length, block });
+  }
+  return parts;
+}
+
+/**
+ * Fills in theta, and the slots over `range`, from the parts that hold them.
+ *
+ * @param theta all of it
+ * @param slots over `range`
+ */
+export async function readParts(
+  parts: readonly CommittedPart[],
+  blocks: Blocks,
+  theta: Float32Array,
+  range?: Range,
+  slots: readonly Float32Array[] = [],
+): Promise<void> {
+  for (const { from, to, block } of parts) {
+    const values = floats(await blocks.get(block));
+    const length = to - from;
+    theta.set(values.subarray(0, length), from);
+    if (!range) continue;
+    const first = Math.max(from, range.from);
+    const last = Math.min(to, range.to);
+    if (first >= last) continue;
+    slots.forEach((slot, k) => {
+      const at = (k + 1) * length - from;
+      slot.set(values.subarray(at + first, at + last), first - range.from);
+    });
+  }
+}
