@@ -1,8 +1,6 @@
 import { Field, FixedSizeList, Float32, makeData, RecordBatch, Schema, Struct, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import type { TaskContext } from '../protocol/program.js';
-import { listValues } from './columns.js';
-import { transform } from './scale-step.js';
 import { ColumnMoments } from './scaler.js';
 import { consume, type PartitionSummary } from './summarise.js';
 
@@ -57,22 +55,5 @@ describe('the summary of a partition', () => {
     await expect(consume(chunks(one, batch([1, Number.NaN], ['a'])), parameters, context)).rejects.toThrow(
       'feature 1 of row 3 of the partition is NaN',
     );
-  });
-});
-
-describe('the scaling step', () => {
-  it('replaces the column, keeps all else, and does not touch its input', async () => {
-    const scaler = { mean: [3, 20], deviation: [2, 10] };
-    const out: RecordBatch[] = [];
-    for await (const chunk of transform(chunks(one, one.slice(1, 2), two.slice(0, 0)), { column: 'features', scaler }))
-      out.push(chunk as RecordBatch);
-    expect(out.slice(0, 2).map((each) => [...listValues(each, 'features')])).toEqual([
-      [-1, -1, 0, -1],
-      [0, -1],
-    ]);
-    expect(out.map((each) => each.numRows)).toEqual([2, 1, 0]);
-    expect([...out[1]!.getChild('label')!]).toEqual(['constructor']);
-    expect(out[0]!.schema.fields[0]!.metadata.get('note')).toBe('kept');
-    expect([...listValues(one, 'features')]).toEqual([1, 10, 3, 10]);
   });
 });

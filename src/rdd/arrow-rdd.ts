@@ -46,8 +46,9 @@ export class ArrowRDD extends TableActions {
   }
 
   /**
-   * Adds a column of features: the values of number columns (integers, floats, decimals, booleans as 0 and 1) side by
-   * side, as 32-bit floats. The other columns stay. As Spark's VectorAssembler.
+   * Adds a column of features: the values of number columns (integers, floats, decimals, booleans as 0 and 1) and of vectors
+   * (`FixedSizeList<Float32>`, say of `OneHotEncoder`) side by side, as 32-bit floats. The other columns stay. As Spark's
+   * VectorAssembler.
    * @param columns in the order of the features
    * @param into name of the new column, a `FixedSizeList<Float32>`
    * @param badRows what to do with a row without a finite number in one of the columns. Default `error`, which names row

@@ -1,4 +1,14 @@
-import { type Data, DataType, type Decimal, makeData, RecordBatch, Schema, Struct, type Vector } from 'apache-arrow';
+import {
+  type Data,
+  DataType,
+  type Decimal,
+  type FixedSizeList,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  type Vector,
+} from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { type Chunks, isBatch } from './chunks.js';
@@ -39,42 +49,81 @@ export async function* transform(
   let rows = 0;
   for await (const chunk of chunks) {
     if (!isBatch(chunk)) throw userError(`${name} needs Arrow record batches, and part of this RDD holds plain rows`);
-    const { batch, bad } = assembled(chunk, options, name, rows);
+    const { batch, bad } = assembleBatch(chunk, options, name, rows);
     rows += chunk.numRows;
-    if (bad.length === 0) yield batch;
-    else {
-      report('badRows', bad.length);
-      const left = new Set(bad);
-      yield takeRows(
-        batch,
-        Array.from({ length: batch.numRows }, (_, row) => row).filter((row) => !left.has(row)),
-      );
-    }
+    if (bad > 0) report('badRows', bad);
+    yield batch;
   }
 }
 
-/** @param before rows of the partition before this batch, for messages */
+/**
+ * The batch with a column of features, without the rows that lack one, where such are dropped: `bad` of them.
+ * @param before rows of the partition before this batch, for messages
+ * @throws FailureError naming row and column
+ */
+export function assembleBatch(
+  batch: RecordBatch,
+  options: AssembleParameters,
+  name: string,
+  before = 0,
+): { batch: RecordBatch; bad: number } {
+  const { batch: whole, bad } = assembled(batch, options, name, before);
+  if (bad.size === 0) return { batch: whole, bad: 0 };
+  const rows = Array.from({ length: whole.numRows }, (_, row) => row).filter((row) => !bad.has(row));
+  return { batch: takeRows(whole, rows), bad: bad.size };
+}
+
 function assembled(
   batch: RecordBatch,
   { columns, into, badRows }: AssembleParameters,
   name: string,
   before: number,
-): { batch: RecordBatch; bad: number[] } {
-  const width = columns.length;
+): { batch: RecordBatch; bad: Set<number> } {
+  const names = columns.map((column) => featuresOf(batch.schema, column));
+  const width = names.flat().length;
   const matrix = new Float32Array(batch.numRows * width);
   const bad = new Set<number>();
   if (batch.getChild(into)) throw userError(`${name}: there is already a column "${into}"; give another name`);
+  let first = 0;
   for (const [k, column] of columns.entries()) {
-    const read = numbersOf(batch, column, name);
-    for (let row = 0, at = k; row < batch.numRows; row++, at += width) {
-      const value = read(row);
-      matrix[at] = value ?? Number.NaN;
-      if (value !== null && Number.isFinite(matrix[at])) continue;
-      if (badRows === 'error') throw unusable(name, column, before + row, value);
-      bad.add(row);
-    }
+    const own = names[k]!.length;
+    const read = valuesOf(batch, column, own, name);
+    for (let row = 0, start = first; row < batch.numRows; row++, start += width)
+      for (let j = 0; j < own; j++) {
+        const value = read(row, j);
+        matrix[start + j] = value ?? Number.NaN;
+        if (value !== null && Number.isFinite(matrix[start + j])) continue;
+        if (badRows === 'error') throw unusable(name, column, before + row, value);
+        bad.add(row);
+      }
+    first += own;
   }
-  return { batch: withFeatures(batch, matrix, columns, into), bad: [...bad] };
+  return { batch: withFeatures(batch, matrix, names.flat(), into), bad };
+}
+
+/** Names of the features a column gives: its own, or, of a vector, those it knows, else its name and a number. */
+function featuresOf(schema: Schema, column: string): string[] {
+  const field = schema.fields.find(({ name }) => name === column);
+  if (!field || !isVector(field.type)) return [column];
+  const names = field.metadata.get(FEATURE_NAMES);
+  if (names !== undefined) return JSON.parse(names) as string[];
+  return Array.from({ length: field.type.listSize }, (_, k) => `${column}[${k}]`);
+}
+
+const isVector = (type: DataType): type is FixedSizeList =>
+  DataType.isFixedSizeList(type) && DataType.isFloat(type.valueType) && type.valueType.precision === 1;
+
+/** Reads value `j` of a row's number (one) or vector, null where there is none. */
+function valuesOf(batch: RecordBatch, column: string, width: number, name: string) {
+  const vector = batch.getChild(column);
+  if (!vector || !isVector(vector.type)) return numbersOf(batch, column, name);
+  const list = vector.data[0]!;
+  const items = list.children[0]!;
+  const first = items.length === list.length * width ? 0 : list.offset * width;
+  return (row: number, j: number) => {
+    const at = first + row * width + j;
+    return list.getValid(row) && items.getValid(at) ? (items.values as Float32Array)[at]! : null;
+  };
 }
 
 function unusable(name: string, column: string, row: number, value: number | null): Error {
@@ -141,9 +190,10 @@ function featureColumn(into: string, matrix: Float32Array, names: readonly strin
 export function schemaWithFeatures(schema: Schema, columns: readonly string[], into: string, name: string): Schema {
   for (const column of columns) {
     const { type } = fieldOf(schema, column, name);
-    if (!isNumeric(type) && !DataType.isBool(type)) throw noNumbers(name, column, type);
+    if (!isNumeric(type) && !DataType.isBool(type) && !isVector(type)) throw noNumbers(name, column, type);
   }
   if (schema.fields.some((field) => field.name === into))
     throw userError(`${name}: there is already a column "${into}"; give another name`);
-  return new Schema([...schema.fields, featureColumn(into, new Float32Array(0), columns).field], schema.metadata);
+  const names = columns.flatMap((column) => featuresOf(schema, column));
+  return new Schema([...schema.fields, featureColumn(into, new Float32Array(0), names).field], schema.metadata);
 }

@@ -78,8 +78,7 @@ export function tableOfValues(
   if (typeof values !== 'object' || values === null)
     throw new TypeError(`table needs an array of objects, or an object of arrays, not ${shown(values)}`);
   if (given !== undefined) requireSchema('table', given);
-  const columns = Array.isArray(values) ? columnsOfRows(values, given) : columnsOf(values as TableValues, given ?? {});
-  const batch = batchOfColumns(columns);
+  const batch = batchOfValues(values, given);
   const parts = Array.from({ length: partitions }, (_, p) => {
     const from = Math.floor((p * batch.numRows) / partitions);
     const to = Math.floor(((p + 1) * batch.numRows) / partitions);
@@ -90,6 +89,12 @@ export function tableOfValues(
   const node = context.newNode(operatorName('table'), step, [bytes.node]);
   giveSchema(node, async () => batch.schema);
   return context.tableOf(node);
+}
+
+/** Rows, or columns, of plain values as one record batch. @throws TypeError naming column and row of a value that does not fit */
+export function batchOfValues(values: readonly Row[] | TableValues, given?: TableTypes): RecordBatch {
+  const columns = Array.isArray(values) ? columnsOfRows(values, given) : columnsOf(values as TableValues, given ?? {});
+  return batchOfColumns(columns);
 }
 
 function columnsOfRows(rows: readonly Row[], given: TableTypes | undefined): [string, Data][] {
