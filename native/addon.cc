@@ -2,6 +2,7 @@
 
 static napi_value Init(napi_env env, napi_value exports) {
   sheaf::RegisterSharedMemory(env, exports);
+  sheaf::RegisterKernels(env, exports);
   return exports;
 }
 

@@ -1,0 +1,372 @@
+// Loops over flat float32 vectors: the contract, and the order of all operations, stand in src/ps/vector/kernels.ts. Every
+// float32 operation is rounded on its own (compiled with -ffp-contract=off and without fast-math), so that JavaScript's
+// implementation gives equal bits. The compiler vectorises the loops, for each instruction set that TARGETS names; the
+// fitting one is chosen when the add-on is loaded.
+#include <cmath>
+#include <limits>
+
+#include "addon.h"
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
+#define TARGETS __attribute__((target_clones("default", "avx2", "arch=skylake-avx512")))
+#else
+#define TARGETS
+#endif
+#define INLINE inline __attribute__((always_inline))
+
+namespace sheaf {
+namespace {
+
+constexpr size_t kChunk = 4096;
+constexpr size_t kLanes = 16;
+/// Elements worked on at once: the block of every array stays in the first-level cache between the loops.
+constexpr size_t kBlock = 1024;
+
+enum Rule {
+  kDescent,
+  kMomentum,
+  kNesterov,
+  kAdagrad,
+  kRmsprop,
+  kRmspropMomentum,
+  kRmspropCentered,
+  kRmspropCenteredMomentum,
+  kAdam,
+  kAdamAmsgrad,
+  kRules
+};
+constexpr int kSlots[kRules] = {0, 1, 1, 1, 1, 2, 2, 3, 2, 3};
+
+struct Constants {
+  float weight, scale, clip, l2, l1, keep, rate, a, b, c;
+};
+
+using F = float* __restrict__;
+using ConstF = const float* __restrict__;
+
+TARGETS void AddInto(F target, ConstF source, size_t n) {
+  for (size_t i = 0; i < n; i++) target[i] += source[i];
+}
+
+TARGETS void AddScaled(F target, float factor, ConstF source, size_t n) {
+  for (size_t i = 0; i < n; i++) target[i] += factor * source[i];
+}
+
+TARGETS void Scale(F x, float factor, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+INLINE void Prepare(const Constants& k, F theta, F g, size_t n) {
+  if (k.weight != 1)
+    for (size_t i = 0; i < n; i++) g[i] /= k.weight;
+  if (k.scale != 1)
+    for (size_t i = 0; i < n; i++) g[i] *= k.scale;
+  if (k.clip != std::numeric_limits<float>::infinity())
+    for (size_t i = 0; i < n; i++) g[i] = g[i] > k.clip ? k.clip : g[i] < -k.clip ? -k.clip : g[i];
+  if (k.l2 != 0)
+    for (size_t i = 0; i < n; i++) g[i] += k.l2 * theta[i];
+  if (k.l1 != 0)
+    for (size_t i = 0; i < n; i++) g[i] += theta[i] > 0 ? k.l1 : theta[i] < 0 ? -k.l1 : 0.0f;
+  if (k.keep != 1)
+    for (size_t i = 0; i < n; i++) theta[i] *= k.keep;
+}
+
+INLINE float Ema(float average, float value, float share) { return average + (value - average) * share; }
+
+INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, F s2, size_t n) {
+  const float rate = k.rate, a = k.a, b = k.b, c = k.c;
+  switch (rule) {
+    case kDescent:
+      for (size_t i = 0; i < n; i++) theta[i] -= g[i] * rate;
+      break;
+    case kMomentum:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = s0[i] * a - g[i] * rate;
+        theta[i] += s0[i];
+      }
+      break;
+    case kNesterov:
+      for (size_t i = 0; i < n; i++) {
+        const float descent = g[i] * rate;
+        s0[i] = s0[i] * a - descent;
+        theta[i] += s0[i] * a - descent;
+      }
+      break;
+    case kAdagrad:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] += g[i] * g[i];
+        theta[i] -= g[i] * rate / (std::sqrt(s0[i]) + a);
+      }
+      break;
+    case kRmsprop:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i] * g[i], a);
+        theta[i] -= g[i] * rate / std::sqrt(s0[i] + b);
+      }
+      break;
+    case kRmspropMomentum:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i] * g[i], a);
+        s1[i] = s1[i] * c + g[i] * rate / std::sqrt(s0[i] + b);
+        theta[i] -= s1[i];
+      }
+      break;
+    case kRmspropCentered:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i] * g[i], a);
+        s1[i] = Ema(s1[i], g[i], a);
+        theta[i] -= g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b);
+      }
+      break;
+    case kRmspropCenteredMomentum:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i] * g[i], a);
+        s1[i] = Ema(s1[i], g[i], a);
+        s2[i] = s2[i] * c + g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b);
+        theta[i] -= s2[i];
+      }
+      break;
+    case kAdam:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i], a);
+        s1[i] = Ema(s1[i], g[i] * g[i], b);
+        theta[i] -= s0[i] * rate / (std::sqrt(s1[i]) + c);
+      }
+      break;
+    case kAdamAmsgrad:
+      for (size_t i = 0; i < n; i++) {
+        s0[i] = Ema(s0[i], g[i], a);
+        s1[i] = Ema(s1[i], g[i] * g[i], b);
+        s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
+        theta[i] -= s0[i] * rate / (std::sqrt(s2[i]) + c);
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+TARGETS void Step(Rule rule, const Constants& k, float* theta, float* g, float* s0, float* s1, float* s2, size_t n) {
+  const int slots = kSlots[rule];
+  for (size_t start = 0; start < n; start += kBlock) {
+    const size_t length = n - start < kBlock ? n - start : kBlock;
+    Prepare(k, theta + start, g + start, length);
+    Apply(rule, k, theta + start, g + start, slots > 0 ? s0 + start : nullptr, slots > 1 ? s1 + start : nullptr,
+          slots > 2 ? s2 + start : nullptr, length);
+  }
+}
+
+// Products of float32 values are exact in float64: only the order of the additions decides.
+typedef double Doubles __attribute__((vector_size(8 * kLanes)));
+typedef float Floats __attribute__((vector_size(4 * kLanes)));
+
+INLINE double ChunkDot(const float* x, const float* y, size_t n) {
+  Doubles sums = {0};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Floats p, q;
+    std::memcpy(&p, x + i, sizeof p);
+    std::memcpy(&q, y + i, sizeof q);
+    sums += __builtin_convertvector(p, Doubles) * __builtin_convertvector(q, Doubles);
+  }
+  for (size_t lane = 0; i < n; i++, lane++) sums[lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  for (size_t half = kLanes / 2; half >= 1; half /= 2)
+    for (size_t lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
+  return sums[0];
+}
+
+TARGETS void SumSquares(const float* x, size_t n, double* out) {
+  for (size_t from = 0; from < n; from += kChunk) {
+    const size_t length = n - from < kChunk ? n - from : kChunk;
+    *out++ = ChunkDot(x + from, x + from, length);
+  }
+}
+
+TARGETS double Dot(const float* x, const float* y, size_t n) {
+  double sum = 0;
+  for (size_t from = 0; from < n; from += kChunk)
+    sum += ChunkDot(x + from, y + from, n - from < kChunk ? n - from : kChunk);
+  return sum;
+}
+
+// Magnitudes of floats are ordered as the integers of their bits; NaNs are above infinity.
+TARGETS uint32_t LargestMagnitude(const uint32_t* __restrict__ bits, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; i++) {
+    const uint32_t magnitude = bits[i] & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+TARGETS void PackBf16(const uint32_t* __restrict__ x, uint16_t* __restrict__ out, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const uint32_t b = x[i];
+    const uint32_t rounded = (b + 0x7fffu + ((b >> 16) & 1u)) >> 16;
+    out[i] = static_cast<uint16_t>((b & 0x7fffffffu) > 0x7f800000u ? (b >> 16) | 0x40u : rounded);
+  }
+}
+
+TARGETS void UnpackBf16(const uint16_t* __restrict__ x, uint32_t* __restrict__ out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = static_cast<uint32_t>(x[i]) << 16;
+}
+
+// From JavaScript ----------------------------------------------------------------------------------------------------
+
+constexpr size_t kMost = 9;
+
+struct Arguments {
+  napi_value values[kMost];
+
+  Arguments(napi_env env, napi_callback_info info) {
+    size_t count = kMost;
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  }
+};
+
+double Number(napi_env env, napi_value value) {
+  double number = 0;
+  napi_get_value_double(env, value, &number);
+  return number;
+}
+
+napi_value FromNumber(napi_env env, double number) {
+  napi_value value;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+/// Wrong arguments would write where they must not: refused here, at the cost of nothing.
+napi_value Refuse(napi_env env, const char* what) {
+  napi_throw_range_error(env, nullptr, what);
+  return nullptr;
+}
+
+bool IsFloats(const Array& array) { return array.type == napi_float32_array; }
+
+napi_value AddIntoJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array target(env, arguments.values[0]), source(env, arguments.values[1]);
+  if (!IsFloats(target) || !IsFloats(source) || source.length < target.length)
+    return Refuse(env, "addInto(target, source) needs two Float32Arrays of one length");
+  AddInto(target.as<float>(), source.as<float>(), target.length);
+  return nullptr;
+}
+
+napi_value AddScaledJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array target(env, arguments.values[0]), source(env, arguments.values[2]);
+  if (!IsFloats(target) || !IsFloats(source) || source.length < target.length)
+    return Refuse(env, "addScaled(target, factor, source) needs two Float32Arrays of one length");
+  AddScaled(target.as<float>(), static_cast<float>(Number(env, arguments.values[1])), source.as<float>(), target.length);
+  return nullptr;
+}
+
+napi_value ScaleJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]);
+  if (!IsFloats(x)) return Refuse(env, "scale(x, factor) needs a Float32Array");
+  Scale(x.as<float>(), static_cast<float>(Number(env, arguments.values[1])), x.length);
+  return nullptr;
+}
+
+/// step(rule, constants, theta, sum, from, to, slot0?, slot1?, slot2?)
+napi_value StepJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const int rule = static_cast<int>(Number(env, arguments.values[0]));
+  const Array constants(env, arguments.values[1]), theta(env, arguments.values[2]), sum(env, arguments.values[3]);
+  const size_t from = static_cast<size_t>(Number(env, arguments.values[4]));
+  const size_t to = static_cast<size_t>(Number(env, arguments.values[5]));
+  if (rule < 0 || rule >= kRules) return Refuse(env, "step: there is no such rule");
+  bool fits = IsFloats(constants) && constants.length * sizeof(float) >= sizeof(Constants) && IsFloats(theta) &&
+              IsFloats(sum) && from <= to && theta.length >= to && sum.length >= to;
+  float* slots[3] = {nullptr, nullptr, nullptr};
+  for (int i = 0; i < kSlots[rule] && fits; i++) {
+    const Array slot(env, arguments.values[6 + i]);
+    fits = IsFloats(slot) && slot.length >= to;
+    if (fits) slots[i] = slot.as<float>() + from;
+  }
+  if (!fits) return Refuse(env, "step needs Float32Arrays of at least `to` elements, and the rule's slots");
+  Constants k;
+  std::memcpy(&k, constants.data, sizeof k);
+  Step(static_cast<Rule>(rule), k, theta.as<float>() + from, sum.as<float>() + from, slots[0], slots[1], slots[2],
+       to - from);
+  return nullptr;
+}
+
+napi_value SumSquaresJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  if (!IsFloats(x) || out.type != napi_float64_array || out.length < (x.length + kChunk - 1) / kChunk)
+    return Refuse(env, "sumSquares(x, out) needs a Float32Array and a Float64Array with a place for every chunk");
+  SumSquares(x.as<float>(), x.length, out.as<double>());
+  return nullptr;
+}
+
+napi_value DotJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]), y(env, arguments.values[1]);
+  if (!IsFloats(x) || !IsFloats(y) || y.length < x.length)
+    return Refuse(env, "dot(x, y) needs two Float32Arrays of one length");
+  return FromNumber(env, Dot(x.as<float>(), y.as<float>(), x.length));
+}
+
+napi_value AbsMaxJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]);
+  if (!IsFloats(x)) return Refuse(env, "absMax(x) needs a Float32Array");
+  const uint32_t bits = LargestMagnitude(x.as<uint32_t>(), x.length);
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  return FromNumber(env, largest);
+}
+
+napi_value FirstNonFiniteJs(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]);
+  if (!IsFloats(x)) return Refuse(env, "firstNonFinite(x) needs a Float32Array");
+  constexpr uint32_t kInfinity = 0x7f800000u;
+  const uint32_t* bits = x.as<uint32_t>();
+  for (size_t from = 0; from < x.length; from += kChunk) {
+    const size_t to = x.length - from < kChunk ? x.length : from + kChunk;
+    if (LargestMagnitude(bits + from, to - from) < kInfinity) continue;
+    for (size_t i = from; i < to; i++)
+      if ((bits[i] & kInfinity) == kInfinity) return FromNumber(env, static_cast<double>(i));
+  }
+  return FromNumber(env, -1);
+}
+
+napi_value PackBf16Js(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  if (!IsFloats(x) || out.type != napi_uint16_array || out.length < x.length)
+    return Refuse(env, "packBf16(x, out) needs a Float32Array and a Uint16Array of its length");
+  PackBf16(x.as<uint32_t>(), out.as<uint16_t>(), x.length);
+  return nullptr;
+}
+
+napi_value UnpackBf16Js(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  if (!IsFloats(out) || x.type != napi_uint16_array || out.length < x.length)
+    return Refuse(env, "unpackBf16(x, out) needs a Uint16Array and a Float32Array of its length");
+  UnpackBf16(x.as<uint16_t>(), out.as<uint32_t>(), x.length);
+  return nullptr;
+}
+
+}  // namespace
+
+void RegisterKernels(napi_env env, napi_value exports) {
+  Export(env, exports, "addInto", AddIntoJs);
+  Export(env, exports, "addScaled", AddScaledJs);
+  Export(env, exports, "scale", ScaleJs);
+  Export(env, exports, "step", StepJs);
+  Export(env, exports, "sumSquares", SumSquaresJs);
+  Export(env, exports, "dot", DotJs);
+  Export(env, exports, "absMax", AbsMaxJs);
+  Export(env, exports, "firstNonFinite", FirstNonFiniteJs);
+  Export(env, exports, "packBf16", PackBf16Js);
+  Export(env, exports, "unpackBf16", UnpackBf16Js);
+}
+
+}  // namespace sheaf
