@@ -36,7 +36,19 @@ export interface StageJson {
 
 /** A transformer that works on rows in order, without looking at other partitions: in slots as in plain Node. */
 export interface BatchTransformer extends Transformer {
-  transformBatch(batch: RecordBatch): RecordBatch | Promise<RecordBatch>;
+  transformBatch(batch: RecordBatch): RecordBatch;
+}
+
+/** A plain row: an object of its columns, or the features alone. */
+export type PlainRow = Readonly<Record<string, unknown>> | ArrayLike<number>;
+
+/** A fitted network, or a pipeline that ends in one: predicts in plain Node, and is judged on tables. */
+export interface Model<Prediction = unknown, Metrics = unknown> extends BatchTransformer {
+  /** Of each row of the batch. */
+  predictBatch(batch: RecordBatch): Prediction[];
+  /** Outputs of each row of the batch: probabilities of the classes, or values. */
+  outputsOf(batch: RecordBatch): number[][];
+  evaluate(table: ArrowRDD, options?: object): Promise<Metrics>;
 }
 
 /** A batch transformer whose JSON is all of it: slots make it again from that. */
@@ -56,6 +68,10 @@ export function isEstimator(stage: unknown): stage is Estimator {
 
 export function isTransformer(stage: unknown): stage is Transformer {
   return typeof (stage as Transformer | null)?.transform === 'function';
+}
+
+export function isModel(stage: unknown): stage is Model {
+  return isTransformer(stage) && typeof (stage as Model).predictBatch === 'function';
 }
 
 export function isBatchTransformer(stage: unknown): stage is BatchTransformer {

@@ -1,0 +1,47 @@
+import type { Json } from '../../protocol/json.js';
+import type { TaskContext } from '../../protocol/program.js';
+import type { StepContext } from '../../rdd/assemble-step.js';
+import type { Chunks } from '../../rdd/chunks.js';
+import { batches } from '../../rdd/tables/batches.js';
+import { takeRows } from '../../rdd/take-rows.js';
+import { isDrawn, ShuffledRanks } from './ranks.js';
+
+/** Which side of a split: of one that holds out a share, or of one of several folds. */
+export type Kept = { readonly part: 'train' | 'validation' } & (
+  | { readonly fraction: number }
+  | { readonly folds: number; readonly fold: number }
+);
+
+export interface SplitParameters {
+  /** Number of each partition's first row in the table. */
+  readonly firstRows: readonly number[];
+  /** Of the table. */
+  readonly rows: number;
+  readonly seed: number;
+  readonly kept: Kept;
+}
+
+/** Step that keeps one side of a split by rows. */
+export async function* transform(
+  chunks: Chunks,
+  parameters: Json,
+  _task: TaskContext,
+  { name, partition }: StepContext,
+): Chunks {
+  const { firstRows, rows, seed, kept } = parameters as unknown as SplitParameters;
+  const ranks = new ShuffledRanks(rows, seed);
+  let next = firstRows[partition]!;
+  for await (const batch of batches(chunks, name)) {
+    const first = next;
+    next += batch.numRows;
+    const taken = Array.from({ length: batch.numRows }, (_, row) => row).filter((row) =>
+      isKept(ranks.of(first + row), kept),
+    );
+    if (taken.length > 0) yield takeRows(batch, taken);
+  }
+}
+
+export function isKept(rank: number, kept: Kept): boolean {
+  const validation = 'folds' in kept ? rank % kept.folds === kept.fold : isDrawn(rank, kept.fraction);
+  return validation === (kept.part === 'validation');
+}

@@ -1,0 +1,131 @@
+import type { Json } from '../../protocol/json.js';
+import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
+import { keyedRandom, shuffledIndices } from '../../rdd/random.js';
+import { scanTable, type ValueCounts } from '../pipeline/fit-scan.js';
+import type { Kept } from './split-step.js';
+
+/** Two parts of a table that together are all of it. */
+export interface Split {
+  readonly train: ArrowRDD;
+  readonly validation: ArrowRDD;
+}
+
+/** How rows are told apart. */
+export interface SplitOptions {
+  /** Column whose equal values stay together: the rows of one person never stand on both sides. */
+  readonly group?: string;
+  readonly seed: number;
+  /** For the names of the jobs: `CrossValidator.fit at job.ts:12`. */
+  readonly name: string;
+}
+
+/**
+ * Holds out a share of the rows, or of the groups (largest first, until they hold about that share of the rows). The same rows
+ * for every partitioning of the table.
+ * @param share of the validation part, above 0 and below 1
+ */
+export async function holdOut(table: ArrowRDD, share: number, options: SplitOptions): Promise<Split> {
+  if (options.group === undefined) return byRows(table, options, (part) => ({ fraction: share, part }));
+  const groups = await groupsOf(table, options.group, options);
+  return byGroups(table, options.group, heldOutGroups(groups, share, options.seed));
+}
+
+/** k splits: every row, or group, is in the validation part of exactly one. */
+export async function kFolds(table: ArrowRDD, folds: number, options: SplitOptions): Promise<Split[]> {
+  const numbers = Array.from({ length: folds }, (_, fold) => fold);
+  if (options.group !== undefined) {
+    const groups = await groupsOf(table, options.group, options);
+    if (groups.size < folds)
+      throw new Error(
+        `${options.name}: column "${options.group}" holds ${groups.size} groups, too few for ${folds} folds`,
+      );
+    const assigned = groupFolds(groups, folds, options.seed);
+    return numbers.map((fold) => byGroups(table, options.group!, assigned[fold]!));
+  }
+  const rows = await table.countPerPartition();
+  const total = rows.reduce((sum, each) => sum + each, 0);
+  if (total < folds) throw new Error(`${options.name}: the table has ${total} rows, too few for ${folds} folds`);
+  return numbers.map((fold) => rowSplit(table, rows, options.seed, (part) => ({ folds, fold, part })));
+}
+
+type Rule = (part: 'train' | 'validation') => Kept;
+
+async function byRows(table: ArrowRDD, { seed }: SplitOptions, rule: Rule): Promise<Split> {
+  return rowSplit(table, await table.countPerPartition(), seed, rule);
+}
+
+function rowSplit(table: ArrowRDD, rows: readonly number[], seed: number, rule: Rule): Split {
+  let next = 0;
+  const firstRows = rows.map((count) => {
+    next += count;
+    return next - count;
+  });
+  const side = (part: 'train' | 'validation') =>
+    table.transformBy(
+      'mlp/selection/split-step',
+      { firstRows, rows: next, seed, kept: rule(part) } as unknown as Json,
+      part,
+    );
+  return { train: side('train'), validation: side('validation') };
+}
+
+function byGroups(table: ArrowRDD, column: string, validation: readonly string[]): Split {
+  const side = (part: 'train' | 'validation') =>
+    table.transformBy('mlp/selection/group-step', { column, groups: validation, part } as unknown as Json, part);
+  return { train: side('train'), validation: side('validation') };
+}
+
+async function groupsOf(table: ArrowRDD, column: string, { name }: SplitOptions): Promise<Map<string, number>> {
+  const parts = await scanTable<ValueCounts>(table, { scan: 'values', column }, name);
+  const groups = new Map<string, number>();
+  for (const { counts, nulls } of parts) {
+    if (nulls > 0) throw new Error(`${name}: column "${column}" has rows without a value: each row needs a group`);
+    for (const [group, count] of counts) groups.set(group, (groups.get(group) ?? 0) + count);
+  }
+  return groups;
+}
+
+/**
+ * Pure: groups dealt to folds so that these get about as many rows: the largest first, each to the fold with the fewest rows
+ * (scikit-learn's GroupKFold); the seed orders groups of equal size.
+ */
+export function groupFolds(groups: ReadonlyMap<string, number>, folds: number, seed: number): string[][] {
+  const assigned = Array.from({ length: folds }, (): string[] => []);
+  const sizes = new Array<number>(folds).fill(0);
+  for (const group of bySize(groups, seed)) {
+    const lightest = sizes.indexOf(Math.min(...sizes));
+    assigned[lightest]!.push(group);
+    sizes[lightest]! += groups.get(group)!;
+  }
+  return assigned;
+}
+
+/**
+ * Pure: groups that together hold about `share` of the rows: in an order drawn by the seed, each that still fits, at least
+ * one, never all.
+ */
+export function heldOutGroups(groups: ReadonlyMap<string, number>, share: number, seed: number): string[] {
+  if (groups.size < 2)
+    throw new Error(`there ${groups.size === 1 ? 'is one group' : 'are no groups'}: two are needed to hold one out`);
+  const total = [...groups.values()].reduce((sum, count) => sum + count, 0);
+  const order = drawn(groups, seed);
+  const held: string[] = [];
+  let rows = 0;
+  for (const group of order) {
+    if (rows + groups.get(group)! > share * total || held.length === groups.size - 1) continue;
+    held.push(group);
+    rows += groups.get(group)!;
+  }
+  if (held.length > 0) return held;
+  return [order.reduce((least, group) => (groups.get(group)! < groups.get(least)! ? group : least))];
+}
+
+/** In an order drawn by the seed, whatever the order of the map. */
+function drawn(groups: ReadonlyMap<string, number>, seed: number): string[] {
+  const names = [...groups.keys()].sort();
+  return [...shuffledIndices(names.length, keyedRandom(seed, 'groups'))].map((k) => names[k]!);
+}
+
+function bySize(groups: ReadonlyMap<string, number>, seed: number): string[] {
+  return drawn(groups, seed).sort((a, b) => groups.get(b)! - groups.get(a)!);
+}
