@@ -28,14 +28,12 @@ enum Rule {
   kNesterov,
   kAdagrad,
   kRmsprop,
-  kRmspropMomentum,
   kRmspropCentered,
-  kRmspropCenteredMomentum,
   kAdam,
   kAdamAmsgrad,
   kRules
 };
-constexpr int kSlots[kRules] = {0, 1, 1, 1, 1, 2, 2, 3, 2, 3};
+constexpr int kSlots[kRules] = {0, 1, 1, 1, 2, 3, 2, 3};
 
 struct Constants {
   float weight, scale, clip, l2, l1, keep, rate, a, b, c;
@@ -101,24 +99,11 @@ INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, 
     case kRmsprop:
       for (size_t i = 0; i < n; i++) {
         s0[i] = Ema(s0[i], g[i] * g[i], a);
-        theta[i] -= g[i] * rate / std::sqrt(s0[i] + b);
-      }
-      break;
-    case kRmspropMomentum:
-      for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i] * g[i], a);
         s1[i] = s1[i] * c + g[i] * rate / std::sqrt(s0[i] + b);
         theta[i] -= s1[i];
       }
       break;
     case kRmspropCentered:
-      for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i] * g[i], a);
-        s1[i] = Ema(s1[i], g[i], a);
-        theta[i] -= g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b);
-      }
-      break;
-    case kRmspropCenteredMomentum:
       for (size_t i = 0; i < n; i++) {
         s0[i] = Ema(s0[i], g[i] * g[i], a);
         s1[i] = Ema(s1[i], g[i], a);

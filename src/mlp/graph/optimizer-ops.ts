@@ -1,21 +1,28 @@
-import { adamConstants } from '../optimizer-step.js';
-import type { OptimizerSpec } from '../optimizers.js';
-import type { GraphBuilder, Tensor } from './graph-builder.js';
+import type { OptimizerSpec } from '../../ps/optimizer/optimizer.js';
+import { power } from '../../ps/optimizer/step-plan.js';
+import type { Attribute, GraphBuilder, Tensor } from './graph-builder.js';
 import { constant, effect, scalars, type Variable } from './ops.js';
 
 /** What changes from step to step and is therefore fed: [learning rate, beta1^step, beta2^step]. */
 export const SCHEDULE_LENGTH = 3;
 
-/** @param step counts from 1 */
-export function scheduleAt(optimizer: OptimizerSpec, step: number): Float32Array {
-  if (optimizer.kind === 'sgd') return Float32Array.of(optimizer.learningRate, 0, 0);
-  const { beta1, beta2 } = adamConstants(optimizer);
-  return Float32Array.of(optimizer.learningRate, beta1 ** step, beta2 ** step);
+/**
+ * @param step counts from 1
+ * @param rate default: the optimizer's learning rate
+ */
+export function scheduleAt(optimizer: OptimizerSpec, step: number, rate?: number): Float32Array {
+  if (optimizer.kind === 'l-bfgs') throw new TypeError('l-bfgs makes no steps of its own');
+  const { learningRate } = optimizer;
+  if (optimizer.kind !== 'adam' && optimizer.kind !== 'adamw') return Float32Array.of(rate ?? learningRate, 0, 0);
+  const { beta1 = 0.9, beta2 = 0.999 } = optimizer;
+  return Float32Array.of(rate ?? learningRate, power(beta1, step), power(beta2, step));
 }
 
 /**
- * One optimizer step on the flat theta and its slots, by TensorFlow's own training ops, whose formulas are Keras'.
+ * One optimizer step on the flat theta and its slots, by TensorFlow's own training ops: on the CPU with the bits of
+ * `VectorKernels.step`. The optimizer's rule only, without decay and clipping.
  *
+ * @param slots in the order of `optimizerSlots`
  * @param schedule a vector as `scheduleAt` gives it
  * @returns something to wait for
  */
@@ -28,20 +35,36 @@ export function applyOps(
   schedule: Tensor,
 ): Tensor {
   const [rate, power1, power2] = scalars(g, schedule, SCHEDULE_LENGTH) as [Tensor, Tensor, Tensor];
-  const handles = slots.map((slot) => slot.handle);
-  const attributes = { T: { type: 'float32' }, use_locking: { bool: false } } as const;
-  if (optimizer.kind === 'adam') {
-    const { beta1, beta2, epsilon } = adamConstants(optimizer);
-    const constants = [beta1, beta2, epsilon].map((value) => constant(g, 'float32', value));
-    const inputs = [theta.handle, ...handles, power1, power2, rate, ...constants, gradient];
-    return effect(g, 'ResourceApplyAdam', inputs, { ...attributes, use_nesterov: { bool: false } });
+  const handles = slots.map(({ handle }) => handle);
+  const number = (value: number) => constant(g, 'float32', value);
+  const apply = (op: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}) =>
+    effect(g, op, [theta.handle, ...inputs], { T: { type: 'float32' }, use_locking: { bool: false }, ...attributes });
+  switch (optimizer.kind) {
+    case 'sgd': {
+      const { momentum = 0, nesterov = false } = optimizer;
+      if (momentum === 0) return apply('ResourceApplyGradientDescent', [rate, gradient]);
+      const inputs = [...handles, rate, gradient, number(momentum)];
+      return apply('ResourceApplyKerasMomentum', inputs, { use_nesterov: { bool: nesterov } });
+    }
+    case 'adagrad': {
+      const inputs = [...handles, rate, number(optimizer.epsilon ?? 1e-7), gradient];
+      return apply('ResourceApplyAdagradV2', inputs, { update_slots: { bool: true } });
+    }
+    case 'rmsprop': {
+      const { rho = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = optimizer;
+      const inputs = [rate, ...[rho, momentum, epsilon].map(number), gradient];
+      if (!centered) return apply('ResourceApplyRMSProp', [...handles, ...inputs]);
+      const [square, mean, velocity] = handles as [Tensor, Tensor, Tensor];
+      return apply('ResourceApplyCenteredRMSProp', [mean, square, velocity, ...inputs]);
+    }
+    case 'adam':
+    case 'adamw': {
+      const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, amsgrad = false } = optimizer;
+      const inputs = [...handles, power1, power2, rate, ...[beta1, beta2, epsilon].map(number), gradient];
+      if (amsgrad) return apply('ResourceApplyAdamWithAmsgrad', inputs);
+      return apply('ResourceApplyAdam', inputs, { use_nesterov: { bool: false } });
+    }
+    case 'l-bfgs':
+      throw new TypeError('l-bfgs makes no steps of its own');
   }
-  if (optimizer.momentum) {
-    const inputs = [theta.handle, ...handles, rate, gradient, constant(g, 'float32', optimizer.momentum)];
-    return effect(g, 'ResourceApplyKerasMomentum', inputs, {
-      ...attributes,
-      use_nesterov: { bool: optimizer.nesterov ?? false },
-    });
-  }
-  return effect(g, 'ResourceApplyGradientDescent', [theta.handle, rate, gradient], attributes);
 }

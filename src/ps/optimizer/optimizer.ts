@@ -26,7 +26,10 @@ export interface Adagrad {
   readonly epsilon?: number;
 }
 
-/** Tieleman and Hinton 2012: `s = rho s + (1 - rho) g²; theta -= rate g / √(s + epsilon)` (PyTorch: `√s + epsilon`). */
+/**
+ * Tieleman and Hinton 2012: `s = rho s + (1 - rho) g²; v = momentum v + rate g / √(s + epsilon); theta -= v`
+ * (PyTorch: `√s + epsilon`).
+ */
 export interface Rmsprop {
   readonly kind: 'rmsprop';
   readonly learningRate: number;
@@ -94,10 +97,8 @@ export function optimizerSlots(optimizer: OptimizerSpec): readonly SlotSpec[] {
       return optimizer.momentum ? zeros('velocity') : [];
     case 'adagrad':
       return [{ name: 'accumulator', initial: optimizer.initialAccumulator ?? 0.1 }];
-    case 'rmsprop': {
-      const velocity = optimizer.momentum ? ['velocity'] : [];
-      return zeros('square', ...(optimizer.centered ? ['mean'] : []), ...velocity);
-    }
+    case 'rmsprop':
+      return optimizer.centered ? zeros('square', 'mean', 'velocity') : zeros('square', 'velocity');
     case 'adam':
     case 'adamw':
       return zeros('m', 'v', ...(optimizer.amsgrad ? ['highest'] : []));

@@ -60,7 +60,7 @@ function run(spec: UpdateSpec, segments: readonly Segment[], cuts: readonly numb
 describe('RangeOptimizer', () => {
   const extras: Omit<UpdateSpec, 'optimizer'>[] = [
     {},
-    { clipNorm: 0.5, l2: 1e-3, statisticsMomentum: 0.9 },
+    { clipNorm: 0.5, l2: 1e-3 },
     { clipValue: 0.1, l1: 1e-3, weightDecay: 0.01, schedule: { kind: 'cosine', over: { epochs: 3 } } },
   ];
   const kinds: Segment['kind'][] = ['kernel', 'bias', 'statistic', 'kernel', 'kernel'];
@@ -101,9 +101,12 @@ describe('RangeOptimizer', () => {
   });
 
   it('decays kernels only, and lets statistics follow without clipping', () => {
-    const segments = segmentsOf([2, 2, 2], ['kernel', 'bias', 'statistic']);
+    const segments = [
+      ...segmentsOf([2, 2], ['kernel', 'bias']),
+      { from: 4, to: 6, kind: 'statistic', momentum: 0.75 } as const,
+    ];
     const optimizer = { kind: 'sgd', learningRate: 0.5 } as const;
-    const spec = { optimizer, l2: 1, clipValue: 1, statisticsMomentum: 0.75 };
+    const spec = { optimizer, l2: 1, clipValue: 1 };
     const theta = Float32Array.of(1, 2, 1, 2, 1, 2);
     new RangeOptimizer(spec, segments, { from: 0, to: 6 }).update(theta, Float32Array.of(8, 0, 8, 0, 8, 0), 2, 1);
     expect([...theta]).toEqual([1 - 0.5 * (1 + 1), 2 - 0.5 * 2, 1 - 0.5, 2, 1 - 0.25 * 4, 2]);

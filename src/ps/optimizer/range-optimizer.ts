@@ -13,6 +13,8 @@ export interface Segment {
   readonly to: number;
   /** Kernels are decayed; biases and normalisation's scales are not; statistics are no weights at all. */
   readonly kind: 'kernel' | 'bias' | 'statistic';
+  /** Of a statistic: the share that stays in a step. Default the specification's `statisticsMomentum`. */
+  readonly momentum?: number;
 }
 
 export interface Range {
@@ -35,8 +37,13 @@ export interface StepOptions {
   readonly rate?: number;
 }
 
-/** A part of the range, by indices into the range. */
-type Piece = Segment;
+/** Keras' for batch normalisation. */
+const DEFAULT_MOMENTUM = 0.99;
+
+/** A part of the range, by indices into the range, and how it is updated. */
+interface Piece extends Segment {
+  readonly plan: StepPlan;
+}
 
 /**
  * The optimizer's state over one range of theta, and its steps. The same bits however theta is cut into ranges, on native
@@ -54,7 +61,7 @@ export class RangeOptimizer {
   readonly #stepsPerEpoch: number | undefined;
   readonly #kernels: VectorKernels;
   readonly #pieces: readonly Piece[];
-  readonly #plans: Readonly<Record<Segment['kind'], StepPlan>>;
+  readonly #plans: Readonly<Record<'kernel' | 'bias', StepPlan>>;
   readonly #norms: Float64Array;
   readonly #chunk = new Float32Array(CHUNK);
 
@@ -68,8 +75,8 @@ export class RangeOptimizer {
     this.slots = optimizerSlots(spec.optimizer).map(({ initial }) => new Float32Array(length).fill(initial));
     this.#stepsPerEpoch = stepsPerEpoch;
     this.#kernels = kernels;
-    this.#pieces = piecesOf(segments, range);
     this.#plans = plansOf(spec);
+    this.#pieces = piecesOf(segments, range, this.#plans);
     this.#norms = new Float64Array(Math.ceil(length / CHUNK));
   }
 
@@ -99,17 +106,15 @@ export class RangeOptimizer {
   update(theta: Float32Array, sum: Float32Array, weight: number, step: number, options: StepOptions = {}): void {
     if (weight === 0) return;
     const { scale = 1, rate = learningRateAt(this.spec, step, this.#stepsPerEpoch) } = options;
-    const { kernel, bias, statistic } = this.#plans;
+    const { kernel, bias } = this.#plans;
     for (const { constants } of [kernel, bias]) {
-      constants[CONSTANT.weight] = weight;
       constants[CONSTANT.scale] = scale;
       constants[CONSTANT.rate] = stepRate(this.spec.optimizer, rate, step);
     }
     kernel.constants[CONSTANT.keep] = 1 - rate * weightDecayOf(this.spec);
-    statistic.constants[CONSTANT.weight] = weight;
-    for (const { from, to, kind } of this.#pieces) {
-      const { rule, constants } = this.#plans[kind];
-      this.#kernels.step(rule, constants, theta, sum, this.slots, from, to);
+    for (const { from, to, plan } of this.#pieces) {
+      plan.constants[CONSTANT.weight] = weight;
+      this.#kernels.step(plan.rule, plan.constants, theta, sum, this.slots, from, to);
     }
   }
 
@@ -128,24 +133,28 @@ export class RangeOptimizer {
 }
 
 /** The parts of the segments that lie in the range; neighbours of one kind become one. */
-function piecesOf(segments: readonly Segment[], range: Range): Piece[] {
+function piecesOf(
+  segments: readonly Segment[],
+  range: Range,
+  plans: Readonly<Record<'kernel' | 'bias', StepPlan>>,
+): Piece[] {
   const pieces: Piece[] = [];
-  for (const { from, to, kind } of segments) {
-    const piece = { from: Math.max(from, range.from) - range.from, to: Math.min(to, range.to) - range.from, kind };
-    if (piece.from >= piece.to) continue;
+  for (const { from, to, kind, momentum } of segments) {
+    const part = { from: Math.max(from, range.from) - range.from, to: Math.min(to, range.to) - range.from, kind };
+    if (part.from >= part.to) continue;
+    const plan = kind === 'statistic' ? descentPlan(1 - (momentum ?? 0.99)) : plans[kind];
     const last = pieces.at(-1);
-    if (last?.kind === kind && last.to === piece.from) pieces[pieces.length - 1] = { ...last, to: piece.to };
-    else pieces.push(piece);
+    if (last?.plan === plan) pieces[pieces.length - 1] = { ...last, to: part.to };
+    else pieces.push({ ...part, plan });
   }
   return pieces;
 }
 
-function plansOf(spec: UpdateSpec): Record<Segment['kind'], StepPlan> {
-  const plans = { kernel: stepPlan(spec.optimizer), bias: stepPlan(spec.optimizer), statistic: descentPlan() };
+function plansOf(spec: UpdateSpec): Record<'kernel' | 'bias', StepPlan> {
+  const plans = { kernel: stepPlan(spec.optimizer), bias: stepPlan(spec.optimizer) };
   plans.kernel.constants[CONSTANT.clip] = spec.clipValue ?? Infinity;
   plans.bias.constants[CONSTANT.clip] = spec.clipValue ?? Infinity;
   plans.kernel.constants[CONSTANT.l2] = spec.l2 ?? 0;
   plans.kernel.constants[CONSTANT.l1] = spec.l1 ?? 0;
-  plans.statistic.constants[CONSTANT.rate] = 1 - (spec.statisticsMomentum ?? 0.99);
   return plans;
 }

@@ -20,8 +20,7 @@ export function stepPlan(optimizer: OptimizerSpec): StepPlan {
       return plan('adagrad', optimizer.epsilon ?? 1e-7);
     case 'rmsprop': {
       const { rho = 0.9, momentum = 0, epsilon = 1e-7, centered = false } = optimizer;
-      const rule = `rmsprop${centered ? '-centered' : ''}${momentum === 0 ? '' : '-momentum'}` as const;
-      return plan(rule, 1 - fround(rho), epsilon, momentum);
+      return plan(centered ? 'rmsprop-centered' : 'rmsprop', 1 - fround(rho), epsilon, momentum);
     }
     case 'adam':
     case 'adamw': {
@@ -34,8 +33,10 @@ export function stepPlan(optimizer: OptimizerSpec): StepPlan {
 }
 
 /** A plain descent by `rate` times the mean. */
-export function descentPlan(): StepPlan {
-  return plan('descent');
+export function descentPlan(rate: number): StepPlan {
+  const { rule, constants } = plan('descent');
+  constants[CONSTANT.rate] = rate;
+  return { rule, constants };
 }
 
 function plan(rule: StepRule, a = 0, b = 0, c = 0): StepPlan {

@@ -11,7 +11,7 @@ import { type Schedule, scheduleFactor } from './schedule.js';
  *    Hutter 2019);
  * 4. the optimizer makes its step, with the rate of `learningRateAt`.
  *
- * Biases and normalisation's scales are not decayed. Statistics only follow: `theta -= (1 - statisticsMomentum) g`.
+ * Biases and normalisation's scales are not decayed. Statistics only follow: `theta -= (1 - momentum) g`.
  */
 export interface UpdateSpec {
   readonly optimizer: OptimizerSpec;
@@ -29,8 +29,6 @@ export interface UpdateSpec {
   readonly l2?: number;
   /** Default 0; with `adamw` its own. */
   readonly weightDecay?: number;
-  /** Share of a moving statistic that stays in a step. Default 0.99, as Keras' BatchNormalization. */
-  readonly statisticsMomentum?: number;
 }
 
 /** `linear`: rate * batch / base (Goyal et al. 2017, with warm-up); `sqrt`: its root (Krizhevsky 2014; for Adam). */

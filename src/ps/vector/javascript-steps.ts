@@ -84,18 +84,7 @@ const LOOPS: Readonly<Record<StepRule, Loop>> = {
   },
 
   /** ResourceApplyRMSProp; a = 1 - rho, b = epsilon, c = momentum. */
-  rmsprop(k, theta, g, [square], from, to) {
-    const rate = k[CONSTANT.rate]!;
-    const a = k[CONSTANT.a]!;
-    const epsilon = k[CONSTANT.b]!;
-    const s = square!;
-    for (let i = from; i < to; i++) {
-      s[i] = s[i]! + fround(fround(fround(g[i]! * g[i]!) - s[i]!) * a);
-      theta[i] = theta[i]! - fround(fround(g[i]! * rate) / fround(sqrt(fround(s[i]! + epsilon))));
-    }
-  },
-
-  'rmsprop-momentum'(k, theta, g, [square, velocity], from, to) {
+  rmsprop(k, theta, g, [square, velocity], from, to) {
     const rate = k[CONSTANT.rate]!;
     const a = k[CONSTANT.a]!;
     const epsilon = k[CONSTANT.b]!;
@@ -109,22 +98,8 @@ const LOOPS: Readonly<Record<StepRule, Loop>> = {
     }
   },
 
-  /** ResourceApplyCenteredRMSProp. */
-  'rmsprop-centered'(k, theta, g, [square, mean], from, to) {
-    const rate = k[CONSTANT.rate]!;
-    const a = k[CONSTANT.a]!;
-    const epsilon = k[CONSTANT.b]!;
-    const s = square!;
-    const m = mean!;
-    for (let i = from; i < to; i++) {
-      s[i] = s[i]! + fround(fround(fround(g[i]! * g[i]!) - s[i]!) * a);
-      m[i] = m[i]! + fround(fround(g[i]! - m[i]!) * a);
-      const variance = fround(fround(s[i]! - fround(m[i]! * m[i]!)) + epsilon);
-      theta[i] = theta[i]! - fround(fround(g[i]! * rate) / fround(sqrt(variance)));
-    }
-  },
-
-  'rmsprop-centered-momentum'(k, theta, g, [square, mean, velocity], from, to) {
+  /** ResourceApplyCenteredRMSProp; constants the same. */
+  'rmsprop-centered'(k, theta, g, [square, mean, velocity], from, to) {
     const rate = k[CONSTANT.rate]!;
     const a = k[CONSTANT.a]!;
     const epsilon = k[CONSTANT.b]!;

@@ -8,9 +8,7 @@ export const STEP_RULES = [
   'nesterov',
   'adagrad',
   'rmsprop',
-  'rmsprop-momentum',
   'rmsprop-centered',
-  'rmsprop-centered-momentum',
   'adam',
   'adam-amsgrad',
 ] as const;
