@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { type OptimizerSpec, optimizerSlots } from '../../ps/optimizer/optimizer.js';
+import { RangeOptimizer } from '../../ps/optimizer/range-optimizer.js';
+import { keyedRandom } from '../../rdd/random.js';
+import { loadNative, nativeState, type TensorFlow } from '../native.js';
+import { GraphBuilder } from './graph-builder.js';
+import { afterwards, constant, placeholder, variable } from './ops.js';
+import { applyOps, SCHEDULE_LENGTH, scheduleAt } from './optimizer-ops.js';
+import { GraphSession } from './session.js';
+
+process.env.TF_NUM_INTRAOP_THREADS = '1';
+process.env.TF_NUM_INTEROP_THREADS = '1';
+
+const optimizers: OptimizerSpec[] = [
+  { kind: 'sgd', learningRate: 0.1 },
+  { kind: 'sgd', learningRate: 0.1, momentum: 0.9 },
+  { kind: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true },
+  { kind: 'adagrad', learningRate: 0.1, initialAccumulator: 0.01 },
+  { kind: 'rmsprop', learningRate: 0.01 },
+  { kind: 'rmsprop', learningRate: 0.01, centered: true },
+  { kind: 'rmsprop', learningRate: 0.01, momentum: 0.8, rho: 0.95 },
+  { kind: 'rmsprop', learningRate: 0.01, momentum: 0.8, centered: true },
+  { kind: 'adam', learningRate: 0.01, beta2: 0.99, epsilon: 1e-5 },
+  { kind: 'adam', learningRate: 0.01, amsgrad: true },
+];
+
+const LENGTH = 1003; // not a multiple of a vector register's length
+
+/** Of magnitudes 1e-6 to 1e2: what gradients are, and no square that float32 holds as a denormal. */
+function numbers(key: number): Float32Array {
+  const random = keyedRandom(5, 'optimizer-ops-test', key);
+  return Float32Array.from({ length: LENGTH }, () => (random.uniform() - 0.5) * 10 ** (8 * random.uniform() - 6));
+}
+
+function trainingOps(tf: TensorFlow, optimizer: OptimizerSpec) {
+  const g = new GraphBuilder();
+  const names = ['theta', ...optimizerSlots(optimizer).map(({ name }) => name)];
+  const variables = names.map((name) => variable(g, name, [LENGTH]));
+  const values = names.map((name) => placeholder(g, `${name}_in`, 'float32', [LENGTH]));
+  const gradient = placeholder(g, 'gradient', 'float32', [LENGTH]);
+  const schedule = placeholder(g, 'schedule', 'float32', [SCHEDULE_LENGTH]);
+  const done = constant(g, 'int32', 0);
+  const [theta, ...slots] = variables;
+  const applied = applyOps(g, optimizer, theta!, slots, gradient, schedule);
+  return new GraphSession(tf, g.nodes, {
+    set: {
+      inputs: Object.fromEntries(values.map((value, i) => [i, value])),
+      outputs: {
+        done: afterwards(
+          g,
+          done,
+          variables.map((target, i) => target.assign(values[i]!)),
+        ),
+      },
+    },
+    apply: { inputs: { gradient, schedule }, outputs: { done: afterwards(g, done, [applied]) } },
+    state: { inputs: {}, outputs: Object.fromEntries(variables.map((held, i) => [i, held.read()])) },
+  });
+}
+
+describe.runIf(nativeState().installed)("TensorFlow's training ops", () => {
+  it.each(optimizers)('give the bits of RangeOptimizer: %o', async (optimizer) => {
+    const session = trainingOps(await loadNative(), optimizer);
+    const owner = new RangeOptimizer({ optimizer }, [{ from: 0, to: LENGTH, kind: 'kernel' }], { from: 0, to: LENGTH });
+    const theta = numbers(0);
+    const state = [theta, ...owner.slots];
+    session.run('set', Object.fromEntries(state.map((values, i) => [i, { values, shape: [LENGTH] }])));
+    for (let step = 1; step <= 20; step++) {
+      const gradient = numbers(step);
+      const schedule = scheduleAt(optimizer, step);
+      session.run('apply', {
+        gradient: { values: gradient, shape: [LENGTH] },
+        schedule: { values: schedule, shape: [SCHEDULE_LENGTH] },
+      });
+      owner.update(theta, gradient, 1, step);
+    }
+    expect(session.run('state', {}).map(bytes)).toEqual(state.map(bytes));
+    session.dispose();
+  });
+});
+
+const bytes = (values: Float32Array | Int32Array) =>
+  Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('hex');
