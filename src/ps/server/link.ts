@@ -1,0 +1,104 @@
+import { connect, type Socket } from 'node:net';
+import { type FrameReceiver, onFrames, sendFrame } from './frames.js';
+import type { Reply, Request } from './messages.js';
+import { Refused } from './primary.js';
+
+/** The connection, and with it perhaps the process behind it, is gone: what was asked may or may not have been done. */
+export class LinkLost extends Error {
+  override readonly name = 'LinkLost';
+}
+
+/** A request without what the link adds. */
+export type Ask = Request extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
+type Answer = Exclude<Reply, { kind: 'refused' }>;
+
+interface Waiter {
+  readonly into: readonly Uint8Array[];
+  resolve(reply: Answer): void;
+  reject(error: Error): void;
+}
+
+const CONNECT_MS = 5000;
+const MAX_REPLY_HEADER_BYTES = 16 << 20;
+
+/** A connection to a server process: many requests may be under way. Ends all of them when it breaks. */
+export class Link implements FrameReceiver<Reply> {
+  /** Payload bytes. */
+  bytesSent = 0;
+  bytesReceived = 0;
+  readonly closed: Promise<void>;
+  readonly #waiters = new Map<number, Waiter>();
+  #next = 0;
+  #broken: LinkLost | undefined;
+
+  private constructor(readonly socket: Socket) {
+    onFrames<Reply>(socket, this);
+    socket.on('error', (error) => this.#break(error.message));
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#break('the connection was closed');
+        resolve();
+      });
+    });
+  }
+
+  /** @throws LinkLost when nobody listens there */
+  static async open({ host, port }: { host: string; port: number }): Promise<Link> {
+    const socket = connect({ host, port, noDelay: true });
+    const link = new Link(socket);
+    const late = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)), CONNECT_MS);
+    await new Promise<void>((resolve) => {
+      socket.once('connect', resolve);
+      socket.once('close', () => resolve());
+    });
+    clearTimeout(late);
+    if (link.#broken) throw new LinkLost(`${host}:${port} cannot be reached: ${link.#broken.message}`);
+    return link;
+  }
+
+  get broken(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  /**
+   * @param payload sent as it is; must not change before the answer
+   * @param into where the answer's payload is written
+   * @throws LinkLost; Refused with the server's reason
+   */
+  async ask(request: Ask, payload: readonly Uint8Array[] = [], into: readonly Uint8Array[] = []): Promise<Answer> {
+    if (this.#broken) throw this.#broken;
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(id, { into, resolve, reject });
+      this.bytesSent += sendFrame(this.socket, { ...request, id }, payload);
+    });
+  }
+
+  /** Whatever is under way ends with `LinkLost`. */
+  close(): void {
+    this.#break('the connection was closed');
+    this.socket.destroy();
+  }
+
+  maxHeaderBytes(): number {
+    return MAX_REPLY_HEADER_BYTES;
+  }
+
+  place(reply: Reply, bytes: number): readonly Uint8Array[] | undefined {
+    this.bytesReceived += bytes;
+    return this.#waiters.get(reply.re)?.into;
+  }
+
+  receive(reply: Reply): void {
+    const waiter = this.#waiters.get(reply.re);
+    this.#waiters.delete(reply.re);
+    if (reply.kind === 'refused') waiter?.reject(new Refused(reply.reason));
+    else waiter?.resolve(reply);
+  }
+
+  #break(reason: string): void {
+    this.#broken ??= new LinkLost(reason);
+    for (const waiter of this.#waiters.values()) waiter.reject(this.#broken);
+    this.#waiters.clear();
+  }
+}

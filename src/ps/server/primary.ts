@@ -1,0 +1,214 @@
+import type { StepTotal } from '../exchange.js';
+import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { type Consistency, isSync, maxLead } from './consistency.js';
+import type { ShardState, ShardUpdate } from './shard-state.js';
+
+/** A member's sums of one step, over one shard. */
+export interface Push {
+  readonly member: number;
+  readonly step: number;
+  /** Their vectors may be changed in place. */
+  readonly nodes: readonly ValueNode<GradientSum>[];
+  /** Part of all rows that the member's shards hold. */
+  readonly share: number;
+  /** Progress of the weights the sums were computed with. */
+  readonly basis: number;
+  /** Whether the answer brings theta: then it waits until the member may begin its next step. */
+  readonly pull: boolean;
+}
+
+export interface PushAnswer {
+  /** Of all members; absent unless synchronous. */
+  readonly total?: StepTotal;
+  /** Steps that even the slowest member has pushed. */
+  readonly clock: number;
+  readonly progress: number;
+  readonly theta?: Float32Array;
+}
+
+/** Why a push, or a wait, is of no use: told to the member, which gives its round up. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
+export interface PrimarySettings {
+  /** Ranks 0 … members - 1 are expected. */
+  readonly members: number;
+  /** G, gradient shards of the canonical tree. */
+  readonly leaves: number;
+  readonly consistency: Consistency;
+  /** Makes steps smaller whose weights are older than a whole step (Jiang et al., SIGMOD 2017). Default false. */
+  readonly dynSGD?: boolean;
+}
+
+/**
+ * The one place where a shard is updated: decides which pushes make an update, and when a member may go on.
+ *
+ * - Synchronous: when all members have pushed a step, the sums are added along the canonical tree and make one update.
+ * - Otherwise every push makes an update when it arrives: the optimizer's step for the mean over the member's own rows,
+ *   of which it goes `share`, the member's part of all rows. M members of equal rows so make M updates a step, each of an
+ *   M-th of the way: an epoch moves as far as a synchronous one does, whatever the optimizer and its rate. With dynSGD a
+ *   step is also divided by its staleness: the steps of all rows that others have made since the weights it was computed
+ *   with were read, where that is more than one.
+ *
+ * A push that has been applied is answered, not applied again; one that leaves a step out is refused. Nobody is answered
+ * before the replicas have the update.
+ */
+export class Primary {
+  readonly #active: Set<number>;
+  /** Of the step at hand: what has been pushed so far, by member. */
+  readonly #pushed = new Map<number, readonly ValueNode<GradientSum>[]>();
+  #step = deferred();
+  readonly #waiting = new Set<{ readonly next: number; readonly go: ReturnType<typeof deferred> }>();
+  #replicated: Promise<unknown> = Promise.resolve();
+  #snapshot: { readonly version: number; readonly theta: Float32Array } | undefined;
+  #over: Refused | undefined;
+  /** Milliseconds that members have waited for slower ones. */
+  waitedMs = 0;
+
+  constructor(
+    readonly state: ShardState,
+    readonly settings: PrimarySettings,
+    public consistency: Consistency,
+    /** Makes the same update elsewhere; called before it is made here, as that changes the sum. */
+    readonly replicate: (update: ShardUpdate, sum: Float32Array) => Promise<void> = async () => {},
+  ) {
+    this.#active = new Set(Array.from({ length: settings.members }, (_, rank) => rank));
+  }
+
+  /** @throws Refused */
+  async push(push: Push): Promise<PushAnswer> {
+    if (this.#over) throw this.#over;
+    this.#active.add(push.member);
+    const clock = this.state.clocks.of(push.member);
+    if (push.step > clock)
+      throw new Refused(`member ${push.member} pushed step ${push.step}; its step ${clock} is missing`);
+    if (push.step === clock) {
+      if (isSync(this.consistency)) await this.#together(push);
+      else this.#alone(push);
+    }
+    const { total } = this.state;
+    await this.#replicated;
+    if (push.pull) await this.#mayBegin(push.step + 1);
+    return { total, ...this.#reading(push.pull) };
+  }
+
+  /** Theta as it is. @throws Refused */
+  async pull(): Promise<PushAnswer> {
+    if (this.#over) throw this.#over;
+    await this.#replicated;
+    return this.#reading(true);
+  }
+
+  /** Nobody waits for this member any more; a synchronous step cannot do without it. */
+  lose(member: number): void {
+    this.#active.delete(member);
+    if (isSync(this.consistency)) this.end(`member ${member} was lost in step ${this.state.clocks.of(member)}`);
+    else this.#wake();
+  }
+
+  /** Lets nobody wait, now or later. */
+  end(reason: string): void {
+    this.#over ??= new Refused(reason);
+    this.#step.reject(this.#over);
+    for (const { go } of this.#waiting) go.reject(this.#over);
+  }
+
+  setConsistency(consistency: Consistency): void {
+    this.consistency = consistency;
+    this.#wake();
+  }
+
+  async #together(push: Push): Promise<void> {
+    const whole = this.#pushed.size === this.settings.members;
+    this.#pushed.set(push.member, push.nodes);
+    const step = this.#step;
+    if (!whole && this.#pushed.size === this.settings.members) this.#updateTogether(push.step);
+    const begun = performance.now();
+    await step.promise;
+    this.waitedMs += performance.now() - begun;
+  }
+
+  #updateTogether(step: number): void {
+    const nodes = [...this.#pushed.values()].flat();
+    const clocks = [...this.#pushed.keys()].map((member) => [member, step + 1] as const);
+    const { gradient, ...total } = reduceNodes(nodes, this.settings.leaves, addGradientSums)!;
+    this.#apply({ clocks, weight: total.weight, step: step + 1, factor: 1, progress: 1, total }, gradient);
+    this.#pushed.clear();
+    this.#step.resolve();
+    this.#step = deferred();
+  }
+
+  #alone({ member, step, nodes, share, basis }: Push): void {
+    const own = reduceNodes(nodes, this.settings.leaves, addGradientSums);
+    const { progress } = this.state;
+    const staleness = this.settings.dynSGD ? Math.max(1, progress - basis) : 1;
+    const update = {
+      clocks: [[member, step + 1]] as const,
+      weight: own?.weight ?? 0,
+      step: Math.floor(progress + ROUNDING) + 1,
+      factor: share / staleness,
+      progress: share,
+    };
+    this.#apply(update, own?.gradient ?? new Float32Array(this.state.length));
+    this.#wake();
+  }
+
+  #apply(update: ShardUpdate, sum: Float32Array): void {
+    this.#replicated = Promise.all([this.#replicated, this.replicate(update, sum)]);
+    this.#replicated.catch(() => {});
+    this.state.apply(update, sum);
+  }
+
+  async #mayBegin(next: number): Promise<void> {
+    if (this.#fits(next)) return;
+    const waiting = { next, go: deferred() };
+    this.#waiting.add(waiting);
+    const begun = performance.now();
+    await waiting.go.promise;
+    this.waitedMs += performance.now() - begun;
+  }
+
+  #fits(next: number): boolean {
+    return next - this.#slowest() <= maxLead(this.consistency);
+  }
+
+  #slowest(): number {
+    return this.state.clocks.slowest(this.#active);
+  }
+
+  #wake(): void {
+    for (const waiting of this.#waiting) {
+      if (!this.#fits(waiting.next)) continue;
+      this.#waiting.delete(waiting);
+      waiting.go.resolve();
+    }
+  }
+
+  #reading(pull: boolean): PushAnswer {
+    const { progress } = this.state;
+    return { clock: this.#slowest(), progress, theta: pull ? this.#readable() : undefined };
+  }
+
+  /** Theta that stays as it is while it is sent: in synchronous mode nobody changes it before all have it. */
+  #readable(): Float32Array {
+    const { theta, version } = this.state;
+    if (isSync(this.consistency)) return theta;
+    if (this.#snapshot?.version !== version) this.#snapshot = { version, theta: theta.slice() };
+    return this.#snapshot.theta;
+  }
+}
+
+/** Shares of members add up to whole steps but for their rounding. */
+const ROUNDING = 1e-6;
+
+function deferred() {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((done, failed) => {
+    resolve = done;
+    reject = failed;
+  });
+  promise.catch(() => {}); // those who wait for it hear of it
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,390 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type Clock, systemClock } from '../../protocol/clock.js';
+import type { RangeState } from '../exchange.js';
+import type { GradientSum, ValueNode } from '../tree.js';
+import { type Consistency, isSync } from './consistency.js';
+import { bytesOf, type FrameReceiver, onFrames, sendFrame } from './frames.js';
+import { fromWire, isRequest, type NodeHeader, type Reply, type Request, toWire } from './messages.js';
+import { PeerLinks } from './peer-links.js';
+import { Primary, type PrimarySettings, type PushAnswer, Refused } from './primary.js';
+import { ReplicaSet } from './replica-set.js';
+import type { ShardState } from './shard-state.js';
+import { Takeovers } from './takeovers.js';
+
+export interface RangeServerInit extends PrimarySettings {
+  readonly generation: number;
+  /** This process, 0 … processes - 1; it begins with the shard of the same number. */
+  readonly process: number;
+  readonly processes: number;
+  /** Copies of each shard with the processes that follow. */
+  readonly replicas: number;
+  readonly token: string;
+  /** How long a member may take to come back after its connection broke. Default 2000. */
+  readonly graceMs?: number;
+}
+
+/** What a server process stands on. */
+export interface RangeServerHooks {
+  /** The state a shard begins with, or has to be given. */
+  state(shard: number): ShardState;
+  /** Writes states into blocks; answers with their references. */
+  save(states: readonly RangeState[], step: number, scope: string): Promise<unknown>;
+}
+
+/** Largest header of a peer that has not yet said who it is, and of all others. */
+const STRANGER_HEADER_BYTES = 1 << 14;
+const MAX_HEADER_BYTES = 1 << 20;
+
+type Ask<K extends Request['kind']> = Extract<Request, { kind: K }>;
+type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : never) : never;
+
+/**
+ * One process of a group of parameter servers: the primary of a shard, a replica of those of the k processes before it.
+ *
+ * Failures: a member whose connection breaks may come back and send again what was not acknowledged; if it does not
+ * within `graceMs`, a synchronous round ends for all (each is refused, now and later: nobody waits), others go on without
+ * it. The process's own death closes its sockets, on which members turn to the next process (`takeovers.ts`). Who has no
+ * token, or sends what is no request, is refused or hung up on, and cannot make the server keep more than a few
+ * kilobytes; nobody can make it keep more than one step's sums.
+ */
+export class RangeServer {
+  readonly primaries = new Map<number, Primary>();
+  readonly #replicas = new Map<number, ShardState>();
+  readonly #connections = new Set<Connection>();
+  readonly #members = new Map<number, Connection>();
+  /** Members whose round is not over. */
+  readonly #expected: Set<number>;
+  readonly #takeovers = new Takeovers((shard) => this.#promote(shard));
+  readonly #server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+  #peers: PeerLinks | undefined;
+  #consistency: Consistency;
+  /** Takes effect when all members stand at one step. */
+  #next: Consistency | undefined;
+  bytesIn = 0;
+  bytesOut = 0;
+
+  constructor(
+    readonly init: RangeServerInit,
+    readonly hooks: RangeServerHooks,
+    readonly clock: Clock = systemClock,
+  ) {
+    this.#consistency = init.consistency;
+    this.#expected = new Set(ranks(init.members));
+    this.#serve(init.process, hooks.state(init.process));
+    for (let back = 1; back <= Math.min(init.replicas, init.processes - 1); back++) {
+      const shard = (init.process - back + init.processes) % init.processes;
+      this.#replicas.set(shard, hooks.state(shard));
+    }
+  }
+
+  async listen(host: string): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(0, host, resolve);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    this.#peers?.close();
+    for (const { socket } of this.#connections) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(socket, this);
+    this.#connections.add(connection);
+    onFrames(socket, connection);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#connections.delete(connection);
+      if (connection.member !== undefined) this.#disconnected(connection, connection.member);
+    });
+  }
+
+  #serve(shard: number, state: ShardState): ReplicaSet {
+    const replicas = new ReplicaSet(shard, state, this.init.replicas, {
+      living: () => this.#peers?.living() ?? [],
+      link: (process) => this.#peers!.link(process),
+      died: (process) => this.#peers!.died(process),
+    });
+    const primary = new Primary(state, this.init, this.#consistency, (update, sum) => replicas.forward(update, sum));
+    this.primaries.set(shard, primary);
+    this.#replicaSets.push(replicas);
+    return replicas;
+  }
+
+  readonly #replicaSets: ReplicaSet[] = [];
+
+  /** Where the payload of a request goes; undefined: nobody who may send it would send so much. */
+  place(request: Request, connection: Connection): Float32Array[] | undefined {
+    if (request.kind === 'push' && connection.member !== undefined) {
+      const { state } = this.primaries.get(request.shard) ?? {};
+      if (!state || request.nodes.length > this.init.leaves) return undefined;
+      return connection.buffers(request.shard, request.nodes.length, state.length);
+    }
+    if (!connection.peer) return undefined;
+    const state = 'shard' in request ? this.#replicas.get(request.shard) : undefined;
+    if (request.kind === 'replicate' && state) return connection.buffers(request.shard, 1, state.length);
+    if (request.kind !== 'transfer' || this.primaries.has(request.shard) || request.shard >= this.init.processes)
+      return undefined;
+    // Half a state is none: it counts when all of it has arrived.
+    this.#replicas.delete(request.shard);
+    connection.arriving = state ?? this.hooks.state(request.shard);
+    return connection.arriving.vectors();
+  }
+
+  async answer(request: Request, connection: Connection): Promise<void> {
+    try {
+      const [body, payload] = await this.#carryOut(request, connection);
+      this.bytesOut += connection.send({ ...body, re: request.id } as Reply, payload);
+    } catch (error) {
+      connection.release(request);
+      connection.send({ kind: 'refused', reason: (error as Error).message, re: request.id });
+      if (!(error instanceof Refused)) console.error(error); // a defect: its round ends, its reason must be seen
+    }
+  }
+
+  async #carryOut(request: Request, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
+    if ('token' in request) this.#check(request.token);
+    else if (connection.member === undefined && !connection.peer) throw new Refused('join first');
+    switch (request.kind) {
+      case 'join':
+        this.#join(request, connection);
+        return DONE;
+      case 'push':
+        return this.#push(request, connection);
+      case 'pull':
+        return answered(await this.#primary(request.shard).pull());
+      case 'takeover':
+        await this.#takeOver(request, connection.member!);
+        return DONE;
+      case 'leave':
+        this.#leave(connection);
+        return DONE;
+      case 'consistency':
+        this.#setConsistency(request.consistency);
+        return DONE;
+      case 'status':
+        return [{ kind: 'status', ...this.status() }, []];
+      case 'save':
+        return [{ kind: 'saved', parts: await this.#save(request) }, []];
+      case 'peer':
+        this.#checkGeneration(request.generation);
+        connection.peer = true;
+        return DONE;
+      case 'replicate':
+        this.#replicate(request, connection);
+        return DONE;
+      case 'transfer':
+        this.#adopt(request, connection);
+        return DONE;
+    }
+  }
+
+  status() {
+    const shards = [...this.primaries].map(([shard, { state }]) => {
+      const { clocks, progress } = state;
+      return { shard, clocks: ranks(this.init.members).map((rank) => [rank, clocks.of(rank)] as const), progress };
+    });
+    const waitedMs = Math.round([...this.primaries.values()].reduce((sum, primary) => sum + primary.waitedMs, 0));
+    const { bytesIn, bytesOut } = this;
+    return { process: this.init.process, consistency: this.#consistency, shards, bytesIn, bytesOut, waitedMs };
+  }
+
+  #check(token: string): void {
+    const [a, b] = [Buffer.from(token), Buffer.from(this.init.token)];
+    if (a.length !== b.length || !timingSafeEqual(a, b)) throw new Refused('wrong token');
+  }
+
+  #checkGeneration(generation: number): void {
+    const { generation: own } = this.init;
+    if (generation !== own) throw new Refused(`generation ${generation} is over; this is ${own}`);
+  }
+
+  #join({ generation, member, share, servers }: Ask<'join'>, connection: Connection): void {
+    this.#checkGeneration(generation);
+    if (!this.#peers) {
+      this.#peers = new PeerLinks(this.init, servers);
+      for (const replicas of this.#replicaSets) replicas.begin();
+    }
+    this.#members.get(member)?.socket.destroy(); // it has come back
+    this.#members.set(member, connection);
+    this.#expected.add(member);
+    connection.member = member;
+    connection.share = share;
+  }
+
+  async #push(request: Ask<'push'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
+    const { shard, step, basis, pull } = request;
+    const answer = await this.#primary(shard).push({
+      ...{ member: connection.member!, step, basis, pull, share: connection.share },
+      nodes: connection.nodes(shard, request.nodes),
+    });
+    connection.release(request);
+    return answered(answer);
+  }
+
+  #primary(shard: number): Primary {
+    const primary = this.primaries.get(shard);
+    if (!primary) throw new Refused(`process ${this.init.process} does not serve shard ${shard}`);
+    return primary;
+  }
+
+  #replicate({ shard, version, update }: Ask<'replicate'>, connection: Connection): void {
+    const state = this.#replicas.get(shard);
+    if (!state || this.primaries.has(shard)) throw new Refused(`no replica of shard ${shard} here`);
+    const [sum] = connection.taken(shard);
+    if (version > state.version + 1) throw new Refused(`update ${version} of shard ${shard} follows ${state.version}`);
+    const total = update.total && fromWire(update.total);
+    if (version === state.version + 1) state.apply({ ...update, total }, sum!);
+  }
+
+  #adopt({ shard, counters }: Ask<'transfer'>, connection: Connection): void {
+    const state = connection.arriving;
+    if (!state) throw new Refused(`no state of shard ${shard} came with it`);
+    connection.arriving = undefined;
+    state.adopt({ ...counters, total: counters.total && fromWire(counters.total) });
+    this.#replicas.set(shard, state);
+  }
+
+  async #takeOver({ shard, step }: Ask<'takeover'>, member: number): Promise<void> {
+    if (!this.primaries.has(shard)) {
+      const replica = this.#replicas.get(shard);
+      if (!replica) throw new Refused(`process ${this.init.process} has no replica of shard ${shard}`);
+      if (replica.clocks.of(member) < step)
+        throw new Refused(`the replica of shard ${shard} lacks updates that member ${member} was acknowledged`);
+      await this.#takeovers.ask(shard, member, this.#expected);
+    }
+  }
+
+  #promote(shard: number): void {
+    const state = this.#replicas.get(shard)!;
+    this.#replicas.delete(shard);
+    this.#peers!.died(shard);
+    void this.#serve(shard, state).spread();
+  }
+
+  #setConsistency(consistency: Consistency): void {
+    const now = isSync(consistency) === isSync(this.#consistency) || this.#members.size === 0;
+    this.#next = consistency;
+    if (now) this.#change();
+  }
+
+  #change(): void {
+    if (this.#next === undefined) return;
+    this.#consistency = this.#next;
+    this.#next = undefined;
+    for (const primary of this.primaries.values()) primary.setConsistency(this.#consistency);
+  }
+
+  async #save({ scope, step }: Ask<'save'>): Promise<unknown> {
+    const states = [...this.primaries.values()].flatMap(({ state }) => state.states());
+    if (isSync(this.#consistency))
+      for (const { state } of this.primaries.values())
+        if (state.progress !== step) throw new Refused(`the state is after step ${state.progress}, not ${step}`);
+    return this.hooks.save(states, step, scope);
+  }
+
+  #leave(connection: Connection): void {
+    const { member } = connection;
+    if (member === undefined || this.#members.get(member) !== connection) return;
+    connection.member = undefined;
+    this.#members.delete(member);
+    this.#notExpected(member);
+  }
+
+  #disconnected(connection: Connection, member: number): void {
+    if (this.#members.get(member) !== connection) return;
+    this.clock.after(this.init.graceMs ?? 2000, () => {
+      if (this.#members.get(member) !== connection) return;
+      this.#members.delete(member);
+      for (const primary of this.primaries.values()) primary.lose(member);
+      this.#notExpected(member);
+    });
+  }
+
+  #notExpected(member: number): void {
+    this.#expected.delete(member);
+    this.#takeovers.look(this.#expected);
+    if (this.#expected.size > 0) return;
+    for (const rank of ranks(this.init.members)) this.#expected.add(rank);
+    this.#change();
+  }
+}
+
+/** What is known of one connection. */
+class Connection implements FrameReceiver<Request> {
+  member: number | undefined;
+  share = 0;
+  peer = false;
+  /** A state that is being transferred. */
+  arriving: ShardState | undefined;
+  /** By shard; kept from step to step. `busy` while a request's sums lie in them. */
+  readonly #buffers = new Map<number, { vectors: Float32Array[]; busy: boolean; used: number }>();
+
+  constructor(
+    readonly socket: Socket,
+    readonly server: RangeServer,
+  ) {}
+
+  maxHeaderBytes(): number {
+    return this.member === undefined && !this.peer ? STRANGER_HEADER_BYTES : MAX_HEADER_BYTES;
+  }
+
+  place(request: Request, bytes: number): readonly Uint8Array[] | undefined {
+    if (!isRequest(request)) return undefined;
+    this.server.bytesIn += bytes;
+    return this.server.place(request, this)?.map(bytesOf);
+  }
+
+  receive(request: Request): void {
+    if (!isRequest(request)) this.socket.destroy();
+    else void this.server.answer(request, this);
+  }
+
+  /** One push of a shard at a time: a second one has no place. */
+  buffers(shard: number, count: number, length: number): Float32Array[] | undefined {
+    const known = this.#buffers.get(shard);
+    if (known?.busy) return undefined;
+    const vectors = known?.vectors ?? [];
+    while (vectors.length < count) vectors.push(new Float32Array(length));
+    this.#buffers.set(shard, { vectors, busy: true, used: count });
+    return vectors.slice(0, count);
+  }
+
+  /** The subtree sums that a push brought. @throws Refused when their number is another than the header says */
+  nodes(shard: number, headers: readonly NodeHeader[]): ValueNode<GradientSum>[] {
+    const buffers = this.#buffers.get(shard);
+    if (headers.length > 0 && (!buffers?.busy || buffers.used !== headers.length))
+      throw new Refused(`the sums of shard ${shard} are missing`);
+    return headers.map(({ level, index, rows, weight, lossSum }, k) => {
+      const gradient = buffers!.vectors[k]!;
+      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } };
+    });
+  }
+
+  taken(shard: number): Float32Array[] {
+    const buffers = this.#buffers.get(shard);
+    if (!buffers?.busy) throw new Refused(`the sums of shard ${shard} are missing`);
+    buffers.busy = false;
+    return buffers.vectors;
+  }
+
+  release(request: Request): void {
+    const buffers = 'shard' in request ? this.#buffers.get(request.shard) : undefined;
+    if (buffers) buffers.busy = false;
+  }
+
+  send(reply: Reply, payload: readonly Float32Array[] = []): number {
+    return this.socket.destroyed ? 0 : sendFrame(this.socket, reply, payload.map(bytesOf));
+  }
+}
+
+const DONE: [ReplyBody, Float32Array[]] = [{ kind: 'done' }, []];
+const ranks = (count: number) => Array.from({ length: count }, (_, rank) => rank);
+
+function answered({ total, clock, progress, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
+  return [{ kind: 'pushed', clock, progress, total: total && toWire(total) }, theta ? [theta] : []];
+}

@@ -1,0 +1,182 @@
+import { FailureError } from '../../protocol/failure.js';
+import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import { type Placement, rangesOf } from '../sharding/placement.js';
+import { type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { bytesOf } from './frames.js';
+import { type Ask, LinkLost } from './link.js';
+import { fromWire, type ServerAddress } from './messages.js';
+import { Refused } from './primary.js';
+import { ServerLinks } from './server-links.js';
+
+/** What a member of a round is told of the servers. */
+export interface ServersOrder {
+  readonly generation: number;
+  readonly member: number;
+  /** Part of all rows that the member's shards hold. */
+  readonly share: number;
+  /** G, gradient shards of the canonical tree. */
+  readonly shards: number;
+  readonly placement: Placement;
+  /** Of all server processes; process i begins with shard i of the placement. */
+  readonly servers: readonly ServerAddress[];
+  /** Copies of each shard. */
+  readonly replicas: number;
+  /** Weights may be used again while they lack no update of steps more than this before; absent: pulled every step. */
+  readonly cacheFor?: number;
+  /** How long members wait for each other when a server was lost, in milliseconds. Default 20,000. */
+  readonly takeoverMs?: number;
+}
+
+/** One server's part of theta, as a member sees it. */
+interface Part {
+  readonly shard: number;
+  readonly ranges: readonly { readonly from: number; readonly to: number }[];
+  /** Steps of this member that the server has acknowledged. */
+  acknowledged: number;
+  /** Of the weights that were pulled last. */
+  progress: number;
+  /** Steps of all members that are in them. */
+  clock: number;
+}
+
+/**
+ * Joins a group of parameter servers for a round.
+ *
+ * ```ts
+ * const exchange = await joinServers(order, signal);
+ * for (let step = order.step; step < last; step++) await exchange.step(step, replica.gradients(shards), replica.theta);
+ * await exchange.close();
+ * ```
+ *
+ * @throws FailureError `executor-lost` when a server cannot be reached
+ */
+export async function joinServers(order: ServersOrder, signal: AbortSignal): Promise<ServerExchange> {
+  const exchange = new ServerExchange(order, signal);
+  await exchange.join();
+  return exchange;
+}
+
+/**
+ * A member's side of the parameter servers: pushes the slices of its sums to all of them at once, and each answer is that
+ * server's part of theta, written where it belongs. Push and pull are one exchange.
+ *
+ * What is not acknowledged is sent again: to the same process when only the connection broke, to the one that takes over
+ * when the process is gone. When nobody can, every wait ends with `executor-lost`.
+ *
+ * Where the servers are not synchronous the totals are those of this member's own sums.
+ */
+export class ServerExchange implements Exchange {
+  readonly #parts: Part[];
+  readonly #links: ServerLinks;
+  #failed = false;
+
+  constructor(
+    readonly order: ServersOrder,
+    readonly signal: AbortSignal,
+  ) {
+    const shards = [...new Set(order.placement.map(({ server }) => server))].sort((a, b) => a - b);
+    this.#parts = shards.map((shard) => ({
+      ...{ shard, ranges: rangesOf(order.placement, shard) },
+      ...{ acknowledged: 0, progress: 0, clock: -1 },
+    }));
+    this.#links = new ServerLinks(order, signal);
+  }
+
+  async join(): Promise<void> {
+    await this.#guarded(() => this.#links.joinAll());
+  }
+
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    const totals = await this.#guarded(() =>
+      Promise.all(this.#parts.map((part) => this.#push(part, step, nodes, theta))),
+    );
+    return totals[0] ?? ownTotal(nodes, this.order.shards);
+  }
+
+  /** Fills theta with the servers' weights as they are. */
+  async pull(theta: Float32Array): Promise<void> {
+    await this.#guarded(() =>
+      Promise.all(this.#parts.map((part) => this.#ask(part, { kind: 'pull', shard: part.shard }, [], theta))),
+    );
+  }
+
+  /** Servers keep the state. */
+  state(): readonly RangeState[] {
+    return [];
+  }
+
+  get bytesSent(): number {
+    return this.#links.bytesSent;
+  }
+
+  /** Payload bytes that servers have sent to this member. */
+  get bytesReceived(): number {
+    return this.#links.bytesReceived;
+  }
+
+  async close(): Promise<void> {
+    await this.#links.close(!this.#failed);
+  }
+
+  /** @returns the total of all members when the servers are synchronous */
+  async #push(
+    part: Part,
+    step: number,
+    nodes: readonly ValueNode<GradientSum>[],
+    theta: Float32Array,
+  ): Promise<StepTotal | undefined> {
+    const { shard, ranges, progress: basis } = part;
+    const { cacheFor } = this.order;
+    const pull = cacheFor === undefined || part.clock < step + 1 - cacheFor;
+    const headers = nodes.map(({ level, index, value }) => {
+      const { rows, weight, lossSum } = value;
+      return { level, index, rows, weight, lossSum };
+    });
+    const payload = nodes.flatMap(({ value }) =>
+      ranges.map(({ from, to }) => bytesOf(value.gradient.subarray(from, to))),
+    );
+    part.acknowledged = step;
+    return this.#ask(
+      part,
+      { kind: 'push', shard, step, basis, pull, nodes: headers },
+      payload,
+      pull ? theta : undefined,
+    );
+  }
+
+  async #ask(part: Part, ask: Ask, payload: Uint8Array[], theta?: Float32Array): Promise<StepTotal | undefined> {
+    const into = theta ? part.ranges.map(({ from, to }) => bytesOf(theta.subarray(from, to))) : [];
+    const reply = await this.#links.ask(part.shard, part.acknowledged, ask, payload, into);
+    if (reply.kind !== 'pushed') throw new Error(`a parameter server answered "${reply.kind}" to a ${ask.kind}`);
+    if (theta) {
+      part.progress = reply.progress;
+      part.clock = reply.clock;
+    }
+    return reply.total && fromWire(reply.total);
+  }
+
+  async #guarded<T>(act: () => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted();
+    try {
+      return await act();
+    } catch (error) {
+      this.#failed = true;
+      this.signal.throwIfAborted();
+      if (!(error instanceof LinkLost || error instanceof Refused)) throw error;
+      const message = `the parameter servers' round ended: ${error.message}`;
+      throw new FailureError({ kind: 'executor-lost', executor: '', message });
+    }
+  }
+}
+
+function ownTotal(nodes: readonly ValueNode<GradientSum>[], shards: number): StepTotal {
+  const totals = nodes.map(({ level, index, value: { rows, weight, lossSum } }) => {
+    return { level, index, value: { rows, weight, lossSum } };
+  });
+  const add = (a: StepTotal, b: StepTotal) => ({
+    rows: a.rows + b.rows,
+    weight: a.weight + b.weight,
+    lossSum: a.lossSum + b.lossSum,
+  });
+  return reduceNodes(totals, shards, add) ?? { rows: 0, weight: 0, lossSum: 0 };
+}

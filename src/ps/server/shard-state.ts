@@ -1,0 +1,121 @@
+import type { RangeState, StepTotal } from '../exchange.js';
+import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { type ClockEntry, VectorClock } from './vector-clock.js';
+
+/** An update of a shard, but for the gradients: enough for a replica to make the same one. */
+export interface ShardUpdate {
+  /** Members whose pushes are in it, with their clocks afterwards. */
+  readonly clocks: readonly ClockEntry[];
+  /** What the sum is divided by. */
+  readonly weight: number;
+  /** Step of the optimizer, from 1. */
+  readonly step: number;
+  /** How much of the optimizer's step is made: 1 for all rows of a step; see `Primary`. */
+  readonly factor: number;
+  /** How much of a step of all rows it is. */
+  readonly progress: number;
+  /** Of a step of all members. */
+  readonly total?: StepTotal;
+}
+
+/** What a shard's state is besides vectors. */
+export interface ShardCounters {
+  /** Updates made here, for order between primary and replicas. */
+  readonly version: number;
+  readonly start: number;
+  readonly clocks: readonly ClockEntry[];
+  readonly progress: number;
+  readonly total: StepTotal | null;
+}
+
+/**
+ * The ranges of theta that one server owns, or replicates: values and optimizer's slots, and which pushes are in them.
+ * Vectors of a shard are its ranges one after another.
+ */
+export class ShardState {
+  readonly length: number;
+  readonly theta: Float32Array;
+  version = 0;
+  clocks: VectorClock;
+  /** Steps of all rows that updates so far amount to. */
+  progress: number;
+  /** Of the latest synchronous step. */
+  total: StepTotal | undefined;
+  /** Before a part of a step is made. */
+  #before: Float32Array | undefined;
+
+  /**
+   * @param optimizers one a range, ascending; with the state they begin with
+   * @param theta values of each range
+   * @param step updates made before
+   */
+  constructor(
+    readonly optimizers: readonly RangeOptimizer[],
+    theta: readonly Float32Array[],
+    step: number,
+  ) {
+    this.length = this.ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+    this.theta = new Float32Array(this.length);
+    this.views(this.theta).forEach((view, k) => void view.set(theta[k]!));
+    this.clocks = new VectorClock(step);
+    this.progress = step;
+  }
+
+  get ranges(): Range[] {
+    return this.optimizers.map(({ range }) => range);
+  }
+
+  /** A vector of the shard, cut into its ranges. */
+  views(vector: Float32Array): Float32Array[] {
+    let at = 0;
+    return this.ranges.map(({ from, to }) => {
+      at += to - from;
+      return vector.subarray(at - (to - from), at);
+    });
+  }
+
+  /** @param sum of gradients over the shard; changed */
+  apply(update: ShardUpdate, sum: Float32Array): void {
+    const { weight, step, factor } = update;
+    if (factor !== 1) {
+      this.#before ??= new Float32Array(this.length);
+      this.#before.set(this.theta);
+    }
+    const thetas = this.views(this.theta);
+    const sums = this.views(sum);
+    this.optimizers.forEach((optimizer, k) => void optimizer.update(thetas[k]!, sums[k]!, weight, step));
+    if (factor !== 1) goPartOfTheWay(this.theta, this.#before!, factor);
+    for (const [member, clock] of update.clocks) this.clocks.set(member, clock);
+    this.progress += update.progress;
+    this.total = update.total;
+    this.version++;
+  }
+
+  /** For committing: what each range holds. */
+  states(): RangeState[] {
+    const thetas = this.views(this.theta);
+    return this.optimizers.map(({ range, slots }, k) => ({ from: range.from, theta: thetas[k]!, slots }));
+  }
+
+  counters(): ShardCounters {
+    const { version, clocks, progress, total = null } = this;
+    return { version, start: clocks.start, clocks: clocks.entries(), progress, total };
+  }
+
+  /** Theta, then every range's slots: where a whole state is copied from, and to. */
+  vectors(): Float32Array[] {
+    return [this.theta, ...this.optimizers.flatMap(({ slots }) => slots)];
+  }
+
+  /** After `vectors` have been filled from another's. */
+  adopt({ version, start, clocks, progress, total }: ShardCounters): void {
+    this.version = version;
+    this.clocks = new VectorClock(start, clocks);
+    this.progress = progress;
+    this.total = total ?? undefined;
+  }
+}
+
+function goPartOfTheWay(theta: Float32Array, before: Float32Array, factor: number): void {
+  for (let i = 0; i < theta.length; i++) theta[i] = before[i]! + factor * (theta[i]! - before[i]!);
+}

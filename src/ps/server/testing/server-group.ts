@@ -1,0 +1,152 @@
+import type { RangeState } from '../../exchange.js';
+import type { Range } from '../../optimizer/range-optimizer.js';
+import { RangeOptimizer, type UpdateSpec } from '../../optimizer/range-optimizer.js';
+import { alignCuts, type Placement, rangesOf } from '../../sharding/placement.js';
+import { placeShards, type Sharding } from '../../sharding/strategies.js';
+import { CHUNK } from '../../slices.js';
+import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../../tree.js';
+import { RangeServer, type RangeServerInit } from '../range-server.js';
+import { joinServers, type ServerExchange, type ServersOrder } from '../server-exchange.js';
+import { ShardState } from '../shard-state.js';
+
+export const TOKEN = 'token';
+
+export interface GroupSettings extends Partial<RangeServerInit> {
+  /** Elements of theta. */
+  readonly length?: number;
+  readonly sharding?: Sharding;
+  readonly update?: UpdateSpec;
+}
+
+/** Servers in this process, on real sockets. */
+export class ServerGroup {
+  readonly servers: RangeServer[] = [];
+  readonly saved: RangeState[] = [];
+  readonly placement: Placement;
+  readonly length: number;
+  readonly #ports: number[] = [];
+  readonly #exchanges: ServerExchange[] = [];
+  readonly #aborts: AbortController[] = [];
+  readonly init: Omit<RangeServerInit, 'process'>;
+
+  private constructor(
+    readonly processes: number,
+    readonly settings: GroupSettings,
+  ) {
+    this.length = settings.length ?? 4 * CHUNK + 100;
+    const layers = [
+      { from: 0, to: this.length - 100 },
+      { from: this.length - 100, to: this.length },
+    ];
+    this.placement = alignCuts(placeShards(settings.sharding ?? 'even', layers, processes), CHUNK);
+    this.init = {
+      ...{
+        generation: 1,
+        processes,
+        members: 2,
+        leaves: 4,
+        replicas: 0,
+        token: TOKEN,
+        consistency: 'sync',
+        graceMs: 100,
+      },
+      ...settings,
+    };
+  }
+
+  static async start(processes: number, settings: GroupSettings = {}): Promise<ServerGroup> {
+    const group = new ServerGroup(processes, settings);
+    for (let process = 0; process < processes; process++) {
+      const server = new RangeServer(
+        { ...group.init, process },
+        {
+          state: (shard) => group.#state(shard),
+          save: async (states, step) => {
+            group.saved.push(...states);
+            return { step };
+          },
+        },
+      );
+      group.servers.push(server);
+      group.#ports.push(await server.listen('127.0.0.1'));
+    }
+    return group;
+  }
+
+  addresses() {
+    return this.#ports.map((port) => ({ host: '127.0.0.1', port, token: TOKEN }));
+  }
+
+  async join(member: number, more: Partial<ServersOrder> = {}, abort = new AbortController()): Promise<ServerExchange> {
+    const { generation, members, leaves, replicas } = this.init;
+    const order = { generation, member, share: 1 / members, shards: leaves, placement: this.placement, replicas };
+    const exchange = await joinServers({ ...order, servers: this.addresses(), ...more }, abort.signal);
+    this.#exchanges.push(exchange);
+    this.#aborts.push(abort);
+    return exchange;
+  }
+
+  joinAll(more: Partial<ServersOrder> = {}): Promise<ServerExchange[]> {
+    return Promise.all(Array.from({ length: this.init.members }, (_, member) => this.join(member, more)));
+  }
+
+  /** As `kill -9`: sockets close, nobody listens any more. */
+  async kill(process: number): Promise<void> {
+    await this.servers[process]!.close();
+  }
+
+  async close(): Promise<void> {
+    for (const abort of this.#aborts) abort.abort(new Error('the test is over'));
+    await Promise.all(this.#exchanges.map((exchange) => exchange.close()));
+    await Promise.all(this.servers.map((server) => server.close().catch(() => {})));
+  }
+
+  /** Theta as the servers have it. */
+  theta(): Float32Array {
+    const theta = new Float32Array(this.length);
+    for (const server of this.servers)
+      for (const { state } of server.primaries.values())
+        for (const { from, theta: values } of state.states()) theta.set(values, from);
+    return theta;
+  }
+
+  #state(shard: number): ShardState {
+    const ranges = rangesOf(this.placement, shard);
+    const theta = beginning(this.length);
+    return new ShardState(
+      ranges.map((range) => this.optimizer(range)),
+      ranges.map(({ from, to }) => theta.subarray(from, to)),
+      0,
+    );
+  }
+
+  optimizer(range: Range): RangeOptimizer {
+    const segments = [{ from: 0, to: this.length, kind: 'kernel' }] as const;
+    return new RangeOptimizer(this.settings.update ?? ADAM, segments, range);
+  }
+}
+
+export const ADAM: UpdateSpec = { optimizer: { kind: 'adam', learningRate: 0.01 } };
+export const SGD: UpdateSpec = { optimizer: { kind: 'sgd', learningRate: 0.125 } };
+
+export const beginning = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
+
+/** A gradient sum of one shard in one step: depends on theta, so an update lost or made twice shows. */
+export function leaf(index: number, step: number, theta: Float32Array): ValueNode<GradientSum> {
+  const scale = Math.cos(index * 31 + step) * 10 ** (index % 3);
+  const gradient = theta.map((value, i) => value * scale + Math.sin(i + step));
+  return { level: 0, index, value: { gradient, rows: 2, weight: 2, lossSum: Math.cos(index) * 10 ** (index % 9) } };
+}
+
+/** What plain training on one machine gives: theta after each step. */
+export function sequential(group: ServerGroup, steps: number): Float32Array[] {
+  const theta = beginning(group.length);
+  const optimizer = group.optimizer({ from: 0, to: group.length });
+  const { leaves } = group.init;
+  return Array.from({ length: steps }, (_, step) => {
+    const nodes = Array.from({ length: leaves }, (_, index) => leaf(index, step, theta));
+    const { gradient, weight } = reduceNodes(nodes, leaves, addGradientSums)!;
+    optimizer.update(theta, gradient, weight, step + 1);
+    return theta.slice();
+  });
+}
