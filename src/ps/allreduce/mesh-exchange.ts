@@ -1,0 +1,241 @@
+import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import type { Mesh } from '../mesh/mesh.js';
+import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { clipScale } from '../optimizer/update-spec.js';
+import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
+import { vectorKernels } from '../vector/vector-kernels.js';
+import type { WireCodec } from '../wire/wire-codec.js';
+import { allNorms } from './all-norms.js';
+import { Buffers } from './buffers.js';
+import type { AllReducePlan, Message } from './plan.js';
+import { StepNumbers } from './step-numbers.js';
+
+export interface MeshExchangeOptions {
+  readonly plan: AllReducePlan;
+  readonly mesh: Mesh;
+  /** G, gradient shards of all members. */
+  readonly shards: number;
+  /** Over `plan.owned[mesh.rank]`. */
+  readonly optimizer: RangeOptimizer;
+  /** The member's weights. */
+  readonly theta: Float32Array;
+  /** How sums travel; needs a merged plan. Default: float32. */
+  readonly codec?: WireCodec;
+}
+
+/** Values of a vector from some element on. */
+interface Part {
+  readonly from: number;
+  readonly values: Float32Array;
+}
+
+/**
+ * All-reduce through a mesh, by whichever plan: sums are reduced to their owners, each owner updates its range, weights are
+ * gathered. All memory it needs is allotted in the first step and kept.
+ *
+ * Plans in the tree's order give all members, whatever their number, the bits of one that has all shards.
+ */
+export class MeshExchange implements Exchange {
+  #theta: Float32Array;
+  #sending: Promise<void>[] = [];
+  readonly #buffers = new Buffers();
+
+  constructor(readonly options: MeshExchangeOptions) {
+    const { plan, mesh, optimizer, theta, codec } = options;
+    const { from, to } = plan.owned[mesh.rank]!;
+    if (optimizer.range.from !== from || optimizer.range.to !== to)
+      throw new RangeError(
+        `member ${mesh.rank} owns ${from} to ${to}, its optimizer's range is ${optimizer.range.from} to ${optimizer.range.to}`,
+      );
+    if (theta.length !== plan.length)
+      throw new RangeError(`the plan is for ${plan.length} values, theta has ${theta.length}`);
+    if (codec && !plan.merged) throw new RangeError(`wire format ${codec.name} needs a merged plan`);
+    if (codec && plan.algorithm !== 'sliced' && !(plan.algorithm === 'ring' && codec.relays))
+      throw new RangeError(`wire format ${codec.name} does not go with ${plan.algorithm}: use sliced owners`);
+    this.#theta = theta;
+  }
+
+  get bytesSent(): number {
+    return this.options.mesh.payloadBytes;
+  }
+
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    try {
+      return await this.#step(step, nodes, theta);
+    } catch (error) {
+      this.options.mesh.abort(error as Error); // the others must not wait for this member
+      throw error;
+    }
+  }
+
+  state(): readonly RangeState[] {
+    const { range, slots } = this.options.optimizer;
+    return [{ from: range.from, theta: this.#theta.slice(range.from, range.to), slots }];
+  }
+
+  async close(): Promise<void> {
+    this.options.mesh.close();
+  }
+
+  async #step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    const { plan, mesh, shards, optimizer } = this.options;
+    const numbers = new StepNumbers(nodes);
+    const { from, to } = plan.owned[mesh.rank]!;
+    const tag = (index: number) => (step * 256 + (index % 256)) % 2 ** 32;
+    this.#theta = theta;
+
+    let held = this.#holdings(nodes);
+    for (const [k, messages] of plan.reduce.entries()) held = await this.#reduce(messages, tag(k), held, numbers);
+
+    const total = numbers.total(shards);
+    const sum = reduceNodes(restrict(held, { from, to }), plan.shards, add)?.values;
+    const scale = await this.#scale(sum, total.weight, tag(plan.reduce.length));
+    if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale });
+
+    for (const [k, messages] of plan.gather.entries())
+      await this.#gather(messages, tag(plan.reduce.length + 1 + k), theta, numbers);
+    // Nobody changes what is still being sent.
+    await Promise.all(this.#sending);
+    this.#sending = [];
+    return plan.gather.flat().some(({ to, scalars }) => scalars && to === mesh.rank) ? numbers.total(shards) : total;
+  }
+
+  /** What clipping by the norm of all of theta's gradient multiplies it by. */
+  async #scale(sum: Float32Array | undefined, weight: number, tag: number): Promise<number> {
+    const { plan, mesh, optimizer } = this.options;
+    const { clipNorm } = optimizer.spec;
+    if (clipNorm === undefined) return 1;
+    const norms = sum ? optimizer.norms(sum) : new Float64Array(0);
+    return clipScale(clipNorm, await allNorms(mesh, tag, norms, plan.owned), weight);
+  }
+
+  #holdings(nodes: readonly ValueNode<GradientSum>[]): ValueNode<Part>[] {
+    const { plan, mesh, shards } = this.options;
+    const parts = nodes.map(({ level, index, value }) => ({
+      level,
+      index,
+      value: { from: 0, values: value.gradient },
+    }));
+    for (const { value } of parts)
+      if (value.values.length !== plan.length)
+        throw new RangeError(`a sum of ${value.values.length} values came where ${plan.length} belong`);
+    if (plan.merged) {
+      const values = reduceNodes(parts, shards, add)?.values;
+      // A ring's parts begin at every member, whether it has anything to give or not.
+      if (!values && plan.algorithm !== 'ring') return [];
+      return [{ level: 0, index: mesh.rank, value: { from: 0, values: values ?? this.#zeros(plan.length) } }];
+    }
+    const planned = plan.holdings[mesh.rank]!;
+    if (planned.length !== parts.length || planned.some((node, k) => !sameNode(node, parts[k]!)))
+      throw new RangeError(`member ${mesh.rank} gives other sums than those planned`);
+    return parts;
+  }
+
+  async #reduce(messages: readonly Message[], tag: number, held: ValueNode<Part>[], numbers: StepNumbers) {
+    const { plan, mesh } = this.options;
+    const ring = plan.algorithm === 'ring';
+    const meta = numbers.encode();
+    for (const { from, to, range } of messages)
+      if (from === mesh.rank) this.#send(to, tag, meta, restrict(held, range));
+    const incoming = messages.filter(({ to }) => to === mesh.rank);
+    const arrived = await Promise.all(
+      incoming.map(async (message) => {
+        const nodes = message.nodes ?? held;
+        const { parts, meta } = await this.#receiveSums(message, tag, nodes.length);
+        return { meta, nodes: nodes.map(({ level, index }, k) => ({ level, index, value: parts[k]! })) };
+      }),
+    );
+    for (const { meta } of arrived) numbers.merge(meta);
+    const range = incoming[0]?.range;
+    if (!range) return held;
+    const received = arrived.flatMap(({ nodes }) => nodes);
+    if (!ring) return mergeNodes([...restrict(held, range), ...received], plan.shards, add);
+    add(restrict(held, range)[0]!.value, received[0]!.value);
+    return held;
+  }
+
+  async #gather(messages: readonly Message[], tag: number, theta: Float32Array, numbers: StepNumbers): Promise<void> {
+    const { mesh } = this.options;
+    for (const { from, to, range, scalars } of messages)
+      if (from === mesh.rank) {
+        const meta = scalars ? numbers.encode() : new Uint8Array(0);
+        this.#track(mesh.send(to, tag, meta, [bytesOf(theta.subarray(range.from, range.to))]));
+      }
+    await Promise.all(
+      messages
+        .filter(({ to }) => to === mesh.rank)
+        .map(async ({ from, range }) => {
+          const target = bytesOf(theta.subarray(range.from, range.to));
+          const { meta } = await mesh.receive(from, tag, (bytes) => expected(target, bytes, from));
+          numbers.merge(meta);
+        }),
+    );
+  }
+
+  #send(to: number, tag: number, meta: Uint8Array, parts: readonly ValueNode<Part>[]): void {
+    const { mesh, codec } = this.options;
+    const payload = parts.map(({ value: { from, values } }) => {
+      if (!codec) return bytesOf(values);
+      const scratch = this.#buffers.bytes(`to ${to} ${from}`, codec.maxBytes(values.length));
+      return scratch.subarray(0, codec.encode(values, from, scratch));
+    });
+    this.#track(mesh.send(to, tag, meta, payload));
+  }
+
+  /** Of one message: a part a node, in memory kept for this message. */
+  async #receiveSums({ from, range }: Message, tag: number, nodes: number) {
+    const { mesh, codec } = this.options;
+    const length = range.to - range.from;
+    const values = this.#buffers.floats(`from ${from}`, nodes * length);
+    const part = (k: number) => ({ from: range.from, values: values.subarray(k * length, (k + 1) * length) });
+    const parts = Array.from({ length: nodes }, (_, k) => part(k));
+    if (!codec) {
+      const { meta } = await mesh.receive(from, tag, (bytes) => expected(bytesOf(values), bytes, from));
+      return { parts, meta };
+    }
+    const scratch = this.#buffers.bytes(`encoded from ${from}`, nodes * codec.maxBytes(length));
+    const { meta, payload } = await mesh.receive(from, tag, (bytes) => {
+      if (bytes > scratch.length)
+        throw new RangeError(`member ${from} sent ${bytes} bytes, more than ${scratch.length}`);
+      return scratch.subarray(0, bytes);
+    });
+    if (nodes > 0) codec.decode(payload, parts[0]!.values);
+    return { parts, meta };
+  }
+
+  #track(sending: Promise<void>): void {
+    sending.catch(() => {}); // it is awaited at the step's end
+    this.#sending.push(sending);
+  }
+
+  #zeros(length: number): Float32Array {
+    return this.#buffers.floats('zeros', length).fill(0);
+  }
+}
+
+/** Adds what is in memory of this member's own; both cover the same range. */
+function add(left: Part, right: Part): Part {
+  vectorKernels().addInto(left.values, right.values);
+  return left;
+}
+
+function restrict(nodes: readonly ValueNode<Part>[], { from, to }: Range): ValueNode<Part>[] {
+  return nodes.map(({ level, index, value }) => {
+    const values = value.values.subarray(from - value.from, to - value.from);
+    return { level, index, value: { from, values } };
+  });
+}
+
+function sameNode(a: { level: number; index: number }, b: { level: number; index: number }): boolean {
+  return a.level === b.level && a.index === b.index;
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function expected(target: Uint8Array, bytes: number, from: number): Uint8Array {
+  if (bytes !== target.length)
+    throw new RangeError(`member ${from} sent ${bytes} bytes where ${target.length} belong: it has another plan`);
+  return target;
+}
