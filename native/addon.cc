@@ -3,6 +3,7 @@
 static napi_value Init(napi_env env, napi_value exports) {
   sheaf::RegisterSharedMemory(env, exports);
   sheaf::RegisterKernels(env, exports);
+  sheaf::RegisterGraphSession(env, exports);
   return exports;
 }
 

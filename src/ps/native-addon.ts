@@ -1,5 +1,8 @@
 import { createRequire } from 'node:module';
 
+export type GraphHandle = object;
+export type CallHandle = object;
+
 /** Sheaf's own add-on (`native/`): functions on typed arrays, which may lie in shared memory. */
 export interface NativeAddon {
   /** Maps the first `bytes` bytes of a file, shared with whoever maps it too; unmapped when the buffer is collected. */
@@ -8,6 +11,22 @@ export interface NativeAddon {
   wait(words: Int32Array, index: number, value: number, milliseconds: number): void;
   /** Wakes everybody who waits for `words[index]`, in whatever process. */
   wake(words: Int32Array, index: number): void;
+  /** Loads a SavedModel into a session of the TensorFlow library that this process has loaded. */
+  openGraph(directory: string, tag: string): GraphHandle;
+  /** Looks up what a call feeds and fetches (`node:port`); keep the graph as long as the call. */
+  prepareCall(graph: GraphHandle, inputs: readonly string[], outputs: readonly string[]): CallHandle;
+  /**
+   * Runs the graph; blocks the thread.
+   * @param into arrays that take the outputs at their places; a new array is made where there is none
+   */
+  runCall(
+    call: CallHandle,
+    arrays: readonly (Float32Array | Int32Array)[],
+    shapes: readonly (readonly number[])[],
+    into: readonly (Float32Array | Int32Array | undefined)[],
+  ): (Float32Array | Int32Array)[];
+  /** Ends the session and frees what is resident in it. */
+  closeGraph(graph: GraphHandle): void;
 }
 
 let loaded: NativeAddon | null | undefined;
