@@ -76,18 +76,18 @@ function prepare(tf: Awaited<ReturnType<typeof loadNative>>, widths: readonly nu
   const net = new TensorFlowNetwork(tf, network, { kind: 'adam', learningRate: 1e-4 });
   net.setTheta(initialTheta(network, 1));
   const { features, labels } = exampleData(network, RESIDENT_ROWS, 1);
-  net.loadShard(0, features, labels);
+  net.loadShard(0, { features, labels });
   let calls = 0;
   const rows = () => {
     calls++;
     return Int32Array.from({ length: batch }, (_, i) => (calls * batch + i * 7) % RESIDENT_ROWS);
   };
   const mean = new Float32Array(layoutOf(network).length).fill(1e-6);
-  const products = layoutOf(network).layers.map(({ kernel }) => 2 * batch * kernel.size);
+  const products = layoutOf(network).parameters.map(({ kind, size }) => (kind === 'kernel' ? 2 * batch * size : 0));
   return {
     flop: 3 * products.reduce((a, b) => a + b) - products[0]!,
     step: () => net.train(0, rows(), calls),
-    gradient: () => net.gradient(0, rows()),
+    gradient: () => net.gradient(0, rows(), 0),
     apply: () => net.apply(mean, calls + 1),
   };
 }

@@ -13,7 +13,36 @@ export interface ComputeBackend {
   /** Equal fingerprints compute equal bits. */
   readonly fingerprint: string;
   readonly device: 'cpu' | 'gpu';
-  compile(network: Network, optimizer: OptimizerSpec): Promise<CompiledNetwork>;
+  /** @throws RangeError, TypeError for a network that makes no sense, as `checkNetwork` */
+  compile(network: Network, optimizer: OptimizerSpec, options?: CompileOptions): Promise<CompiledNetwork>;
+}
+
+export interface CompileOptions {
+  /** Keys dropout. Default 0. */
+  readonly seed?: number;
+}
+
+/** A gradient shard's rows. */
+export interface ShardData {
+  /** Row-major, rows x inputs. */
+  readonly features: Float32Array;
+  /** Class numbers, one a row, or values, rows x outputs, row-major (see `labelKindOf`). */
+  readonly labels: Int32Array | Float32Array;
+  /** How much each row counts, at least 0. Default: 1 each. */
+  readonly weights?: Float32Array;
+}
+
+/** Sums (not means) over the rows of a gradient. */
+export interface ShardGradient {
+  /**
+   * Of the sum of the rows' losses, each times its weight, in theta's layout. In the place of a statistic:
+   * (moving - statistic of these rows) x `weight`.
+   */
+  readonly gradient: Float32Array;
+  /** In float64, as `weight`. */
+  readonly lossSum: number;
+  /** Sum of the rows' weights, those of their classes included: what sums are divided by. */
+  readonly weight: number;
 }
 
 /** A network whose weights, optimizer slots and training shards are resident in the device's memory. */
@@ -24,14 +53,17 @@ export interface CompiledNetwork {
   state(): Float32Array;
   theta(): Float32Array;
   setTheta(theta: Float32Array): void;
-  /** @param features row-major rows x inputs; @param labels class numbers, one a row (or rows x outputs for regression) */
-  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void;
+  /** Makes a shard resident, in place of what was loaded as this shard before. The arrays may be changed afterwards. */
+  loadShard(shard: number, data: ShardData): void;
   dropShard(shard: number): void;
-  /** Sum (not mean) over the given rows of the shard, in one native call. */
-  gradient(shard: number, rows: Int32Array): { gradient: Float32Array; lossSum: number };
+  /**
+   * Over the given rows of the shard, in one native call. No rows, no sums.
+   * @param step updates made before: with seed and shard it keys dropout
+   */
+  gradient(shard: number, rows: Int32Array, step: number): ShardGradient;
   /** One optimizer step with the mean gradient; `step` counts from 1. */
   apply(meanGradient: Float32Array, step: number): void;
-  /** Network outputs (class probabilities, or values), rows x outputs. */
+  /** Network outputs (class probabilities, probabilities of labels, or values), rows x outputs. */
   predict(features: Float32Array, rows: number): Float32Array;
   dispose(): void;
 }

@@ -14,6 +14,6 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
   const features = featureMatrix(batches, spec.features, spec.plan.network.inputs);
   const labels = labelIndices(batches, spec.label, spec.classes);
   const replica = await Replica.resident(spec, context);
-  replica.loadShard(shard, features, labels);
+  replica.loadShard(shard, { features, labels });
   return null;
 }

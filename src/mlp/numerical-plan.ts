@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { keyedRandom, shuffledIndices } from '../rdd/random.js';
-import type { Initializer } from './layout.js';
+import type { Initializer } from './initializers.js';
 import type { Network } from './network.js';
 import type { OptimizerSpec } from './optimizers.js';
 

@@ -1,22 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { initialTheta } from './layout.js';
-import { ACTIVATIONS, type Loss, type Network } from './network.js';
+import { initialTheta, layoutOf } from './layout.js';
+import type { Network } from './network.js';
 import { referenceApply, referenceGradient, referencePredict } from './reference.js';
-import { exampleData } from './testing/example-data.js';
-
-const losses: Loss[] = ['softmax-cross-entropy', 'mean-squared-error'];
+import { functionOf } from './reference-layers.js';
+import { exampleData, exampleWeights } from './testing/example-data.js';
+import { describeNetwork, EXAMPLE_NETWORKS } from './testing/example-networks.js';
 
 describe('the float64 reference', () => {
-  it.each(ACTIVATIONS.flatMap((activation) => losses.map((loss) => [activation, loss] as const)))(
-    'has the gradient of its loss: %s, %s',
-    (activation, loss) => {
-      const network: Network = { inputs: 4, hidden: [{ units: 5, activation }], outputs: 3, loss, l2: 0.1 };
-      const { features, labels } = exampleData(network, 6, 1);
-      const theta = Float64Array.from(initialTheta(network, 3));
-      const lossAt = (at: Float64Array) => referenceGradient(network, at, features, labels, [0, 2, 5]).lossSum;
-      const { gradient } = referenceGradient(network, theta, features, labels, [0, 2, 5]);
+  it.each(EXAMPLE_NETWORKS.map((network) => [describeNetwork(network), network] as const))(
+    'has the gradient of its loss: %s',
+    (_name, network) => {
+      const { features, labels } = exampleData(network, 9, 1);
+      const options = { seed: 5, shard: 3, step: 2, weights: exampleWeights(9, 1) };
+      const rows = [0, 2, 5, 6, 8];
+      const { parameters } = layoutOf(network);
+      const statistics = parameters.filter(({ kind }) => kind === 'statistic');
+      // Biases of zero put values on the corners of relu and of the absolute error.
+      const theta = Float64Array.from(initialTheta(network, 3), (value, i) => value + 0.1 * Math.sin(i));
+      const lossAt = (at: Float64Array) => referenceGradient(network, at, features, labels, rows, options).lossSum;
+      const { gradient } = referenceGradient(network, theta, features, labels, rows, options);
       const h = 1e-6;
       gradient.forEach((derivative, i) => {
+        if (statistics.some(({ offset, size }) => i >= offset && i < offset + size)) return;
         const [above, below] = [h, -h].map((step) => lossAt(theta.with(i, theta[i]! + step)));
         expect(derivative).toBeCloseTo((above! - below!) / (2 * h), 6);
       });
@@ -36,6 +41,31 @@ describe('the float64 reference', () => {
     expect(first).toBeCloseTo(0.75, 12);
     expect(second).toBeCloseTo(0.25, 12);
     expect(referenceGradient(network, theta, [1, 3], [1], [0]).lossSum).toBeCloseTo(Math.log(4), 12);
+  });
+
+  it('knows the published values of its functions', () => {
+    // Phi(1) = 0.8413447460685429, Phi(-2) = 0.022750131948179195 (tables of the normal distribution).
+    const gelu = functionOf({ kind: 'gelu', approximate: false });
+    expect(gelu.f(1)).toBeCloseTo(0.8413447460685429, 14);
+    expect(gelu.f(-2)).toBeCloseTo(-2 * 0.022750131948179195, 14);
+    expect(functionOf({ kind: 'gelu', approximate: true }).f(1)).toBeCloseTo(0.841192, 6);
+    expect(functionOf({ kind: 'softplus' }).f(0)).toBeCloseTo(Math.LN2, 15);
+    expect(functionOf({ kind: 'elu', alpha: 2 }).f(-1)).toBeCloseTo(2 * (1 / Math.E - 1), 15);
+  });
+
+  it('normalises a batch to mean 0 and variance 1, and moves its statistics', () => {
+    const network: Network = {
+      inputs: 1,
+      hidden: [{ kind: 'batch-normalization', epsilon: 1e-12 }],
+      outputs: 1,
+      loss: 'mean-squared-error',
+    };
+    // gamma, beta, moving mean, moving variance, kernel, bias: values 1 and 5 become -1 and 1.
+    const theta = [2, 1, 10, 3, 1, 0];
+    const { gradient, lossSum } = referenceGradient(network, theta, [1, 5], [0, 0], [0, 1], { weights: [1, 3] });
+    expect(lossSum).toBeCloseTo(1 * (-2 + 1) ** 2 + 3 * (2 + 1) ** 2, 8);
+    expect([...gradient.subarray(2, 4)]).toEqual([(10 - 3) * 4, (3 - 4) * 4]);
+    expect([...referencePredict(network, theta, [13])][0]).toBeCloseTo((2 * 3) / Math.sqrt(3) + 1, 10);
   });
 
   it('takes hand-computed optimizer steps', () => {

@@ -1,35 +1,125 @@
-import { layoutOf } from './layout.js';
-import type { Activation, Network } from './network.js';
-import type { OptimizerSpec } from './optimizers.js';
+import { type Layout, layoutOf } from './layout.js';
+import { type CompleteLoss, lossOf, type Network } from './network.js';
+import { type ReferenceTraining, type Rows, referenceLayer, sigmoid, softplus } from './reference-layers.js';
+
+export { referenceApply } from '../ps/optimizer/testing/reference-step.js';
 
 /**
  * A multilayer perceptron in plain float64 JavaScript, written from the formulas and for reading: the oracle that the
- * backends are tested against. It shares no code with them but the layout.
+ * backends are tested against. It shares no code with them but the layout and the draws of dropout.
  */
-const activations: Record<Activation, { f: (z: number) => number; derivative: (y: number) => number }> = {
-  relu: { f: (z) => Math.max(z, 0), derivative: (y) => (y > 0 ? 1 : 0) },
-  tanh: { f: Math.tanh, derivative: (y) => 1 - y * y },
-  sigmoid: { f: (z) => 1 / (1 + Math.exp(-z)), derivative: (y) => y * (1 - y) },
-  linear: { f: (z) => z, derivative: () => 1 },
-};
-
 type Vector = ArrayLike<number>;
 
-/** Outputs of every layer for one row, that of the features first; the last layer's are logits or values. */
-function forward(network: Network, theta: Vector, features: readonly number[]): number[][] {
-  const values: number[][] = [[...features]];
-  layoutOf(network).layers.forEach(({ kernel, bias }, layer) => {
-    const { f } = activations[network.hidden[layer]?.activation ?? 'linear'];
-    const input = values.at(-1)!;
-    values.push(
-      Array.from({ length: bias.size }, (_, j) => {
-        let z = theta[bias.offset + j]!;
-        for (let i = 0; i < input.length; i++) z += input[i]! * theta[kernel.offset + i * bias.size + j]!;
-        return f(z);
-      }),
-    );
+/** Class probabilities, probabilities of labels, or values, row-major. */
+export function referencePredict(network: Network, theta: Vector, features: Vector): Float64Array {
+  const rows = features.length / network.inputs;
+  const x = Array.from({ length: rows }, (_, row) => rowOf(features, row, network.inputs));
+  const { kind } = lossOf(network.loss);
+  const outputs = forward(layoutOf(network), theta, x, undefined)
+    .at(-1)!
+    .y.map((values) => {
+      if (kind === 'softmax-cross-entropy') return softmax(values);
+      return kind === 'binary-cross-entropy' ? values.map(sigmoid) : values;
+    });
+  return Float64Array.from(outputs.flat());
+}
+
+export interface ReferenceOptions {
+  /** What keys dropout; defaults 0. */
+  readonly seed?: number;
+  readonly shard?: number;
+  readonly step?: number;
+  /** Of the rows. */
+  readonly weights?: Vector;
+}
+
+/** Weighted sums over the given rows; statistics' as `ShardGradient` says. Penalties on the weights are the update's. */
+export function referenceGradient(
+  network: Network,
+  theta: Vector,
+  features: Vector,
+  labels: Vector,
+  rows: Iterable<number>,
+  { seed = 0, shard = 0, step = 0, weights }: ReferenceOptions = {},
+): { gradient: Float64Array; lossSum: number; weight: number } {
+  const layout = layoutOf(network);
+  const chosen = [...rows];
+  const own = chosen.map((row) => (weights?.[row] ?? 1) * (network.classWeights?.[labels[row]!] ?? 1));
+  const weight = own.reduce((sum, value) => sum + value, 0);
+  const x = chosen.map((row) => rowOf(features, row, network.inputs));
+  const layers = forward(layout, theta, x, { seed, shard, step, weight });
+
+  const gradient = new Float64Array(layout.length);
+  let lossSum = 0;
+  let dy: Rows = layers.at(-1)!.y.map((values, i) => {
+    const { loss, delta } = compare(network, values, labels, chosen[i]!);
+    lossSum += own[i]! * loss;
+    return delta.map((d) => own[i]! * d);
   });
-  return values;
+  for (const layer of layers.toReversed()) dy = layer.back(dy, gradient);
+  return { gradient, lossSum, weight };
+}
+
+/** Adds the gradient of 0.5 l2 |W|² to a mean gradient, in place. */
+export function addReferencePenalty(network: Network, theta: Vector, mean: Float64Array): Float64Array {
+  for (const { kind, offset, size } of layoutOf(network).parameters)
+    for (let i = offset; kind === 'kernel' && i < offset + size; i++) mean[i]! += (network.l2 ?? 0) * theta[i]!;
+  return mean;
+}
+
+function forward({ layers }: Layout, theta: Vector, features: Rows, training: ReferenceTraining | undefined) {
+  let x = features;
+  return layers.map((layer) => {
+    const applied = referenceLayer(layer, theta, x, training);
+    x = applied.y;
+    return applied;
+  });
+}
+
+/** Loss of a row and its gradient by the network's last values. */
+function compare(network: Network, values: readonly number[], labels: Vector, row: number) {
+  const loss = lossOf(network.loss);
+  if (loss.kind === 'softmax-cross-entropy') return crossEntropy(values, labels[row]!, loss.labelSmoothing);
+  const { outputs } = network;
+  const each = values.map((value, j) => compareValue(loss, value, labels[row * outputs + j]!, j));
+  return {
+    loss: each.reduce((sum, output) => sum + output.loss, 0) / outputs,
+    delta: each.map((output) => output.derivative / outputs),
+  };
+}
+
+function crossEntropy(logits: readonly number[], label: number, smoothing: number) {
+  const probabilities = softmax(logits);
+  const targets = logits.map((_, j) => smoothing / logits.length + (j === label ? 1 - smoothing : 0));
+  return {
+    loss: -targets.reduce((sum, target, j) => sum + target * Math.log(probabilities[j]!), 0),
+    delta: probabilities.map((p, j) => p - targets[j]!),
+  };
+}
+
+type ValueLoss = Exclude<CompleteLoss, { kind: 'softmax-cross-entropy' }>;
+
+function compareValue(loss: ValueLoss, value: number, label: number, j: number): { loss: number; derivative: number } {
+  const d = value - label;
+  switch (loss.kind) {
+    case 'binary-cross-entropy': {
+      const target = label * (1 - loss.labelSmoothing) + loss.labelSmoothing / 2;
+      const positive = (loss.positiveWeights?.[j] ?? 1) * target;
+      return {
+        loss: positive * softplus(-value) + (1 - target) * softplus(value),
+        derivative: (1 - target) * sigmoid(value) - positive * sigmoid(-value),
+      };
+    }
+    case 'mean-squared-error':
+      return { loss: d ** 2, derivative: 2 * d };
+    case 'mean-absolute-error':
+      return { loss: Math.abs(d), derivative: Math.sign(d) };
+    case 'huber': {
+      const { delta } = loss;
+      if (Math.abs(d) <= delta) return { loss: 0.5 * d ** 2, derivative: d };
+      return { loss: delta * (Math.abs(d) - 0.5 * delta), derivative: delta * Math.sign(d) };
+    }
+  }
 }
 
 function softmax(logits: readonly number[]): number[] {
@@ -39,92 +129,6 @@ function softmax(logits: readonly number[]): number[] {
   return powers.map((p) => p / sum);
 }
 
-const rowOf = (matrix: Vector, row: number, columns: number) =>
-  Array.from({ length: columns }, (_, i) => matrix[row * columns + i]!);
-
-/** Class probabilities, or values, row-major. */
-export function referencePredict(network: Network, theta: Vector, features: Vector): Float64Array {
-  const rows = features.length / network.inputs;
-  const outputs = Array.from({ length: rows }, (_, row) => {
-    const last = forward(network, theta, rowOf(features, row, network.inputs)).at(-1)!;
-    return network.loss === 'softmax-cross-entropy' ? softmax(last) : last;
-  });
-  return Float64Array.from(outputs.flat());
-}
-
-/** Sums over the given rows, the L2 penalty once a row. */
-export function referenceGradient(
-  network: Network,
-  theta: Vector,
-  features: Vector,
-  labels: Vector,
-  rows: Iterable<number>,
-): { gradient: Float64Array; lossSum: number } {
-  const layout = layoutOf(network);
-  const gradient = new Float64Array(layout.length);
-  let lossSum = 0;
-  for (const row of rows) {
-    const values = forward(network, theta, rowOf(features, row, network.inputs));
-    const { loss, delta } = compare(network, values.at(-1)!, labels, row);
-    lossSum += loss;
-    let dz = delta;
-    for (let layer = layout.layers.length - 1; layer >= 0; layer--) {
-      const { kernel, bias } = layout.layers[layer]!;
-      const input = values[layer]!;
-      const { derivative } = activations[network.hidden[layer - 1]?.activation ?? 'linear'];
-      const below = input.map((y, i) => {
-        let dy = 0;
-        for (let j = 0; j < bias.size; j++) {
-          gradient[kernel.offset + i * bias.size + j]! += y * dz[j]!;
-          dy += theta[kernel.offset + i * bias.size + j]! * dz[j]!;
-        }
-        return dy * derivative(y);
-      });
-      for (let j = 0; j < bias.size; j++) gradient[bias.offset + j]! += dz[j]!;
-      dz = below;
-    }
-    for (const { kernel } of layout.layers)
-      for (let i = kernel.offset; i < kernel.offset + kernel.size; i++) {
-        gradient[i]! += (network.l2 ?? 0) * theta[i]!;
-        lossSum += 0.5 * (network.l2 ?? 0) * theta[i]! ** 2;
-      }
-  }
-  return { gradient, lossSum };
-}
-
-function compare(network: Network, last: readonly number[], labels: Vector, row: number) {
-  if (network.loss === 'softmax-cross-entropy') {
-    const label = labels[row]!;
-    const probabilities = softmax(last);
-    return { loss: -Math.log(probabilities[label]!), delta: probabilities.map((p, j) => p - (j === label ? 1 : 0)) };
-  }
-  const errors = last.map((y, j) => y - labels[row * network.outputs + j]!);
-  return {
-    loss: errors.reduce((sum, error) => sum + error ** 2, 0) / network.outputs,
-    delta: errors.map((error) => (2 * error) / network.outputs),
-  };
-}
-
-/** One optimizer step on theta followed by its slots, as Keras writes it; returns the new state. */
-export function referenceApply(optimizer: OptimizerSpec, state: Vector, gradient: Vector, step: number): Float64Array {
-  const next = Float64Array.from(state);
-  const n = gradient.length;
-  for (let i = 0; i < n; i++) {
-    const g = gradient[i]!;
-    if (optimizer.kind === 'adam') {
-      const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7 } = optimizer;
-      const m = beta1 * state[n + i]! + (1 - beta1) * g;
-      const v = beta2 * state[2 * n + i]! + (1 - beta2) * g * g;
-      const alpha = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
-      next.set([state[i]! - (alpha * m) / (Math.sqrt(v) + epsilon)], i);
-      next.set([m], n + i);
-      next.set([v], 2 * n + i);
-    } else if (optimizer.momentum) {
-      const { learningRate, momentum, nesterov } = optimizer;
-      const velocity = momentum * state[n + i]! - learningRate * g;
-      next.set([state[i]! + (nesterov ? momentum * velocity - learningRate * g : velocity)], i);
-      next.set([velocity], n + i);
-    } else next.set([state[i]! - optimizer.learningRate * g], i);
-  }
-  return next;
+function rowOf(matrix: Vector, row: number, columns: number): number[] {
+  return Array.from({ length: columns }, (_, i) => matrix[row * columns + i]!);
 }

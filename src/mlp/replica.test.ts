@@ -38,11 +38,10 @@ async function replica(): Promise<Replica> {
   const { features, labels } = exampleData(network, ROWS, 1);
   for (let shard = 0; shard < plan.shards; shard++) {
     const rows = Array.from({ length: ROWS }, (_, row) => row).filter((row) => row % plan.shards === shard);
-    made.loadShard(
-      shard,
-      Float32Array.from(rows.flatMap((row) => [...features.subarray(row * 5, row * 5 + 5)])),
-      Int32Array.from(rows, (row) => labels[row]!),
-    );
+    made.loadShard(shard, {
+      features: Float32Array.from(rows.flatMap((row) => [...features.subarray(row * 5, row * 5 + 5)])),
+      labels: Int32Array.from(rows, (row) => labels[row]!),
+    });
   }
   await made.restore(0, { step: 0, parts: [] }, {} as Blocks);
   return made;
@@ -107,7 +106,7 @@ describe('a replica', () => {
     one.keepOnly([1]);
     expect(dropped).toEqual([0, 2]);
     expect(one.gradients([1])).toEqual(other.gradients([1]));
-    one.loadShard(2, new Float32Array(10), new Int32Array(2));
+    one.loadShard(2, { features: new Float32Array(10), labels: new Int32Array(2) });
     one.keepOnly([2]);
     expect(dropped.at(-1)).toBe(1);
   });

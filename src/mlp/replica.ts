@@ -5,7 +5,7 @@ import type { RangeState } from '../ps/exchange.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
-import type { CompiledNetwork, ComputeBackend } from './backend.js';
+import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
 import { initialTheta, layoutOf } from './layout.js';
@@ -45,7 +45,7 @@ export class Replica {
     const kept = slot.residents.get<Replica>(id);
     if (kept) return kept;
     const backend = await loadBackend(spec.backend);
-    const network = await backend.compile(spec.plan.network, spec.plan.optimizer);
+    const network = await backend.compile(spec.plan.network, spec.plan.optimizer, { seed: spec.plan.seed });
     const replica = new Replica(spec, backend, network);
     return slot.residents.set(id, spec.model, replica, () => network.dispose());
   }
@@ -57,9 +57,9 @@ export class Replica {
   }
 
   /** Makes a shard resident, in place of what was loaded as this shard before. */
-  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void {
+  loadShard(shard: number, data: ShardData): void {
     this.#loaded.add(shard);
-    this.network.loadShard(shard, features, labels);
+    this.network.loadShard(shard, data);
   }
 
   /** Drops the shards that other slots own by now. */
@@ -104,8 +104,8 @@ export class Replica {
     const epoch = Math.floor(this.step / plan.stepsPerEpoch);
     const nodes = shards.map((shard): ValueNode<GradientSum> => {
       const rows = stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard));
-      const { gradient, lossSum } = this.network.gradient(shard, rows);
-      return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length, weight: rows.length } };
+      const { gradient, lossSum, weight } = this.network.gradient(shard, rows, this.step);
+      return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length, weight } };
     });
     return mergeNodes(nodes, plan.shards, addGradientSums);
   }

@@ -1,5 +1,5 @@
-import type { CompiledNetwork, ComputeBackend } from './backend.js';
-import { checkLength, checkRows, checkShard, type ShardShape } from './checks.js';
+import type { CompiledNetwork, CompileOptions, ComputeBackend, ShardData, ShardGradient } from './backend.js';
+import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
 import { tensorflowFingerprint } from './fingerprint.js';
 import { type NetworkGraph, networkGraph } from './graph/network-graph.js';
 import { scheduleAt } from './graph/optimizer-ops.js';
@@ -25,7 +25,7 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device,
-    compile: async (network, optimizer) => new TensorFlowNetwork(tf, network, optimizer),
+    compile: async (network, optimizer, options) => new TensorFlowNetwork(tf, network, optimizer, options),
   };
 }
 
@@ -42,12 +42,12 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly stateLength: number;
   readonly #session: GraphSession<keyof NetworkGraph['signatures']>;
   readonly #length: number;
-  readonly #shards = new Map<number, ShardShape>();
+  readonly #shards = new Map<number, HeldShard>();
   readonly #network: Network;
   readonly #optimizer: OptimizerSpec;
 
-  constructor(tf: TensorFlow, network: Network, optimizer: OptimizerSpec) {
-    const { nodes, signatures } = networkGraph(network, optimizer);
+  constructor(tf: TensorFlow, network: Network, optimizer: OptimizerSpec, options?: CompileOptions) {
+    const { nodes, signatures } = networkGraph(network, optimizer, options);
     this.#network = network;
     this.#optimizer = optimizer;
     this.#length = layoutOf(network).length;
@@ -74,27 +74,29 @@ export class TensorFlowNetwork implements CompiledNetwork {
     this.#session.run('setTheta', { theta: { values: theta, shape: [this.#length] } });
   }
 
-  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void {
-    const shape = checkShard(this.#network, shard, features, labels);
+  loadShard(shard: number, data: ShardData): void {
+    const { rows, features, labels, labelShape, weights } = prepareShard(this.#network, shard, data);
     this.dropShard(shard);
     this.#session.run('loadShard', {
       shard: scalar(shard),
-      features: { values: features, shape: [shape.rows, this.#network.inputs] },
-      labels: { values: labels, shape: shape.labels },
+      features: { values: features, shape: [rows, this.#network.inputs] },
+      labels: { values: labels, shape: labelShape },
+      weights: vector(weights ?? new Float32Array(0)),
     });
-    this.#shards.set(shard, shape);
+    this.#shards.set(shard, { rows, weights });
   }
 
   dropShard(shard: number): void {
     if (this.#shards.delete(shard)) this.#session.run('dropShard', { shard: scalar(shard) });
   }
 
-  gradient(shard: number, rows: Int32Array): { gradient: Float32Array; lossSum: number } {
-    checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) return { gradient: new Float32Array(this.#length), lossSum: 0 };
-    const feeds = { shard: scalar(shard), rows: { values: rows, shape: [rows.length] } };
-    const [gradient, losses] = this.#session.run('gradient', feeds) as [Float32Array, Float32Array];
-    return { gradient, lossSum: sum(losses) };
+  gradient(shard: number, rows: Int32Array, step: number): ShardGradient {
+    const held = checkRows(this.#shards, shard, rows);
+    if (rows.length === 0) return { gradient: new Float32Array(this.#length), lossSum: 0, weight: 0 };
+    const feeds = { shard: scalar(shard), rows: vector(rows), step: scalar(step) };
+    const signature = held.weights ? 'weightedGradient' : 'gradient';
+    const [gradient, losses] = this.#session.run(signature, feeds) as [Float32Array, Float32Array];
+    return { gradient, lossSum: sum(losses), weight: weightOf(held, rows) };
   }
 
   apply(meanGradient: Float32Array, step: number): void {
@@ -112,11 +114,13 @@ export class TensorFlowNetwork implements CompiledNetwork {
    * @returns the sum of the rows' losses before the step
    */
   train(shard: number, rows: Int32Array, step: number): number {
-    checkRows(this.#shards, shard, rows);
+    const held = checkRows(this.#shards, shard, rows);
     if (rows.length === 0) throw new RangeError(`a training step on shard ${shard} needs at least one row`);
+    if (held.weights) throw new RangeError(`shard ${shard} has weights: a training step in one call knows none`);
     const feeds = {
       shard: scalar(shard),
-      rows: { values: rows, shape: [rows.length] },
+      rows: vector(rows),
+      step: scalar(step - 1),
       schedule: this.#scheduleAt(step),
     };
     return sum(this.#session.run('train', feeds)[0]!);
@@ -138,6 +142,10 @@ export class TensorFlowNetwork implements CompiledNetwork {
     const values = scheduleAt(this.#optimizer, step);
     return { values, shape: [values.length] };
   }
+}
+
+function vector(values: Float32Array | Int32Array) {
+  return { values, shape: [values.length] };
 }
 
 function scalar(value: number) {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { loadBackend } from './backends.js';
 import { backendContract } from './testing/backend-contract.js';
-import type { Tfjs } from './tfjs-ops.js';
+import type { Tfjs } from './tfjs/activations.js';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core') as Tfjs;
 

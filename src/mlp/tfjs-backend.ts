@@ -1,13 +1,14 @@
 import { createRequire } from 'node:module';
-import type { Tensor2D } from '@tensorflow/tfjs-core';
-import type { CompiledNetwork, ComputeBackend } from './backend.js';
-import { checkLength, checkRows, checkShard, type ShardShape } from './checks.js';
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { CompiledNetwork, CompileOptions, ComputeBackend, ShardData, ShardGradient } from './backend.js';
+import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
 import { wasmFingerprint } from './fingerprint.js';
-import { type Layout, layoutOf } from './layout.js';
+import { type Layout, layoutOf, type Parameter } from './layout.js';
 import type { Network } from './network.js';
 import { applyStep, slotCount } from './optimizer-step.js';
 import type { OptimizerSpec } from './optimizers.js';
-import { type GradientSums, type LayerTensors, type Tfjs, tfjsGradient, tfjsPredict } from './tfjs-ops.js';
+import type { Tfjs } from './tfjs/activations.js';
+import { tfjsGradient, tfjsPredict } from './tfjs/gradient.js';
 
 /**
  * TensorFlow.js ops on WebAssembly: needs nothing but npm packages, several times slower than native TensorFlow.
@@ -25,14 +26,15 @@ export async function loadTfjsBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device: 'cpu',
-    compile: async (network, optimizer) => new TfjsNetwork(tf, network, optimizer),
+    compile: async (network, optimizer, options) => new TfjsNetwork(tf, network, optimizer, options),
   };
 }
 
-interface ResidentShard extends ShardShape {
+interface ResidentShard extends HeldShard {
   readonly features: Tensor2D;
   /** Values, or ones at the classes; rows x outputs. (The wasm kernel of oneHot gives wrong float32 values.) */
   readonly targets: Tensor2D;
+  readonly weightTensor: Tensor1D | undefined;
 }
 
 /** State begins as zeros; it lives in JavaScript, where the optimizer's step is one loop. */
@@ -42,12 +44,14 @@ export class TfjsNetwork implements CompiledNetwork {
   readonly #network: Network;
   readonly #optimizer: OptimizerSpec;
   readonly #layout: Layout;
+  readonly #seed: number;
   readonly #state: Float32Array;
   readonly #shards = new Map<number, ResidentShard>();
   /** Tensors of the current theta; made when first needed after a change. */
-  #layers: LayerTensors[] | undefined;
+  #tensors: Map<Parameter, Tensor> | undefined;
 
-  constructor(tf: Tfjs, network: Network, optimizer: OptimizerSpec) {
+  constructor(tf: Tfjs, network: Network, optimizer: OptimizerSpec, { seed = 0 }: CompileOptions = {}) {
+    this.#seed = seed;
     this.#tf = tf;
     this.#network = network;
     this.#optimizer = optimizer;
@@ -59,7 +63,7 @@ export class TfjsNetwork implements CompiledNetwork {
   setState(state: Float32Array): void {
     checkLength('state', state, this.stateLength);
     this.#state.set(state);
-    this.#forgetLayers();
+    this.#forgetTensors();
   }
 
   state(): Float32Array {
@@ -73,56 +77,62 @@ export class TfjsNetwork implements CompiledNetwork {
   setTheta(theta: Float32Array): void {
     checkLength('theta', theta, this.#layout.length);
     this.#state.set(theta);
-    this.#forgetLayers();
+    this.#forgetTensors();
   }
 
-  loadShard(shard: number, features: Float32Array, labels: Int32Array | Float32Array): void {
-    const shape = checkShard(this.#network, shard, features, labels);
+  loadShard(shard: number, data: ShardData): void {
+    const { rows, features, labels, weights } = prepareShard(this.#network, shard, data);
     this.dropShard(shard);
     const { inputs, outputs } = this.#network;
-    const { tensor2d } = this.#tf;
+    const { tensor1d, tensor2d } = this.#tf;
     this.#shards.set(shard, {
-      ...shape,
-      features: tensor2d(features, [shape.rows, inputs]),
-      targets: tensor2d(labels instanceof Int32Array ? oneHot(labels, outputs) : labels, [shape.rows, outputs]),
+      ...{ rows, weights },
+      features: tensor2d(features, [rows, inputs]),
+      targets: tensor2d(labels instanceof Int32Array ? oneHot(labels, outputs) : labels, [rows, outputs]),
+      weightTensor: weights && tensor1d(weights),
     });
   }
 
   dropShard(shard: number): void {
     const held = this.#shards.get(shard);
-    this.#tf.dispose([held?.features, held?.targets].filter((tensor) => tensor !== undefined));
+    const tensors = [held?.features, held?.targets, held?.weightTensor];
+    this.#tf.dispose(tensors.filter((tensor) => tensor !== undefined));
     this.#shards.delete(shard);
   }
 
-  gradient(shard: number, rows: Int32Array): { gradient: Float32Array; lossSum: number } {
-    checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) return { gradient: new Float32Array(this.#layout.length), lossSum: 0 };
+  gradient(shard: number, rows: Int32Array, step: number): ShardGradient {
+    const held = checkRows(this.#shards, shard, rows);
+    if (rows.length === 0) return { gradient: new Float32Array(this.#layout.length), lossSum: 0, weight: 0 };
     const tf = this.#tf;
-    const layers = this.#currentLayers();
-    const { features, targets } = this.#shards.get(shard)!;
-    let sums: GradientSums | undefined;
+    const theta = this.#currentTensors();
+    const weight = weightOf(held, rows);
+    let sums: Omit<ShardGradient, 'weight'> | undefined;
     // Assigned, not returned: tidy searches what is returned for tensors, element by element.
     tf.tidy(() => {
       const indices = tf.tensor1d(rows, 'int32');
-      const batch = [features, targets].map((matrix) => tf.gather(matrix, indices)) as [Tensor2D, Tensor2D];
-      sums = tfjsGradient(tf, this.#network, this.#layout, layers, ...batch);
+      sums = tfjsGradient(tf, this.#network, this.#layout, theta, {
+        ...{ seed: this.#seed, shard, step, weight },
+        features: tf.gather(held.features, indices),
+        labels: tf.gather(held.targets, indices),
+        weights: held.weightTensor && tf.gather(held.weightTensor, indices),
+      });
     });
-    return this.#network.l2 ? this.#withPenalty(sums!, rows.length, this.#network.l2) : sums!;
+    return { ...sums!, weight };
   }
 
   apply(meanGradient: Float32Array, step: number): void {
     checkLength('gradient', meanGradient, this.#layout.length);
     applyStep(this.#optimizer, this.#state, meanGradient, step);
-    this.#forgetLayers();
+    this.#forgetTensors();
   }
 
   predict(features: Float32Array, rows: number): Float32Array {
     checkLength('features', features, rows * this.#network.inputs);
     if (rows === 0) return new Float32Array(0);
     const tf = this.#tf;
-    const layers = this.#currentLayers();
+    const theta = this.#currentTensors();
     const outputs = tf.tidy(() =>
-      tfjsPredict(tf, this.#network, layers, tf.tensor2d(features, [rows, this.#network.inputs])),
+      tfjsPredict(tf, this.#network, this.#layout, theta, tf.tensor2d(features, [rows, this.#network.inputs])),
     );
     const values = outputs.dataSync<'float32'>();
     outputs.dispose();
@@ -131,34 +141,22 @@ export class TfjsNetwork implements CompiledNetwork {
 
   dispose(): void {
     for (const shard of [...this.#shards.keys()]) this.dropShard(shard);
-    this.#forgetLayers();
+    this.#forgetTensors();
   }
 
-  #currentLayers(): LayerTensors[] {
-    this.#layers ??= this.#layout.layers.map(({ kernel, bias }) => ({
-      kernel: this.#matrix(kernel.offset, kernel.shape as [number, number]),
-      bias: this.#matrix(bias.offset, [1, bias.size]),
-    }));
-    return this.#layers;
+  #currentTensors(): Map<Parameter, Tensor> {
+    this.#tensors ??= new Map(
+      this.#layout.parameters.map((parameter) => {
+        const { offset, size, shape } = parameter;
+        return [parameter, this.#tf.tensor(this.#state.slice(offset, offset + size), [...shape])];
+      }),
+    );
+    return this.#tensors;
   }
 
-  #matrix(offset: number, shape: [number, number]): Tensor2D {
-    return this.#tf.tensor2d(this.#state.slice(offset, offset + shape[0] * shape[1]), shape);
-  }
-
-  #forgetLayers(): void {
-    for (const { kernel, bias } of this.#layers ?? []) this.#tf.dispose([kernel, bias]);
-    this.#layers = undefined;
-  }
-
-  #withPenalty({ gradient, lossSum }: GradientSums, rows: number, l2: number) {
-    let squares = 0;
-    for (const { kernel } of this.#layout.layers)
-      for (let i = kernel.offset; i < kernel.offset + kernel.size; i++) {
-        gradient[i]! += rows * l2 * this.#state[i]!;
-        squares += this.#state[i]! ** 2;
-      }
-    return { gradient, lossSum: lossSum + 0.5 * l2 * squares * rows };
+  #forgetTensors(): void {
+    this.#tf.dispose([...(this.#tensors?.values() ?? [])]);
+    this.#tensors = undefined;
   }
 }
 

@@ -2,14 +2,15 @@ import type { Json } from '../protocol/json.js';
 import { type Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import type { Updater } from '../ps/parameter-server.js';
 import type { GradientSum } from '../ps/tree.js';
-import { initialTheta, layoutOf } from './layout.js';
+import { initialTheta, layoutOf, segmentsOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
 
 /** The optimizer of a plan over a range of theta; absent: all of it. */
 export function rangeOptimizer(plan: NumericalPlan, range?: Range): RangeOptimizer {
-  const { length } = layoutOf(plan.network);
-  const segments = [{ from: 0, to: length, kind: 'kernel' }] as const;
-  return new RangeOptimizer({ optimizer: plan.optimizer }, segments, range ?? { from: 0, to: length });
+  const layout = layoutOf(plan.network);
+  const { l1, l2 } = plan.network;
+  const spec = { optimizer: plan.optimizer, l1, l2 };
+  return new RangeOptimizer(spec, segmentsOf(layout), range ?? { from: 0, to: layout.length });
 }
 
 /** What a parameter server is told of the network whose updates it makes. */

@@ -6,7 +6,7 @@ import { type ClassifierOptions, MLPClassifier, SheafContext } from 'sheaf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { initialTheta } from '../../src/mlp/layout.js';
 import { epochOrder, type NumericalPlan, stepRows } from '../../src/mlp/numerical-plan.js';
-import { referenceApply, referenceGradient, referencePredict } from '../../src/mlp/reference.js';
+import { addReferencePenalty, referenceApply, referenceGradient, referencePredict } from '../../src/mlp/reference.js';
 import { assignShards } from '../../src/ps/assign-shards.js';
 import { mergeGroups } from '../../src/ps/merge-plan.js';
 import { subtreeRoots } from '../../src/ps/tree.js';
@@ -248,7 +248,11 @@ describe('a whole training beside its replay in float64', () => {
         const theta = state.subarray(0, begin.length);
         const sum = referenceGradient(plan.network, theta, x.flat(), y, rows);
         lossSum += sum.lossSum;
-        const mean = sum.gradient.map((value) => value / rows.length);
+        const mean = addReferencePenalty(
+          plan.network,
+          theta,
+          sum.gradient.map((value) => value / rows.length),
+        );
         state = referenceApply(plan.optimizer, state, mean, epoch * plan.stepsPerEpoch + step + 1) as typeof state;
       }
       losses.push(lossSum / plan.rows);

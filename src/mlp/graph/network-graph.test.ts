@@ -32,7 +32,7 @@ describe('networkGraph', () => {
   });
 
   it('feeds rows by number: features enter a session once', () => {
-    expect(Object.keys(signatures.gradient.inputs)).toEqual(['shard', 'rows']);
+    expect(Object.keys(signatures.gradient.inputs)).toEqual(['shard', 'rows', 'step']);
     expect(Object.keys(signatures.gradient.outputs)).toEqual(['gradient', 'losses']);
   });
 });

@@ -1,8 +1,9 @@
+import type { CompileOptions } from '../backend.js';
 import { layoutOf } from '../layout.js';
-import type { Network } from '../network.js';
+import { labelKindOf, type Network } from '../network.js';
 import { slotCount } from '../optimizer-step.js';
 import type { OptimizerSpec } from '../optimizers.js';
-import { gradientOps, labelTypeOf, predictionOps } from './dense-layers.js';
+import { gradientOps, predictionOps } from './gradient.js';
 import { GraphBuilder, type GraphNode, type Signature } from './graph-builder.js';
 import { afterwards, concat, constant, gather, placeholder, plain, size, split, variable } from './ops.js';
 import { applyOps, SCHEDULE_LENGTH } from './optimizer-ops.js';
@@ -19,15 +20,17 @@ export interface NetworkGraph {
     readonly setTheta: Signature;
     /** () -> theta */
     readonly theta: Signature;
-    /** shard, features, labels -> done */
+    /** shard, features, labels, weights (none: of length 0) -> done */
     readonly loadShard: Signature;
     /** shard -> done */
     readonly dropShard: Signature;
-    /** shard, rows -> gradient (of the sum), losses (one a row) */
+    /** shard, rows, step -> gradient (of the sum), losses (one a row) */
     readonly gradient: Signature;
+    /** The same for shards whose rows have weights. */
+    readonly weightedGradient: Signature;
     /** gradient (mean), schedule -> done */
     readonly apply: Signature;
-    /** shard, rows, schedule -> losses: gradient, division by the number of rows and update in one call */
+    /** shard, rows, step, schedule -> losses: gradient, division by the number of rows and update in one call */
     readonly train: Signature;
     /** features -> outputs */
     readonly predict: Signature;
@@ -35,10 +38,14 @@ export interface NetworkGraph {
 }
 
 /** The graph compiler: a network and its optimizer as one TensorFlow graph whose state stays in the session. */
-export function networkGraph(network: Network, optimizer: OptimizerSpec): NetworkGraph {
+export function networkGraph(
+  network: Network,
+  optimizer: OptimizerSpec,
+  { seed = 0 }: CompileOptions = {},
+): NetworkGraph {
   const g = new GraphBuilder();
   const layout = layoutOf(network);
-  const labelType = labelTypeOf(network.loss);
+  const labelType = labelKindOf(network) === 'classes' ? 'int32' : 'float32';
   const theta = variable(g, 'theta', [layout.length]);
   const slots = Array.from({ length: slotCount(optimizer) }, (_, i) => variable(g, `slot${i}`, [layout.length]));
   const variables = [theta, ...slots];
@@ -49,8 +56,10 @@ export function networkGraph(network: Network, optimizer: OptimizerSpec): Networ
   const thetaIn = placeholder(g, 'theta_in', 'float32', [layout.length]);
   const shard = placeholder(g, 'shard', 'int32', []);
   const rows = placeholder(g, 'rows', 'int32', [-1]);
+  const step = placeholder(g, 'step', 'int32', []);
   const features = placeholder(g, 'features', 'float32', [-1, network.inputs]);
   const labels = placeholder(g, 'labels', labelType, labelType === 'int32' ? [-1] : [-1, network.outputs]);
+  const weights = placeholder(g, 'weights', 'float32', [-1]);
   const meanGradient = placeholder(g, 'mean_gradient', 'float32', [layout.length]);
   const schedule = placeholder(g, 'schedule', 'float32', [SCHEDULE_LENGTH]);
 
@@ -62,8 +71,14 @@ export function networkGraph(network: Network, optimizer: OptimizerSpec): Networ
   const assignments = variables.map((target, i) => target.assign(pieces[i]!));
 
   const resident = store.peek(shard);
-  const batch = { features: gather(g, resident.features, rows), labels: gather(g, resident.labels, rows), rows };
-  const { gradient, perRow } = gradientOps(g, network, layout, theta.read(), batch);
+  const batch = {
+    ...{ rows, shard, step },
+    features: gather(g, resident.features, rows),
+    labels: gather(g, resident.labels, rows),
+  };
+  const { gradient, perRow } = gradientOps(g, network, layout, theta.read(), batch, seed);
+  const ownWeights = gather(g, resident.weights, rows);
+  const weighted = gradientOps(g, network, layout, theta.read(), { ...batch, weights: ownWeights }, seed);
   const ownMean = plain(g, 'RealDiv', [gradient, size(g, rows)]);
 
   const signatures: NetworkGraph['signatures'] = {
@@ -80,17 +95,21 @@ export function networkGraph(network: Network, optimizer: OptimizerSpec): Networ
     setTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.assign(thetaIn)]) } },
     theta: { inputs: {}, outputs: { theta: theta.read() } },
     loadShard: {
-      inputs: { shard, features, labels },
-      outputs: { done: afterwards(g, done, [store.put(shard, features, labels)]) },
+      inputs: { shard, features, labels, weights },
+      outputs: { done: afterwards(g, done, [store.put(shard, { features, labels, weights })]) },
     },
     dropShard: { inputs: { shard }, outputs: { done: afterwards(g, done, [store.remove(shard)]) } },
-    gradient: { inputs: { shard, rows }, outputs: { gradient, losses: perRow } },
+    gradient: { inputs: { shard, rows, step }, outputs: { gradient, losses: perRow } },
+    weightedGradient: {
+      inputs: { shard, rows, step },
+      outputs: { gradient: weighted.gradient, losses: weighted.perRow },
+    },
     apply: {
       inputs: { gradient: meanGradient, schedule },
       outputs: { done: afterwards(g, done, [applyOps(g, optimizer, theta, slots, meanGradient, schedule)]) },
     },
     train: {
-      inputs: { shard, rows, schedule },
+      inputs: { shard, rows, step, schedule },
       outputs: { losses: afterwards(g, perRow, [applyOps(g, optimizer, theta, slots, ownMean, schedule)]) },
     },
     predict: {

@@ -1,4 +1,4 @@
-import type { EmitOptions, GraphBuilder, Shape, Tensor } from './graph-builder.js';
+import type { DType, EmitOptions, GraphBuilder, Shape, Tensor } from './graph-builder.js';
 
 /** TensorFlow's raw ops, those a network needs, with their attributes filled in. */
 
@@ -30,6 +30,45 @@ export function matMul(
     transpose_a: { bool: transposeA },
     transpose_b: { bool: transposeB },
   })[0];
+}
+
+/** Over one axis, which stays with length 1 when asked to. */
+export function sum(g: GraphBuilder, tensor: Tensor, axis: number, keep = false): Tensor {
+  return reduced(g, 'Sum', tensor, axis, keep);
+}
+
+export function mean(g: GraphBuilder, tensor: Tensor, axis: number, keep = false): Tensor {
+  return reduced(g, 'Mean', tensor, axis, keep);
+}
+
+function reduced(g: GraphBuilder, op: string, tensor: Tensor, axis: number, keep: boolean): Tensor {
+  const attributes = { T: { type: tensor.dtype }, Tidx: { type: 'int32' }, keep_dims: { bool: keep } } as const;
+  return g.emit(op, [tensor, constant(g, 'int32', axis)], [tensor.dtype], attributes)[0];
+}
+
+/** Elements of `a` where the condition holds, of `b` elsewhere. */
+export function select(g: GraphBuilder, condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  return g.emit('SelectV2', [condition, a, b], [a.dtype], { T: { type: a.dtype } })[0];
+}
+
+export function clip(g: GraphBuilder, tensor: Tensor, low: number, high: number): Tensor {
+  return plain(g, 'ClipByValue', [tensor, constant(g, 'float32', low), constant(g, 'float32', high)]);
+}
+
+/** Scalars as one vector. */
+export function pack(g: GraphBuilder, tensors: readonly Tensor[]): Tensor {
+  const { dtype } = tensors[0]!;
+  return g.emit('Pack', tensors, [dtype], { N: { int: tensors.length }, T: { type: dtype }, axis: { int: 0 } })[0];
+}
+
+/** The same bits as elements of another type; twice as wide ones take the last dimension away. */
+export function bitcast(g: GraphBuilder, tensor: Tensor, dtype: DType): Tensor {
+  return g.emit('Bitcast', [tensor], [dtype], { T: { type: tensor.dtype }, type: { type: dtype } })[0];
+}
+
+/** A vector as a matrix of one column. */
+export function matrix(g: GraphBuilder, vector: Tensor): Tensor {
+  return reshape(g, vector, [-1, 1]);
 }
 
 export function cast(g: GraphBuilder, tensor: Tensor, dtype: 'float32' | 'int32' | 'int64'): Tensor {

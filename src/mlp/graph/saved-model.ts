@@ -21,7 +21,9 @@ const dtypeNumber: Readonly<Record<DType, number>> = {
   int32: 3,
   string: 7,
   int64: 9,
+  bool: 10,
   resource: 20,
+  uint64: 23,
 };
 
 /** Version of the GraphDef's semantics: ops as of TensorFlow 2.18 and later mean what they mean there. */

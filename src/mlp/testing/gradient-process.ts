@@ -10,6 +10,6 @@ const { features, labels } = exampleData(request.network, 500, 4);
 const backend = await loadBackend(request.backend);
 const net = await backend.compile(request.network, { kind: 'sgd', learningRate: 1 });
 net.setTheta(initialTheta(request.network, 2));
-net.loadShard(7, features, labels);
-const { gradient, lossSum } = net.gradient(7, Int32Array.from(request.rows));
+net.loadShard(7, { features, labels });
+const { gradient, lossSum } = net.gradient(7, Int32Array.from(request.rows), 11);
 process.stdout.write(JSON.stringify({ lossSum, gradient: Buffer.from(gradient.buffer).toString('base64') }));

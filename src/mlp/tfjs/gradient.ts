@@ -1,0 +1,80 @@
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { type Layout, type Parameter, parametersOf } from '../layout.js';
+import type { Network } from '../network.js';
+import type { Tfjs } from './activations.js';
+import { type Applied, applyLayer, type TrainingBatch } from './layers.js';
+import { compare, output } from './losses.js';
+
+/** A network's parameters as tensors of their shapes. */
+export type ParameterTensors = ReadonlyMap<Parameter, Tensor>;
+
+/** The rows of one gradient. */
+export interface Batch extends TrainingBatch {
+  readonly features: Tensor2D;
+  /** [rows, outputs]: values, or ones at the classes. */
+  readonly labels: Tensor2D;
+  /** Of the rows, [rows]; absent: each counts once. */
+  readonly weights?: Tensor1D;
+}
+
+/** Class probabilities, probabilities of labels, or values. */
+export function tfjsPredict(
+  tf: Tfjs,
+  network: Network,
+  layout: Layout,
+  theta: ParameterTensors,
+  features: Tensor2D,
+): Tensor2D {
+  return output(tf, network, forward(tf, layout, theta, features, undefined).at(-1)!.y);
+}
+
+/** Weighted losses of the rows, for those who differentiate themselves. */
+export function tfjsLosses(
+  tf: Tfjs,
+  network: Network,
+  layout: Layout,
+  theta: ParameterTensors,
+  { features, labels, weights, ...training }: Batch,
+): Tensor1D {
+  const values = forward(tf, layout, theta, features, training).at(-1)!.y;
+  return compare(tf, network, values, labels, weights).perRow;
+}
+
+/** Weighted sums over the rows, in theta's layout. To be called inside `tf.tidy`. */
+export function tfjsGradient(
+  tf: Tfjs,
+  network: Network,
+  layout: Layout,
+  theta: ParameterTensors,
+  { features, labels, weights, ...training }: Batch,
+): { gradient: Float32Array; lossSum: number } {
+  const applied = forward(tf, layout, theta, features, training);
+  const compared = compare(tf, network, applied.at(-1)!.y, labels, weights);
+  const gradient = new Float32Array(layout.length);
+  let dy = () => compared.gradient;
+  layout.layers.toReversed().forEach((layer, i) => {
+    const { parameters, dx } = applied.at(-1 - i)!.back(dy());
+    parametersOf(layer).forEach(({ offset }, k) => {
+      gradient.set(parameters[k]!.dataSync(), offset);
+    });
+    dy = dx;
+  });
+  const losses = compared.perRow.dataSync<'float32'>();
+  return { gradient, lossSum: losses.reduce((sum, loss) => sum + loss, 0) };
+}
+
+function forward(
+  tf: Tfjs,
+  layout: Layout,
+  theta: ParameterTensors,
+  features: Tensor2D,
+  training: TrainingBatch | undefined,
+): Applied[] {
+  let x = features;
+  return layout.layers.map((layer) => {
+    const parameters = parametersOf(layer).map((parameter) => theta.get(parameter)!);
+    const applied = applyLayer(tf, layer, parameters, x, training);
+    x = applied.y;
+    return applied;
+  });
+}
