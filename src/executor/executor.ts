@@ -67,11 +67,12 @@ export class Executor {
     readonly scratch: Scratch,
   ) {
     const memory = memoryEnvironment(options.slotMemory ?? defaultSlotMemory(options.slots.length));
+    const { bind, hostname } = services;
     this.#slots = options.slots.map(
       (slot) =>
         new Slot(
           ...([slot.index, info.id, blocks.home, blocks.home.diskDirectory] as const),
-          ...([{ ...options.slotEnvironment(slot), ...memory }, options.preload] as const),
+          ...([{ ...options.slotEnvironment(slot), ...memory }, options.preload, { bind, hostname }] as const),
         ),
     );
   }
@@ -100,7 +101,7 @@ export class Executor {
     );
     const residents = new ResidentMap();
     const runner = new ProgramRunner({
-      ...{ executor: id, slot: HOST_SEAT, blocks, residents, services },
+      ...{ executor: id, slot: HOST_SEAT, blocks, residents, services, bind, hostname: advertise },
       directory: scratch.disk,
     });
     const executor = new Executor(options, info, blocks, service, services, runner, scratch);

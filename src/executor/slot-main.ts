@@ -1,4 +1,5 @@
 import { FailureError } from '../protocol/failure.js';
+import type { Listening } from '../protocol/program.js';
 import type { ResultMessage, TaskMessage } from '../protocol/task.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { ProgramRunner } from './program-runner.js';
@@ -14,6 +15,7 @@ export interface SlotInit {
   readonly slot: number;
   readonly home: BlockHome;
   readonly directory: string;
+  readonly listening: Listening;
   /** Modules of the engine that nearly every job's first task needs. */
   readonly preload: readonly string[];
 }
@@ -41,6 +43,7 @@ const runner = new ProgramRunner({
   blocks: new BlockFiles(init.home),
   residents,
   directory: init.directory,
+  ...init.listening,
 });
 let running: { id: string; abort: AbortController } | undefined;
 let work: Promise<void> = Promise.resolve();

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryPoint } from '../protocol/entry.js';
 import type { Failure } from '../protocol/failure.js';
+import type { Listening } from '../protocol/program.js';
 import type { TaskMessage, TaskOutcome } from '../protocol/task.js';
 import type { BlockHome } from './block-files.js';
 import { childEnvironment } from './child-environment.js';
@@ -11,6 +12,8 @@ import { heapFlags } from './slot-memory.js';
 
 /** Code that ignores its abort signal loses its slot after this long. */
 const CANCEL_GRACE_MS = 1_000;
+
+const LOOPBACK: Listening = { bind: '127.0.0.1', hostname: '127.0.0.1' };
 
 interface Order {
   readonly message: TaskMessage;
@@ -36,6 +39,7 @@ export class Slot {
     readonly directory: string,
     readonly environment: NodeJS.ProcessEnv,
     readonly preload: readonly string[] = [],
+    readonly listening: Listening = LOOPBACK,
   ) {}
 
   /** Starts the process before there is work: starting takes longer than many a first task. @throws Error when it cannot be started */
@@ -101,8 +105,8 @@ export class Slot {
   #start(): GuardedChild {
     const directory = join(this.directory, `slot-${this.index}`);
     mkdirSync(directory, { recursive: true });
-    const { preload } = this;
-    const init: SlotInit = { executor: this.executor, slot: this.index, home: this.home, directory, preload };
+    const { executor, index: slot, home, listening, preload } = this;
+    const init: SlotInit = { executor, slot, home, directory, listening, preload };
     const child = spawnGuarded(
       process.execPath,
       [...heapFlags({ ...process.env, ...this.environment }), entryPoint('executor/slot-main.js')],

@@ -14,7 +14,15 @@ export interface PreparedProgram {
   run(task: Task, context: TaskContext): Promise<Json>;
 }
 
-export interface SlotContext {
+/** Where this process listens when others shall reach it directly. */
+export interface Listening {
+  /** Address to listen on. */
+  readonly bind: string;
+  /** Name under which other hosts reach it. */
+  readonly hostname: string;
+}
+
+export interface SlotContext extends Listening {
   readonly executor: string;
   /** Index of the slot, or `HOST_SEAT`. */
   readonly slot: number;
@@ -53,11 +61,7 @@ export interface ServiceProgram {
   start(parameters: Json, context: ServiceContext): Promise<Json>;
 }
 
-export interface ServiceContext {
+export interface ServiceContext extends Listening {
   readonly blocks: Blocks;
-  /** Address to listen on. */
-  readonly bind: string;
-  /** Name under which other hosts reach it. */
-  readonly hostname: string;
   readonly token: string;
 }
