@@ -54,6 +54,8 @@ export type Request = { readonly id: number } & (
   | { readonly kind: 'peer'; readonly token: string; readonly generation: number; readonly process: number }
   /** From a shard's server to its replicas: the same update. The payload is the sum. */
   | { readonly kind: 'replicate'; readonly shard: number; readonly version: number; readonly update: WireUpdate }
+  /** Sums of squares of a sum's chunks over a shard, in the payload: for the norm over all of theta. @see norms.ts */
+  | { readonly kind: 'norms'; readonly shard: number; readonly step: number; readonly member: number }
   /** The whole state of a shard, for a process that is to replicate it. */
   | { readonly kind: 'transfer'; readonly shard: number; readonly counters: WireCounters }
 );
@@ -129,11 +131,12 @@ const FORMS: Record<Request['kind'], Check> = {
   peer: object({ token: text, generation: count, process: count }),
   replicate: object({
     ...{ shard: count, version: count },
-    update: object({ clocks, weight: number, step: count, factor: number, progress: number }),
+    update: object({ clocks, weight: number, step: count, progress: number }),
   }),
+  norms: object({ shard: count, step: count, member: number }),
   transfer: object({
     shard: count,
-    counters: object({ version: count, start: count, clocks, progress: number }),
+    counters: object({ version: count, updates: count, start: count, clocks, progress: number }),
   }),
 };
 

@@ -1,4 +1,4 @@
-import { Link } from './link.js';
+import { type Ask, Link } from './link.js';
 import type { Peers } from './replica-set.js';
 
 /** Connections from one server process to the others, opened when they are needed. */
@@ -28,6 +28,14 @@ export class PeerLinks implements Peers {
 
   died(process: number): void {
     this.#dead.add(process);
+  }
+
+  /** Says something to all that live; who does not hear it is told nothing more. */
+  tell(ask: Ask, payload: readonly Uint8Array[]): void {
+    for (const process of this.living())
+      this.link(process)
+        .then((link) => link.ask(ask, payload))
+        .catch(() => {});
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { StepTotal } from '../exchange.js';
+import { clipScale } from '../optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { type Consistency, isSync, maxLead } from './consistency.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';
@@ -39,26 +40,46 @@ export interface PrimarySettings {
   readonly consistency: Consistency;
   /** Makes steps smaller whose weights are older than a whole step (Jiang et al., SIGMOD 2017). Default false. */
   readonly dynSGD?: boolean;
+  /** Needed where the learning rate's schedule counts in epochs. */
+  readonly stepsPerEpoch?: number;
 }
+
+/** What a shard's server asks of the others. */
+export interface PrimaryPeers {
+  /** Makes the same update elsewhere; called just before it is made here, as that changes the sum. */
+  replicate(update: ShardUpdate, sum: Float32Array): Promise<void>;
+  /**
+   * The chunks' sums of squares over all of theta, in order.
+   *
+   * @param member whose sum it is; ALL_MEMBERS in a synchronous step
+   */
+  norms(member: number, step: number, own: readonly Float64Array[]): Promise<Iterable<number>>;
+}
+
+export const ALL_MEMBERS = -1;
 
 /**
  * The one place where a shard is updated: decides which pushes make an update, and when a member may go on.
  *
  * - Synchronous: when all members have pushed a step, the sums are added along the canonical tree and make one update.
  * - Otherwise every push makes an update when it arrives: the optimizer's step for the mean over the member's own rows,
- *   of which it goes `share`, the member's part of all rows. M members of equal rows so make M updates a step, each of an
- *   M-th of the way: an epoch moves as far as a synchronous one does, whatever the optimizer and its rate. With dynSGD a
- *   step is also divided by its staleness: the steps of all rows that others have made since the weights it was computed
- *   with were read, where that is more than one.
+ *   with the learning rate times `share`, the member's part of all rows. M members of equal rows so make M updates a step
+ *   with an M-th of the rate: an epoch moves as far as a synchronous one does, whatever the optimizer. (Dividing the
+ *   gradient instead would do so for plain SGD only: Adam does not see a gradient's length.) The schedule goes by the steps
+ *   of all rows that have been made, the optimizer's own corrections by its updates. With dynSGD the rate is also divided by
+ *   the push's staleness: the steps of all rows made since the weights it was computed with were read, where that is more
+ *   than one.
  *
  * A push that has been applied is answered, not applied again; one that leaves a step out is refused. Nobody is answered
  * before the replicas have the update.
  */
 export class Primary {
   readonly #active: Set<number>;
-  /** Of the step at hand: what has been pushed so far, by member. */
+  /** Of the synchronous step at hand: what has been pushed so far, by member. */
   readonly #pushed = new Map<number, readonly ValueNode<GradientSum>[]>();
   #step = deferred();
+  /** Pushes that have come and are in no update yet, by member. */
+  readonly #coming = new Map<number, Promise<void>>();
   readonly #waiting = new Set<{ readonly next: number; readonly go: ReturnType<typeof deferred> }>();
   #replicated: Promise<unknown> = Promise.resolve();
   #snapshot: { readonly version: number; readonly theta: Float32Array } | undefined;
@@ -70,8 +91,7 @@ export class Primary {
     readonly state: ShardState,
     readonly settings: PrimarySettings,
     public consistency: Consistency,
-    /** Makes the same update elsewhere; called before it is made here, as that changes the sum. */
-    readonly replicate: (update: ShardUpdate, sum: Float32Array) => Promise<void> = async () => {},
+    readonly peers: PrimaryPeers,
   ) {
     this.#active = new Set(Array.from({ length: settings.members }, (_, rank) => rank));
   }
@@ -83,10 +103,7 @@ export class Primary {
     const clock = this.state.clocks.of(push.member);
     if (push.step > clock)
       throw new Refused(`member ${push.member} pushed step ${push.step}; its step ${clock} is missing`);
-    if (push.step === clock) {
-      if (isSync(this.consistency)) await this.#together(push);
-      else this.#alone(push);
-    }
+    if (push.step === clock) await this.#once(push);
     const { total } = this.state;
     await this.#replicated;
     if (push.pull) await this.#mayBegin(push.step + 1);
@@ -114,48 +131,74 @@ export class Primary {
     for (const { go } of this.#waiting) go.reject(this.#over);
   }
 
+  /** Nobody waits, and all members stand at one step. */
+  get idle(): boolean {
+    const clocks = [...this.#active].map((member) => this.state.clocks.of(member));
+    return this.#coming.size === 0 && this.#waiting.size === 0 && clocks.every((clock) => clock === clocks[0]);
+  }
+
   setConsistency(consistency: Consistency): void {
     this.consistency = consistency;
     this.#wake();
   }
 
-  async #together(push: Push): Promise<void> {
-    const whole = this.#pushed.size === this.settings.members;
-    this.#pushed.set(push.member, push.nodes);
-    const step = this.#step;
-    if (!whole && this.#pushed.size === this.settings.members) this.#updateTogether(push.step);
+  /** A push that is sent again before the first has made its update waits for that. */
+  async #once(push: Push): Promise<void> {
+    const { member } = push;
+    const known = this.#coming.get(member);
+    if (known) return known;
+    const coming = isSync(this.consistency) ? this.#together(push) : this.#alone(push);
+    this.#coming.set(member, coming);
+    await coming.finally(() => this.#coming.delete(member));
+  }
+
+  async #together({ member, step, nodes }: Push): Promise<void> {
+    this.#pushed.set(member, nodes);
+    const all = this.#step;
+    if (this.#pushed.size === this.settings.members) await this.#updateTogether(step);
     const begun = performance.now();
-    await step.promise;
+    await all.promise;
     this.waitedMs += performance.now() - begun;
   }
 
-  #updateTogether(step: number): void {
+  async #updateTogether(step: number): Promise<void> {
     const nodes = [...this.#pushed.values()].flat();
     const clocks = [...this.#pushed.keys()].map((member) => [member, step + 1] as const);
-    const { gradient, ...total } = reduceNodes(nodes, this.settings.leaves, addGradientSums)!;
-    this.#apply({ clocks, weight: total.weight, step: step + 1, factor: 1, progress: 1, total }, gradient);
+    const { gradient, ...total } = this.#sumOf(nodes);
+    const { weight } = total;
+    const scale = await this.#scale(ALL_MEMBERS, step, gradient, weight);
+    this.#apply({ clocks, weight, step: step + 1, scale, progress: 1, total }, gradient);
     this.#pushed.clear();
     this.#step.resolve();
     this.#step = deferred();
   }
 
-  #alone({ member, step, nodes, share, basis }: Push): void {
-    const own = reduceNodes(nodes, this.settings.leaves, addGradientSums);
-    const { progress } = this.state;
+  async #alone({ member, step, nodes, share, basis }: Push): Promise<void> {
+    const { gradient, weight } = this.#sumOf(nodes);
+    const scale = await this.#scale(member, step, gradient, weight);
+    const { progress, updates } = this.state;
     const staleness = this.settings.dynSGD ? Math.max(1, progress - basis) : 1;
-    const update = {
-      clocks: [[member, step + 1]] as const,
-      weight: own?.weight ?? 0,
-      step: Math.floor(progress + ROUNDING) + 1,
-      factor: share / staleness,
-      progress: share,
-    };
-    this.#apply(update, own?.gradient ?? new Float32Array(this.state.length));
+    const due = Math.floor(progress + ROUNDING) + 1;
+    const rate = (this.state.learningRate(due, this.settings.stepsPerEpoch) * share) / staleness;
+    const clocks = [[member, step + 1]] as const;
+    this.#apply({ clocks, weight, step: updates + 1, rate, scale, progress: share }, gradient);
     this.#wake();
   }
 
+  #sumOf(nodes: readonly ValueNode<GradientSum>[]): GradientSum {
+    const none = { gradient: new Float32Array(0), rows: 0, weight: 0, lossSum: 0 };
+    const sum = reduceNodes(nodes, this.settings.leaves, addGradientSums) ?? none;
+    return sum.gradient.length === this.state.length ? sum : { ...sum, gradient: new Float32Array(this.state.length) };
+  }
+
+  async #scale(member: number, step: number, sum: Float32Array, weight: number): Promise<number | undefined> {
+    const { clipNorm } = this.state.spec;
+    if (clipNorm === undefined) return undefined;
+    return clipScale(clipNorm, await this.peers.norms(member, step, this.state.norms(sum)), weight);
+  }
+
   #apply(update: ShardUpdate, sum: Float32Array): void {
-    this.#replicated = Promise.all([this.#replicated, this.replicate(update, sum)]);
+    this.#replicated = Promise.all([this.#replicated, this.peers.replicate(update, sum)]);
     this.#replicated.catch(() => {});
     this.state.apply(update, sum);
   }

@@ -3,7 +3,7 @@ import { assignShards } from '../assign-shards.js';
 import type { StepTotal } from '../exchange.js';
 import { addGradientSums, mergeNodes } from '../tree.js';
 import type { ServerExchange } from './server-exchange.js';
-import { beginning, type GroupSettings, leaf, ServerGroup, sequential } from './testing/server-group.js';
+import { beginning, type GroupSettings, leaf, ServerGroup, SGD, sequential } from './testing/server-group.js';
 
 const groups: ServerGroup[] = [];
 afterEach(async () => {
@@ -63,6 +63,16 @@ describe('synchronous servers', () => {
     for (const { totals } of all) expect(totals).toEqual(all[0]!.totals);
     expect(all[0]!.totals[0]).toMatchObject({ rows: 8, weight: 8 });
   });
+
+  it.each(['even', { kind: 'ring', virtual: 2 }] as const)(
+    'clip by the norm over all of theta: by %j',
+    async (sharding) => {
+      const group = await start(3, { sharding, update: { ...SGD, clipNorm: 0.5 } });
+      const all = await members(group);
+      await Promise.all(all.map((member) => member.run(0, 4)));
+      expect(all[1]!.theta).toEqual(sequential(group, 4)[3]!);
+    },
+  );
 
   it('each move 2·W·D/S bytes a step, counted on both sides, when ranges are aligned', async () => {
     const [W, S, D] = [4, 2, 4 * 4096 * 4];

@@ -2,10 +2,13 @@ import { timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../../protocol/clock.js';
 import type { RangeState } from '../exchange.js';
+import type { Placement } from '../sharding/placement.js';
+import { CHUNK } from '../slices.js';
 import type { GradientSum, ValueNode } from '../tree.js';
 import { type Consistency, isSync } from './consistency.js';
 import { bytesOf, type FrameReceiver, onFrames, sendFrame } from './frames.js';
 import { fromWire, isRequest, type NodeHeader, type Reply, type Request, toWire } from './messages.js';
+import { Norms } from './norms.js';
 import { PeerLinks } from './peer-links.js';
 import { Primary, type PrimarySettings, type PushAnswer, Refused } from './primary.js';
 import { ReplicaSet } from './replica-set.js';
@@ -17,6 +20,7 @@ export interface RangeServerInit extends PrimarySettings {
   /** This process, 0 … processes - 1; it begins with the shard of the same number. */
   readonly process: number;
   readonly processes: number;
+  readonly placement: Placement;
   /** Copies of each shard with the processes that follow. */
   readonly replicas: number;
   readonly token: string;
@@ -37,6 +41,7 @@ const STRANGER_HEADER_BYTES = 1 << 14;
 const MAX_HEADER_BYTES = 1 << 20;
 
 type Ask<K extends Request['kind']> = Extract<Request, { kind: K }>;
+type Vector = Float32Array | Float64Array;
 type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : never) : never;
 
 /**
@@ -53,14 +58,14 @@ export class RangeServer {
   readonly #replicas = new Map<number, ShardState>();
   readonly #connections = new Set<Connection>();
   readonly #members = new Map<number, Connection>();
-  /** Members whose round is not over. */
+  /** Members that have not taken leave. */
   readonly #expected: Set<number>;
   readonly #takeovers = new Takeovers((shard) => this.#promote(shard));
+  readonly #replicaSets: ReplicaSet[] = [];
+  readonly #norms: Norms;
   readonly #server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   #peers: PeerLinks | undefined;
   #consistency: Consistency;
-  /** Takes effect when all members stand at one step. */
-  #next: Consistency | undefined;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -70,6 +75,7 @@ export class RangeServer {
     readonly clock: Clock = systemClock,
   ) {
     this.#consistency = init.consistency;
+    this.#norms = new Norms(init.placement);
     this.#expected = new Set(ranks(init.members));
     this.#serve(init.process, hooks.state(init.process));
     for (let back = 1; back <= Math.min(init.replicas, init.processes - 1); back++) {
@@ -109,22 +115,35 @@ export class RangeServer {
       link: (process) => this.#peers!.link(process),
       died: (process) => this.#peers!.died(process),
     });
-    const primary = new Primary(state, this.init, this.#consistency, (update, sum) => replicas.forward(update, sum));
+    const primary = new Primary(state, this.init, this.#consistency, {
+      replicate: (update, sum) => replicas.forward(update, sum),
+      norms: (member, step, own) => this.#gatherNorms(shard, member, step, own),
+    });
     this.primaries.set(shard, primary);
     this.#replicaSets.push(replicas);
     return replicas;
   }
 
-  readonly #replicaSets: ReplicaSet[] = [];
+  /** Tells all processes the shard's chunk sums, and waits for those of the others. */
+  #gatherNorms(shard: number, member: number, step: number, own: readonly Float64Array[]): Promise<number[]> {
+    const sums = Float64Array.from(own.flatMap((range) => [...range]));
+    this.#norms.set(member, step, shard, sums);
+    this.#peers?.tell({ kind: 'norms', shard, step, member }, [bytesOf(sums)]);
+    return this.#norms.all(member, step);
+  }
 
   /** Where the payload of a request goes; undefined: nobody who may send it would send so much. */
-  place(request: Request, connection: Connection): Float32Array[] | undefined {
+  place(request: Request, bytes: number, connection: Connection): Vector[] | undefined {
     if (request.kind === 'push' && connection.member !== undefined) {
       const { state } = this.primaries.get(request.shard) ?? {};
       if (!state || request.nodes.length > this.init.leaves) return undefined;
       return connection.buffers(request.shard, request.nodes.length, state.length);
     }
     if (!connection.peer) return undefined;
+    if (request.kind === 'norms' && bytes <= (8 * this.#length()) / CHUNK + 8 * this.init.placement.length) {
+      connection.norms = new Float64Array(bytes / 8);
+      return [connection.norms];
+    }
     const state = 'shard' in request ? this.#replicas.get(request.shard) : undefined;
     if (request.kind === 'replicate' && state) return connection.buffers(request.shard, 1, state.length);
     if (request.kind !== 'transfer' || this.primaries.has(request.shard) || request.shard >= this.init.processes)
@@ -133,6 +152,10 @@ export class RangeServer {
     this.#replicas.delete(request.shard);
     connection.arriving = state ?? this.hooks.state(request.shard);
     return connection.arriving.vectors();
+  }
+
+  #length(): number {
+    return this.init.placement.at(-1)!.to;
   }
 
   async answer(request: Request, connection: Connection): Promise<void> {
@@ -176,6 +199,9 @@ export class RangeServer {
         return DONE;
       case 'replicate':
         this.#replicate(request, connection);
+        return DONE;
+      case 'norms':
+        this.#norms.set(request.member, request.step, request.shard, connection.norms!);
         return DONE;
       case 'transfer':
         this.#adopt(request, connection);
@@ -266,17 +292,14 @@ export class RangeServer {
     void this.#serve(shard, state).spread();
   }
 
+  /** @throws Refused from or to synchronous while members stand at different steps, or wait: servers could not agree on a step */
   #setConsistency(consistency: Consistency): void {
-    const now = isSync(consistency) === isSync(this.#consistency) || this.#members.size === 0;
-    this.#next = consistency;
-    if (now) this.#change();
-  }
-
-  #change(): void {
-    if (this.#next === undefined) return;
-    this.#consistency = this.#next;
-    this.#next = undefined;
-    for (const primary of this.primaries.values()) primary.setConsistency(this.#consistency);
+    const primaries = [...this.primaries.values()];
+    const other = isSync(consistency) !== isSync(this.#consistency);
+    if (other && !primaries.every((primary) => primary.idle))
+      throw new Refused('consistency changes from or to sync between rounds only, when all members stand at one step');
+    this.#consistency = consistency;
+    for (const primary of primaries) primary.setConsistency(consistency);
   }
 
   async #save({ scope, step }: Ask<'save'>): Promise<unknown> {
@@ -310,7 +333,6 @@ export class RangeServer {
     this.#takeovers.look(this.#expected);
     if (this.#expected.size > 0) return;
     for (const rank of ranks(this.init.members)) this.#expected.add(rank);
-    this.#change();
   }
 }
 
@@ -319,6 +341,8 @@ class Connection implements FrameReceiver<Request> {
   member: number | undefined;
   share = 0;
   peer = false;
+  /** Chunk sums that have come. */
+  norms: Float64Array | undefined;
   /** A state that is being transferred. */
   arriving: ShardState | undefined;
   /** By shard; kept from step to step. `busy` while a request's sums lie in them. */
@@ -335,8 +359,8 @@ class Connection implements FrameReceiver<Request> {
 
   place(request: Request, bytes: number): readonly Uint8Array[] | undefined {
     if (!isRequest(request)) return undefined;
-    this.server.bytesIn += bytes;
-    return this.server.place(request, this)?.map(bytesOf);
+    if (request.kind === 'push') this.server.bytesIn += bytes;
+    return this.server.place(request, bytes, this)?.map(bytesOf);
   }
 
   receive(request: Request): void {

@@ -1,5 +1,6 @@
 import type { RangeState, StepTotal } from '../exchange.js';
 import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { learningRateAt, type UpdateSpec } from '../optimizer/update-spec.js';
 import { type ClockEntry, VectorClock } from './vector-clock.js';
 
 /** An update of a shard, but for the gradients: enough for a replica to make the same one. */
@@ -8,10 +9,12 @@ export interface ShardUpdate {
   readonly clocks: readonly ClockEntry[];
   /** What the sum is divided by. */
   readonly weight: number;
-  /** Step of the optimizer, from 1. */
+  /** Step of the optimizer, from 1: updates that its slots have seen, with this one. */
   readonly step: number;
-  /** How much of the optimizer's step is made: 1 for all rows of a step; see `Primary`. */
-  readonly factor: number;
+  /** Learning rate; absent: that of the step. */
+  readonly rate?: number;
+  /** What clipping by the global norm multiplies the mean gradient by; absent: nothing. */
+  readonly scale?: number;
   /** How much of a step of all rows it is. */
   readonly progress: number;
   /** Of a step of all members. */
@@ -22,6 +25,7 @@ export interface ShardUpdate {
 export interface ShardCounters {
   /** Updates made here, for order between primary and replicas. */
   readonly version: number;
+  readonly updates: number;
   readonly start: number;
   readonly clocks: readonly ClockEntry[];
   readonly progress: number;
@@ -36,13 +40,13 @@ export class ShardState {
   readonly length: number;
   readonly theta: Float32Array;
   version = 0;
+  /** Updates that the optimizer's slots have seen. */
+  updates: number;
   clocks: VectorClock;
   /** Steps of all rows that updates so far amount to. */
   progress: number;
   /** Of the latest synchronous step. */
   total: StepTotal | undefined;
-  /** Before a part of a step is made. */
-  #before: Float32Array | undefined;
 
   /**
    * @param optimizers one a range, ascending; with the state they begin with
@@ -59,6 +63,7 @@ export class ShardState {
     this.views(this.theta).forEach((view, k) => void view.set(theta[k]!));
     this.clocks = new VectorClock(step);
     this.progress = step;
+    this.updates = step;
   }
 
   get ranges(): Range[] {
@@ -74,20 +79,33 @@ export class ShardState {
     });
   }
 
+  get spec(): UpdateSpec {
+    return this.optimizers[0]!.spec;
+  }
+
+  /** @param step of all rows, from 1 */
+  learningRate(step: number, stepsPerEpoch?: number): number {
+    return learningRateAt(this.spec, step, stepsPerEpoch);
+  }
+
+  /** Sums of squares of each range's chunks. */
+  norms(sum: Float32Array): Float64Array[] {
+    const sums = this.views(sum);
+    return this.optimizers.map((optimizer, k) => optimizer.norms(sums[k]!));
+  }
+
   /** @param sum of gradients over the shard; changed */
   apply(update: ShardUpdate, sum: Float32Array): void {
-    const { weight, step, factor } = update;
-    if (factor !== 1) {
-      this.#before ??= new Float32Array(this.length);
-      this.#before.set(this.theta);
-    }
+    const { weight, step, rate, scale } = update;
     const thetas = this.views(this.theta);
     const sums = this.views(sum);
-    this.optimizers.forEach((optimizer, k) => void optimizer.update(thetas[k]!, sums[k]!, weight, step));
-    if (factor !== 1) goPartOfTheWay(this.theta, this.#before!, factor);
+    this.optimizers.forEach((optimizer, k) => {
+      optimizer.update(thetas[k]!, sums[k]!, weight, step, { rate, scale });
+    });
     for (const [member, clock] of update.clocks) this.clocks.set(member, clock);
     this.progress += update.progress;
     this.total = update.total;
+    this.updates = step;
     this.version++;
   }
 
@@ -98,8 +116,8 @@ export class ShardState {
   }
 
   counters(): ShardCounters {
-    const { version, clocks, progress, total = null } = this;
-    return { version, start: clocks.start, clocks: clocks.entries(), progress, total };
+    const { version, updates, clocks, progress, total = null } = this;
+    return { version, updates, start: clocks.start, clocks: clocks.entries(), progress, total };
   }
 
   /** Theta, then every range's slots: where a whole state is copied from, and to. */
@@ -108,14 +126,11 @@ export class ShardState {
   }
 
   /** After `vectors` have been filled from another's. */
-  adopt({ version, start, clocks, progress, total }: ShardCounters): void {
+  adopt({ version, updates, start, clocks, progress, total }: ShardCounters): void {
     this.version = version;
+    this.updates = updates;
     this.clocks = new VectorClock(start, clocks);
     this.progress = progress;
     this.total = total ?? undefined;
   }
-}
-
-function goPartOfTheWay(theta: Float32Array, before: Float32Array, factor: number): void {
-  for (let i = 0; i < theta.length; i++) theta[i] = before[i]! + factor * (theta[i]! - before[i]!);
 }

@@ -1,6 +1,7 @@
 import type { RangeState } from '../../exchange.js';
 import type { Range } from '../../optimizer/range-optimizer.js';
 import { RangeOptimizer, type UpdateSpec } from '../../optimizer/range-optimizer.js';
+import { clipScale } from '../../optimizer/update-spec.js';
 import { alignCuts, type Placement, rangesOf } from '../../sharding/placement.js';
 import { placeShards, type Sharding } from '../../sharding/strategies.js';
 import { CHUNK } from '../../slices.js';
@@ -11,7 +12,7 @@ import { ShardState } from '../shard-state.js';
 
 export const TOKEN = 'token';
 
-export interface GroupSettings extends Partial<RangeServerInit> {
+export interface GroupSettings extends Partial<Omit<RangeServerInit, 'process' | 'placement'>> {
   /** Elements of theta. */
   readonly length?: number;
   readonly sharding?: Sharding;
@@ -47,6 +48,7 @@ export class ServerGroup {
         leaves: 4,
         replicas: 0,
         token: TOKEN,
+        placement: this.placement,
         consistency: 'sync',
         graceMs: 100,
       },
@@ -146,7 +148,9 @@ export function sequential(group: ServerGroup, steps: number): Float32Array[] {
   return Array.from({ length: steps }, (_, step) => {
     const nodes = Array.from({ length: leaves }, (_, index) => leaf(index, step, theta));
     const { gradient, weight } = reduceNodes(nodes, leaves, addGradientSums)!;
-    optimizer.update(theta, gradient, weight, step + 1);
+    const { clipNorm } = optimizer.spec;
+    const scale = clipNorm && clipScale(clipNorm, optimizer.norms(gradient), weight);
+    optimizer.update(theta, gradient, weight, step + 1, { scale });
     return theta.slice();
   });
 }
