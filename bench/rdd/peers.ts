@@ -1,8 +1,7 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Launch } from '../common/peer-process.js';
-import { packageFolder, pythonWith } from '../common/python.js';
+import { pythonWith } from '../common/python.js';
+import { sparkShell } from '../common/spark.js';
 
 export interface Peer {
   readonly id: string;
@@ -74,29 +73,6 @@ function script(file: string, ...args: string[]): Launch {
   return { command: process.execPath, args: ['--import', import.meta.resolve('tsx'), path(file), ...args] };
 }
 
-/**
- * Spark's own shell. Its folder is one of links, because a local cluster writes below it. Tried for these cases: the
- * parallel collector is 1.3 to 1.9 times as fast as the default one, also where that has 4 GB. The rest is Spark's default.
- */
 function spark(home: string, master: string, settings: Readonly<Record<string, string>>): Launch {
-  const installed = packageFolder(pythonWith(['pyspark']), 'pyspark');
-  for (const part of ['bin', 'jars']) symlinkSync(join(installed, part), join(home, part));
-  const local = join(home, 'local');
-  mkdirSync(local);
-  const conf = {
-    ...settings,
-    'spark.driver.extraJavaOptions': '-XX:+UseParallelGC',
-    'spark.executor.extraJavaOptions': '-XX:+UseParallelGC',
-    'spark.ui.enabled': 'false',
-    'spark.ui.showConsoleProgress': 'false',
-    'spark.sql.warehouse.dir': join(home, 'warehouse'),
-    'spark.local.dir': local,
-  };
-  return {
-    command: join(home, 'bin', 'spark-shell'),
-    args: ['--master', master, ...Object.entries(conf).flatMap(([key, value]) => ['--conf', `${key}=${value}`])].concat(
-      ['-I', path('spark.scala')],
-    ),
-    env: { SPARK_HOME: home, SPARK_LOCAL_IP: '127.0.0.1', SPARK_LOCAL_DIRS: local, TERM: 'dumb' },
-  };
+  return sparkShell(home, { master, settings, script: path('spark.scala') });
 }

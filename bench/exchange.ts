@@ -1,0 +1,206 @@
+/**
+ * All-reduce between processes of one machine, beside what its sockets and memory give, in one run.
+ *
+ *     npx tsx bench/exchange.ts [--members 2,4] [--megabytes 4,80] [--runs 7]
+ *
+ * A member only exchanges: its sums are there, the update is plain descent. Columns: payload a member sends a second; the
+ * same as a share of plain sockets, which send as many bytes to the right neighbour and read as many from the left one;
+ * processor seconds of all members a gigabyte of payload, and their ratio to those of plain sockets. Runs are interleaved,
+ * medians compared. Where processors are fewer than members, the last column says more than the first.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MeshExchange } from '../src/ps/allreduce/mesh-exchange.js';
+import { bytesSentBy } from '../src/ps/allreduce/plan.js';
+import { planAllReduce } from '../src/ps/allreduce/planners.js';
+import { joinMesh } from '../src/ps/mesh/join.js';
+import { type MeshAddress, MeshListener } from '../src/ps/mesh/listener.js';
+import { RangeOptimizer } from '../src/ps/optimizer/range-optimizer.js';
+import { Bf16Codec } from '../src/ps/wire/bf16.js';
+import { TopKCodec } from '../src/ps/wire/sparse.js';
+
+const MODES = ['sockets', 'memcpy', 'sliced', 'halving-doubling', 'ring', 'sliced bf16', 'sliced top 1 %'] as const;
+type Mode = (typeof MODES)[number];
+
+interface Setting {
+  readonly rank: number;
+  readonly members: number;
+  readonly length: number;
+  readonly addresses: readonly MeshAddress[];
+  readonly ports: readonly number[];
+}
+
+/** Of one member, for so many steps. */
+interface Figures {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+async function member(): Promise<void> {
+  const listener = await MeshListener.listen('127.0.0.1');
+  const plain = createServer({ noDelay: true });
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const left = once(plain, 'connection') as Promise<[Socket]>;
+  process.send!({ address: listener.address, port: (plain.address() as AddressInfo).port });
+  const [setting] = (await once(process, 'message')) as [Setting];
+  const { rank, members, ports } = setting;
+  const right = connect({ host: '127.0.0.1', port: ports[(rank + 1) % members]!, noDelay: true });
+  const steps = await prepare(setting, listener, right, (await left)[0]);
+  process.send!({});
+  process.on('message', async ({ mode, count }: { mode: Mode; count: number }) => {
+    const begun = performance.now();
+    const cpu = process.cpuUsage();
+    const bytes = await steps[mode](count);
+    const { user, system } = process.cpuUsage(cpu);
+    process.send!({
+      bytes,
+      seconds: (performance.now() - begun) / 1000,
+      cpuSeconds: (user + system) / 1e6,
+    } satisfies Figures);
+  });
+}
+
+async function prepare(
+  { rank, members, length, addresses }: Setting,
+  listener: MeshListener,
+  right: Socket,
+  left: Socket,
+): Promise<Record<Mode, (count: number) => Promise<number>>> {
+  const shards = Array.from({ length: members }, (_, shard) => [shard]);
+  const signal = new AbortController().signal;
+  const theta = new Float32Array(length);
+  const gradient = new Float32Array(length).fill(1e-9);
+  const codecs = { 'sliced bf16': new Bf16Codec(), 'sliced top 1 %': new TopKCodec(0.01, length) };
+  let generation = 0;
+  const exchanging = async (mode: keyof typeof codecs | 'sliced' | 'halving-doubling' | 'ring') => {
+    const codec = mode in codecs ? codecs[mode as keyof typeof codecs] : undefined;
+    const algorithm = mode.split(' ')[0] as 'sliced' | 'halving-doubling' | 'ring';
+    const shape = { members: shards, shards: members, length, ...(codec && { merged: true }) };
+    const plan = planAllReduce(algorithm, shape);
+    const mesh = await joinMesh({ listener, rank, addresses, generation: generation++, step: 0, signal });
+    const segments = [{ from: 0, to: length, kind: 'kernel' as const }];
+    const optimizer = new RangeOptimizer(
+      { optimizer: { kind: 'sgd', learningRate: 0.1 } },
+      segments,
+      plan.owned[rank]!,
+    );
+    const exchange = new MeshExchange({ plan, mesh, shards: members, optimizer, theta, ...(codec && { codec }) });
+    let step = 0;
+    return async (count: number) => {
+      const before = exchange.bytesSent;
+      for (let i = 0; i < count; i++)
+        await exchange.step(
+          step++,
+          [{ level: 0, index: rank, value: { gradient, rows: 1, weight: 1, lossSum: 1 } }],
+          theta,
+        );
+      return exchange.bytesSent - before;
+    };
+  };
+  const bytes = bytesSentBy(rank, planAllReduce('ring', { members: shards, shards: members, length }));
+  const out = Buffer.alloc(bytes);
+  const into = Buffer.alloc(bytes);
+  const sockets = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      let at = 0;
+      const done = new Promise<void>((resolve) => {
+        const read = (chunk: Buffer) => {
+          chunk.copy(into, at);
+          at += chunk.length;
+          if (at < bytes) return;
+          left.off('data', read);
+          resolve();
+        };
+        left.on('data', read);
+      });
+      await Promise.all([done, new Promise((resolve) => right.write(out, resolve))]);
+    }
+    return count * bytes;
+  };
+  const memcpy = async (count: number) => {
+    for (let i = 0; i < count; i++) into.set(out);
+    return count * bytes;
+  };
+  return {
+    sockets,
+    memcpy,
+    sliced: await exchanging('sliced'),
+    'halving-doubling': await exchanging('halving-doubling'),
+    ring: await exchanging('ring'),
+    'sliced bf16': await exchanging('sliced bf16'),
+    'sliced top 1 %': await exchanging('sliced top 1 %'),
+  };
+}
+
+async function compare(members: number, megabytes: number, runs: number): Promise<void> {
+  const length = Math.round((megabytes * 1e6) / 4);
+  const children = Array.from({ length: members }, () =>
+    fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, EXCHANGE_MEMBER: '1' } }),
+  );
+  const answers = async <T>(): Promise<T[]> =>
+    (await Promise.all(children.map((child) => once(child, 'message')))).map(([answer]) => answer);
+  const greetings = await answers<{ address: MeshAddress; port: number }>();
+  const all = {
+    members,
+    length,
+    addresses: greetings.map(({ address }) => address),
+    ports: greetings.map(({ port }) => port),
+  };
+  children.forEach((child, rank) => void child.send({ ...all, rank } satisfies Setting));
+  await answers();
+
+  const count = Math.max(1, Math.round(100 / megabytes));
+  const figures = new Map<Mode, Figures[]>(MODES.map((mode) => [mode, []]));
+  for (let run = -1; run < runs; run++)
+    for (const mode of MODES) {
+      for (const child of children) child.send({ mode, count });
+      const own = await answers<Figures>();
+      const sum = (of: (figures: Figures) => number) => own.reduce((total, one) => total + of(one), 0);
+      const seconds = Math.max(...own.map(({ seconds }) => seconds));
+      if (run >= 0)
+        figures
+          .get(mode)!
+          .push({ bytes: sum(({ bytes }) => bytes), seconds, cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds) });
+    }
+  for (const child of children) child.kill();
+
+  console.log(`\n${members} members, ${megabytes} MB, medians of ${runs} runs of ${count} steps\n`);
+  console.log('| way | ms a step | MB/s a member | of sockets | CPU s/GB | of sockets |');
+  console.log('|---|---|---|---|---|---|');
+  const median = (mode: Mode, of: (figures: Figures) => number) => middle(figures.get(mode)!.map(of));
+  const rate = ({ bytes, seconds }: Figures) => bytes / members / seconds / 1e6;
+  const cpu = ({ bytes, cpuSeconds }: Figures) => (cpuSeconds / bytes) * 1e9;
+  for (const mode of MODES) {
+    const cells = [
+      ((1000 * median(mode, ({ seconds }) => seconds)) / count).toFixed(2),
+      median(mode, rate).toFixed(0),
+      (median(mode, rate) / median('sockets', rate)).toFixed(2),
+      median(mode, cpu).toFixed(2),
+      (median(mode, cpu) / median('sockets', cpu)).toFixed(2),
+    ];
+    console.log(`| ${mode} | ${cells.join(' | ')} |`);
+  }
+}
+
+function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+if (process.env.EXCHANGE_MEMBER) await member();
+else {
+  const { values } = parseArgs({
+    options: {
+      members: { type: 'string', default: '2,4' },
+      megabytes: { type: 'string', default: '4,80' },
+      runs: { type: 'string', default: '7' },
+    },
+  });
+  for (const members of values.members.split(',').map(Number))
+    for (const megabytes of values.megabytes.split(',').map(Number))
+      await compare(members, megabytes, Number(values.runs));
+}

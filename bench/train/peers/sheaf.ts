@@ -1,0 +1,76 @@
+/**
+ * Sheaf through its public API: rows kept in the slots, then `MLPClassifier.fit`, which deals them to gradient shards, one a
+ * slot, trains and commits the state after every epoch.
+ *
+ *     sheaf.ts MASTER SHARDS AGGREGATION
+ */
+import { type ArrowRDD, MLPClassifier, SheafContext } from 'sheaf';
+import type { Case } from '../cases.js';
+import type { Files } from '../data.js';
+import { type Fit, serveFits } from './fits.js';
+
+const [master, shards, aggregation] = process.argv.slice(2) as [string, string, string];
+const sc = await SheafContext.create({ master, conf: { 'sheaf.eventLog.enabled': 'false' } });
+
+const tables = new Map<string, ArrowRDD>();
+
+async function resident({ images, labels }: Files): Promise<ArrowRDD> {
+  let table = tables.get(images);
+  if (!table) {
+    table = sc.idx(images, labels, { scale: true }).cache();
+    await table.count();
+    tables.set(images, table);
+  }
+  return table;
+}
+
+/** An option that Sheaf does not know (yet) makes the case one that is skipped. */
+function classifier(work: Case, epochs: number, onEpoch?: (report: { loss: number }) => void) {
+  const { widths, batch, optimizer, precision } = work;
+  const options = {
+    ...{ hidden: widths.slice(1, -1), epochs, batchSize: batch, shards: Number(shards), seed: 1, optimizer, onEpoch },
+    ...(aggregation === 'default' ? {} : { aggregation }),
+    ...(precision === 'f32' ? {} : { precision }),
+  };
+  try {
+    return new MLPClassifier(options as ConstructorParameters<typeof MLPClassifier>[0]);
+  } catch (error) {
+    if (error instanceof TypeError) return { skipped: error.message };
+    throw error;
+  }
+}
+
+async function trained(work: Case, table: ArrowRDD, epochs: number) {
+  const losses: number[] = [];
+  const ends: number[] = [];
+  const trainer = classifier(work, epochs, ({ loss }) => {
+    losses.push(loss);
+    ends.push(performance.now());
+  });
+  if ('skipped' in trainer) return trainer;
+  const start = performance.now();
+  const model = await trainer.fit(table);
+  const seconds = (performance.now() - start) / 1000;
+  const epochSeconds = ends.map((end, epoch) => (end - (ends[epoch - 1] ?? start)) / 1000);
+  return { model, fit: { seconds, epochSeconds, losses } satisfies Fit };
+}
+
+await serveFits({
+  async fit({ case: work, train }) {
+    const done = await trained(work, await resident(train), work.epochs);
+    return 'skipped' in done ? done : done.fit;
+  },
+  /** Fits of one epoch, of two, …: the first epochs of equal seeds are equal. The time is that of the last. */
+  async race({ race, train, test }) {
+    const [table, held] = [await resident(train), await resident(test)];
+    let accuracy = 0;
+    for (let epochs = 1; epochs <= race.maxEpochs; epochs++) {
+      const done = await trained(race.case, table, epochs);
+      if ('skipped' in done) return done;
+      accuracy = (await done.model.evaluate(held)).accuracy;
+      if (accuracy >= race.target) return { seconds: done.fit.seconds, epochs, accuracy };
+    }
+    return { skipped: `${accuracy.toFixed(4)} after ${race.maxEpochs} epochs` };
+  },
+});
+await sc.stop();
