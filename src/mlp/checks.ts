@@ -1,5 +1,5 @@
 import type { ShardData } from './backend.js';
-import { labelKindOf, type Network } from './network.js';
+import { labelKindOf, lossOf, type Network } from './network.js';
 
 /** A shard as it is made resident: checked, labels of the type that the loss takes, classes' weights in the rows'. */
 export interface PreparedShard {
@@ -35,12 +35,13 @@ function prepareLabels(network: Network, shard: number, rows: number, given: Sha
   const fits = given instanceof Int32Array ? kind === 'classes' || binary : kind === 'values';
   if (!fits)
     throw new TypeError(
-      `shard ${shard}: loss ${lossName(network)} needs labels in ${kind === 'classes' ? 'an Int32Array' : 'a Float32Array'}`,
+      `shard ${shard}: loss ${lossOf(network.loss).kind} needs labels in ${kind === 'classes' ? 'an Int32Array' : 'a Float32Array'}`,
     );
   const expected = kind === 'classes' ? rows : rows * network.outputs;
   if (given.length !== expected)
     throw new RangeError(`shard ${shard}: ${rows} rows need ${expected} labels, got ${given.length}`);
   if (given instanceof Int32Array) checkClasses(shard, given, binary ? 2 : network.outputs);
+  else checkValues(network, shard, given);
   const labels = binary && given instanceof Int32Array ? Float32Array.from(given) : given;
   return { labels, labelShape: kind === 'classes' ? [rows] : [rows, network.outputs] };
 }
@@ -49,6 +50,15 @@ function checkClasses(shard: number, labels: Int32Array, classes: number): void 
   const row = labels.findIndex((label) => label < 0 || label >= classes);
   if (row >= 0)
     throw new RangeError(`shard ${shard}: row ${row} has class ${labels[row]}, the network has ${classes} classes`);
+}
+
+function checkValues(network: Network, shard: number, labels: Float32Array): void {
+  const probabilities = lossOf(network.loss).kind === 'binary-cross-entropy';
+  const bad = labels.findIndex((label) => !(Number.isFinite(label) && !(probabilities && (label < 0 || label > 1))));
+  if (bad >= 0)
+    throw new RangeError(
+      `shard ${shard}: label ${bad} is ${labels[bad]}; ${probabilities ? 'binary cross-entropy takes 0 to 1' : 'labels must be finite'}`,
+    );
 }
 
 function prepareWeights(network: Network, shard: number, rows: number, { labels, weights }: ShardData) {
@@ -64,13 +74,9 @@ function prepareWeights(network: Network, shard: number, rows: number, { labels,
   return Float32Array.from(labels, (label, row) => classWeights[label]! * (weights?.[row] ?? 1));
 }
 
-function lossName({ loss }: Network): string {
-  return typeof loss === 'string' ? loss : loss.kind;
-}
-
 /** Whether labels are two classes, told by one output. */
 function isBinary(network: Network): boolean {
-  return lossName(network) === 'binary-cross-entropy' && network.outputs === 1;
+  return lossOf(network.loss).kind === 'binary-cross-entropy' && network.outputs === 1;
 }
 
 /** @throws RangeError when the shard is not resident or lacks one of the rows */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { initialTheta, layoutOf } from './layout.js';
+import { initialTheta, layoutOf, segmentsOf } from './layout.js';
 import type { Network } from './network.js';
 
 const network: Network = {
@@ -12,17 +12,65 @@ const network: Network = {
   loss: 'softmax-cross-entropy',
 };
 
+const normalised: Network = {
+  ...network,
+  hidden: [
+    { kind: 'dropout', rate: 0.1 },
+    {
+      units: 4,
+      activation: 'gelu',
+      normalization: { kind: 'batch-normalization', momentum: 0.9 },
+      dropout: 0.5,
+      biasInitializer: 'ones',
+    },
+    { kind: 'layer-normalization', epsilon: 0.1 },
+  ],
+};
+
 describe('layoutOf', () => {
   it('places kernels and biases one after the other', () => {
-    expect(layoutOf(network).parameters).toEqual([
-      { name: 'layer0/kernel', shape: [3, 4], offset: 0, size: 12 },
-      { name: 'layer0/bias', shape: [4], offset: 12, size: 4 },
-      { name: 'layer1/kernel', shape: [4, 2], offset: 16, size: 8 },
-      { name: 'layer1/bias', shape: [2], offset: 24, size: 2 },
-      { name: 'layer2/kernel', shape: [2, 5], offset: 26, size: 10 },
-      { name: 'layer2/bias', shape: [5], offset: 36, size: 5 },
+    const { parameters, length } = layoutOf(network);
+    expect(parameters.map(({ name, shape, offset, size, kind }) => [name, shape, offset, size, kind])).toEqual([
+      ['layer0/kernel', [3, 4], 0, 12, 'kernel'],
+      ['layer0/bias', [4], 12, 4, 'bias'],
+      ['layer1/kernel', [4, 2], 16, 8, 'kernel'],
+      ['layer1/bias', [2], 24, 2, 'bias'],
+      ['layer2/kernel', [2, 5], 26, 10, 'kernel'],
+      ['layer2/bias', [5], 36, 5, 'bias'],
     ]);
-    expect(layoutOf(network).length).toBe(41);
+    expect(length).toBe(41);
+  });
+
+  it('takes blocks apart, every default filled in', () => {
+    const { layers, parameters, length } = layoutOf(normalised);
+    expect(layers.map(({ kind }) => kind)).toEqual([
+      ...['dropout', 'dense', 'batch-normalization', 'activation', 'dropout', 'layer-normalization', 'dense'],
+    ]);
+    expect(layers[0]).toEqual({ kind: 'dropout', rate: 0.1, number: 0 });
+    expect(layers[2]).toMatchObject({ momentum: 0.9, epsilon: 1e-3 });
+    expect(layers[3]).toEqual({ kind: 'activation', activation: { kind: 'gelu', approximate: false } });
+    expect(layers[4]).toEqual({ kind: 'dropout', rate: 0.5, number: 1 });
+    expect(parameters.map(({ name, offset }) => [name, offset])).toEqual([
+      ['layer1/kernel', 0],
+      ['layer1/bias', 12],
+      ['layer1/gamma', 16],
+      ['layer1/beta', 20],
+      ['layer1/moving-mean', 24],
+      ['layer1/moving-variance', 28],
+      ['layer2/gamma', 32],
+      ['layer2/beta', 36],
+      ['layer3/kernel', 40],
+      ['layer3/bias', 60],
+    ]);
+    expect(length).toBe(65);
+  });
+
+  it('leaves out dropout of nothing, and keeps the draws of the others', () => {
+    const hidden = [
+      { kind: 'dropout', rate: 0 },
+      { kind: 'dropout', rate: 0.5 },
+    ] as const;
+    expect(layoutOf({ ...network, hidden }).layers[0]).toEqual({ kind: 'dropout', rate: 0.5, number: 1 });
   });
 
   it('refuses widths that are no positive integers', () => {
@@ -31,9 +79,22 @@ describe('layoutOf', () => {
   });
 });
 
+describe('segmentsOf', () => {
+  it('joins neighbours of one kind', () => {
+    expect(segmentsOf(layoutOf(normalised))).toEqual([
+      { from: 0, to: 12, kind: 'kernel' },
+      { from: 12, to: 24, kind: 'bias' },
+      { from: 24, to: 32, kind: 'statistic', momentum: 0.9 },
+      { from: 32, to: 40, kind: 'bias' },
+      { from: 40, to: 60, kind: 'kernel' },
+      { from: 60, to: 65, kind: 'bias' },
+    ]);
+  });
+});
+
 describe('initialTheta', () => {
-  const values = (theta: Float32Array, i: number) => {
-    const { offset, size } = layoutOf(network).parameters[i]!;
+  const values = (theta: Float32Array, i: number, of = network) => {
+    const { offset, size } = layoutOf(of).parameters[i]!;
     return theta.slice(offset, offset + size);
   };
 
@@ -48,6 +109,14 @@ describe('initialTheta', () => {
     expect(Math.max(...values(initialTheta(network, 1, 'glorot-uniform'), 0).map(Math.abs))).toBeLessThan(
       Math.sqrt(6 / 7),
     );
+  });
+
+  it('begins normalisation as the identity, and takes initialisers of layers before those of the network', () => {
+    const theta = initialTheta({ ...normalised, biasInitializer: { kind: 'constant', value: 3 } }, 1, 'zeros');
+    const expected = [0, 1, 1, 0, 0, 1, 1, 0, 0, 3];
+    expected.forEach((value, i) => {
+      expect(new Set(values(theta, i, normalised))).toEqual(new Set([value]));
+    });
   });
 
   it('depends on the seed, and a layer on itself alone', () => {
