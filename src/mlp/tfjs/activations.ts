@@ -30,7 +30,8 @@ const activations: { readonly [K in CompleteActivation['kind']]: Activate<K> } =
     back: (dy) => tf.where(tf.greater(z, 0), dy, tf.mul(dy, negativeSlope)),
   }),
   elu(tf, z, { alpha }) {
-    const y: Tensor2D = alpha === 1 ? tf.elu(z) : tf.where(tf.greater(z, 0), z, tf.mul(tf.elu(z), alpha));
+    const below = () => tf.mul(tf.elu(tf.minimum(z, 0)), alpha);
+    const y: Tensor2D = alpha === 1 ? tf.elu(z) : tf.add(tf.relu(z), below());
     return { y, back: (dy) => tf.where(tf.greater(z, 0), dy, tf.mul(dy, tf.add(y, alpha))) };
   },
   gelu: (tf, z, { approximate }) => (approximate ? geluByTanh(tf, z) : geluByErf(tf, z)),
