@@ -9,6 +9,7 @@ import type { Partitioner } from '../scheduler/lineage.js';
 import type { MapOutput } from '../scheduler/map-outputs.js';
 import { decodeChunks, encodeChunks } from './chunk-codec.js';
 import { type Chunk, chunkLength, isBatch, NumberRange, pairsOf, rowsOf } from './chunks.js';
+import { columnOf, JoinedPairs } from './columns.js';
 import { readShuffle } from './shuffle/read.js';
 import { writeChunks } from './shuffle/write.js';
 
@@ -29,6 +30,12 @@ const chunks: fc.Arbitrary<ModelledChunk[]> = fc.array(
     fc
       .array(fc.tuple(fc.oneof(fc.integer(), fc.string()), fc.integer()), { maxLength: 5 })
       .map((rows): ModelledChunk => ({ chunk: pairsOf(rows, 'test'), rows })),
+    fc
+      .array(fc.tuple(fc.integer(), fc.tuple(fc.double(), fc.oneof(fc.integer(), fc.string()))), { maxLength: 5 })
+      .map((rows): ModelledChunk => {
+        const [lefts, rights] = [0, 1].map((side) => columnOf(rows.map(([, values]) => values[side])));
+        return { chunk: new JoinedPairs(columnOf(rows.map(([key]) => key)), lefts!, rights!), rows };
+      }),
     fc.nat({ max: 9 }).map((length) => {
       const chunk = new NumberRange(1, 0.5, 3, length);
       return { chunk, rows: chunk.toArray() };

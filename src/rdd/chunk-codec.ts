@@ -1,7 +1,7 @@
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter, util } from 'apache-arrow';
 import { decodeValue, encodeValue } from '../executor/closure/index.js';
 import { type Chunk, chunkLength, isBatch, rowsOf } from './chunks.js';
-import { bytesOfNumbers, type Column, Pairs, sameNumbers } from './columns.js';
+import { bytesOfNumbers, type Column, JoinedPairs, Pairs, sameNumbers } from './columns.js';
 
 /** What a section holds (2 bytes) and its length (6 bytes): contents start 8-byte aligned. */
 const HEADER_BYTES = 8;
@@ -15,6 +15,8 @@ const NUMBERS = 3;
 const PAIRS = 4;
 /** One section: the values are the keys. */
 const TWINS = 5;
+/** Three sections, of keys and of both sides' values. */
+const JOINED = 6;
 
 /**
  * Chunks as bytes: sections one after another, each with a header that says what it holds. A section of batches is an
@@ -25,6 +27,7 @@ export function encodeChunks(chunks: readonly Chunk[]): Uint8Array[] {
   for (const run of runsOf(chunks.filter((chunk) => chunkLength(chunk) > 0))) {
     const first = run[0]!;
     if (first instanceof Pairs) for (const pairs of run) encodePairs(pairs as Pairs, parts);
+    else if (first instanceof JoinedPairs) for (const joined of run) encodeJoined(joined as JoinedPairs, parts);
     else if (first instanceof Float64Array) for (const numbers of run) encodeColumn(numbers as Float64Array, parts);
     else if (isBatch(first))
       section(ARROW, [RecordBatchStreamWriter.writeAll(run as RecordBatch[]).toUint8Array(true)], parts);
@@ -41,6 +44,7 @@ export function decodeChunks(bytes: Buffer): Chunk[] {
     if (kind === ARROW) chunks.push(...RecordBatchReader.from(content));
     else if (kind === VALUES) for (const rows of decodeValue(content) as Chunk[]) chunks.push(rows);
     else if (kind === NUMBERS) chunks.push(numbersOf(content));
+    else if (kind === JOINED) chunks.push(decodeJoined(content));
     else chunks.push(decodePairs(content, kind === TWINS));
     at = end;
   }
@@ -59,6 +63,12 @@ function encodePairs({ keys, values }: Pairs, parts: Uint8Array[]): void {
   section(twins ? TWINS : PAIRS, inner, parts);
 }
 
+function encodeJoined({ keys, lefts, rights }: JoinedPairs, parts: Uint8Array[]): void {
+  const inner: Uint8Array[] = [];
+  for (const column of [keys, lefts, rights]) encodeColumn(column, inner);
+  section(JOINED, inner, parts);
+}
+
 function encodeColumn(column: Column, parts: Uint8Array[]): void {
   if (column instanceof Float64Array) section(NUMBERS, [bytesOfNumbers(column)], parts);
   else section(VALUES, [encodeValue([column])], parts);
@@ -68,6 +78,12 @@ function decodePairs(content: Buffer, twins: boolean): Pairs {
   const section = sectionAt(content, 0);
   const keys = decodeColumn(section);
   return new Pairs(keys, twins ? keys : decodeColumn(sectionAt(content, section.end)));
+}
+
+function decodeJoined(content: Buffer): JoinedPairs {
+  const keys = sectionAt(content, 0);
+  const lefts = sectionAt(content, keys.end);
+  return new JoinedPairs(decodeColumn(keys), decodeColumn(lefts), decodeColumn(sectionAt(content, lefts.end)));
 }
 
 function decodeColumn({ kind, content }: { kind: number; content: Buffer }): Column {
@@ -114,8 +130,8 @@ function sameSection(a: Chunk, b: Chunk): boolean {
 }
 
 function kindOf(chunk: Chunk): unknown {
-  if (isBatch(chunk) || chunk instanceof Pairs || chunk instanceof Float64Array) return chunk.constructor;
-  return Array;
+  const columnar = [Pairs, JoinedPairs, Float64Array].some((kind) => chunk instanceof kind);
+  return isBatch(chunk) || columnar ? chunk.constructor : Array;
 }
 
 /** Of the top-level columns; nested dictionaries do not stream together. */

@@ -1,13 +1,13 @@
 import { RecordBatch } from 'apache-arrow';
-import { ColumnBuilder, Pairs } from './columns.js';
+import { ColumnBuilder, JoinedPairs, Pairs } from './columns.js';
 import { refuseRow } from './operator-failure.js';
 import { plainValue } from './plain-value.js';
 
 /**
- * What flows through a partition's pipeline: an array of rows, numbers side by side, pairs in two columns, an Arrow record
- * batch, or numbers not made yet.
+ * What flows through a partition's pipeline: an array of rows, numbers side by side, pairs in two columns, what a join
+ * gives in three, an Arrow record batch, or numbers not made yet.
  */
-export type Chunk = readonly unknown[] | Float64Array | Pairs | RecordBatch | NumberRange;
+export type Chunk = readonly unknown[] | Float64Array | Pairs | JoinedPairs | RecordBatch | NumberRange;
 export type Chunks = AsyncIterable<Chunk>;
 
 /** Rows that operators make and hand on together: arrays of this length stay in V8's young generation. */
@@ -51,7 +51,7 @@ export function chunkLength(chunk: Chunk): number {
 /** A chunk as plain values. */
 export function rowsOf(chunk: Chunk): readonly unknown[] {
   if (isBatch(chunk)) return batchRows(chunk);
-  if (chunk instanceof NumberRange || chunk instanceof Pairs) return chunk.toArray();
+  if (chunk instanceof NumberRange || chunk instanceof Pairs || chunk instanceof JoinedPairs) return chunk.toArray();
   return chunk instanceof Float64Array ? numbersAsRows(chunk) : chunk;
 }
 
@@ -100,6 +100,7 @@ export function* piecesOf(chunk: Chunk, size: number): Generator<Exclude<Chunk, 
 /** A chunk of rows `[key, value]` as two columns. @param name of the operator, for the error that other rows are */
 export function pairsOf(chunk: Chunk, name: string): Pairs {
   if (chunk instanceof Pairs) return chunk;
+  if (chunk instanceof JoinedPairs) return chunk.toPairs();
   const keys = new ColumnBuilder();
   const values = new ColumnBuilder();
   for (const row of rowsOf(chunk)) {

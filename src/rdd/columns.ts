@@ -24,6 +24,31 @@ export class Pairs {
   }
 }
 
+/** Rows `[key, [left, right]]` as three columns: what a join gives. An array a row is made only where a function keeps one. */
+export class JoinedPairs {
+  constructor(
+    readonly keys: Column,
+    readonly lefts: Column,
+    readonly rights: Column,
+  ) {}
+
+  get length(): number {
+    return this.keys.length;
+  }
+
+  slice(from: number, to: number): JoinedPairs {
+    return new JoinedPairs(cut(this.keys, from, to), cut(this.lefts, from, to), cut(this.rights, from, to));
+  }
+
+  toPairs(): Pairs {
+    return new Pairs(this.keys, new Pairs(this.lefts, this.rights).toArray());
+  }
+
+  toArray(): [unknown, unknown][] {
+    return this.toPairs().toArray();
+  }
+}
+
 /** Part of a column; typed ones are shared, not copied. */
 export function cut(column: Column, from: number, to: number): Column {
   return column instanceof Float64Array ? column.subarray(from, to) : column.slice(from, to);
@@ -53,13 +78,26 @@ export class ColumnBuilder {
     }
   }
 
+  /** Appends the values of the first `count` of `rows`; undefined for a negative one. */
+  gather(column: Column, rows: Int32Array, count: number): void {
+    let k = 0;
+    if (this.#numbers !== undefined && column instanceof Float64Array) {
+      while (this.length + count > this.#numbers.length) this.#grown();
+      const numbers = this.#numbers;
+      let at = this.length;
+      for (; k < count && rows[k]! >= 0; k++) numbers[at++] = column[rows[k]!]!;
+      this.length = at;
+    }
+    for (; k < count; k++) this.push(column[rows[k]!]);
+  }
+
   /** The column so far, shared with the builder. */
   finish(): Column {
     return this.#numbers ? this.#numbers.subarray(0, this.length) : this.#values!;
   }
 
   #grown(): Float64Array {
-    const grown = new Float64Array(2 * this.length);
+    const grown = new Float64Array(2 * this.#numbers!.length);
     grown.set(this.#numbers!);
     this.#numbers = grown;
     return grown;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { restoreFunction, shipFunction } from '../executor/closure/index.js';
 import { NumberRange } from './chunks.js';
-import { Pairs } from './columns.js';
+import { type Column, JoinedPairs, Pairs } from './columns.js';
 import { emptyState, fuse, type RowOperator, SEGMENT_OPERATORS } from './fuse.js';
 import { loopSource } from './loop-source.js';
 import { CombineTable } from './shuffle/combine-table.js';
@@ -144,6 +144,22 @@ describe('fuse', () => {
         expect(state.out).toEqual(expected);
       }
       expect(() => loop([-1], emptyState())).toThrow(`-1 times ${factor} (in map ${factor})`);
+    }
+  });
+
+  it('sees rows of columns as the rows they stand for', () => {
+    const [keys, lefts, rights]: Column[] = [Float64Array.of(1, 2), Float64Array.of(3, 4), ['a', undefined]];
+    const chain: RowOperator[] = [
+      { kind: 'mapValues', fn: ([left, right]) => [left + 1, right], name: 'm' },
+      { kind: 'map', fn: ([key, [left, right]]) => [key, left, right], name: 'm' },
+    ];
+    for (const rows of [new JoinedPairs(keys!, lefts!, rights!), new JoinedPairs(keys!, lefts!, rights!).toArray()]) {
+      const state = emptyState();
+      fuse(chain, { kind: 'array' }, 'sink')(rows, state);
+      expect(state.out).toEqual([
+        [1, 4, 'a'],
+        [2, 5, undefined],
+      ]);
     }
   });
 

@@ -1,7 +1,7 @@
 import { codeOf } from '../executor/closure/index.js';
 import { Lru } from '../protocol/lru.js';
 import { NumberRange } from './chunks.js';
-import { Pairs } from './columns.js';
+import { JoinedPairs, Pairs } from './columns.js';
 import { type LoopInput, loopSource, type RowOperator, type RowSink } from './loop-source.js';
 import { operatorFailure, refusePromise, refuseRow, refuseScalar } from './operator-failure.js';
 
@@ -17,7 +17,7 @@ export interface LoopState {
   started: boolean;
 }
 
-export type RowSource = readonly unknown[] | Float64Array | Pairs | NumberRange;
+export type RowSource = readonly unknown[] | Float64Array | Pairs | JoinedPairs | NumberRange;
 
 /** Whole-stage fusion: a chain of row operators and what is done with their rows as one loop. */
 export type FusedLoop = (rows: RowSource, state: LoopState) => void;
@@ -120,6 +120,7 @@ function sinkFunctions(sink: RowSink): ((...args: any[]) => any)[] {
 function inputOf(rows: RowSource): LoopInput {
   if (rows instanceof NumberRange) return rows.whole ? 'integers' : 'range';
   if (rows instanceof Pairs) return 'pairs';
+  if (rows instanceof JoinedPairs) return 'joined';
   return rows instanceof Float64Array ? 'numbers' : 'array';
 }
 

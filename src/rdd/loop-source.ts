@@ -25,7 +25,7 @@ export type RowSink =
     };
 
 /** Where a loop's rows come from. */
-export type LoopInput = 'array' | 'numbers' | 'pairs' | 'range' | 'integers';
+export type LoopInput = 'array' | 'numbers' | 'pairs' | 'joined' | 'range' | 'integers';
 
 /** What a row is at a point of the loop: one variable, or a pair that no array has been made for. */
 type RowText = string | { readonly key: string; readonly value: string };
@@ -37,6 +37,11 @@ const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; 
   pairs: {
     once: 'const keys = rows.keys, values = rows.values;',
     turn: 'const k = keys[i], v = values[i];',
+    row: { key: 'k', value: 'v' },
+  },
+  joined: {
+    once: 'const keys = rows.keys, lefts = rows.lefts, rights = rows.rights;',
+    turn: 'const k = keys[i], v = [lefts[i], rights[i]];',
     row: { key: 'k', value: 'v' },
   },
   range: {

@@ -1,6 +1,6 @@
 import type { Data, RecordBatch } from 'apache-arrow';
 import { type Chunk, isBatch, NumberRange } from '../chunks.js';
-import { type Column, Pairs } from '../columns.js';
+import { type Column, JoinedPairs, Pairs } from '../columns.js';
 
 /**
  * Bytes that a chunk holds: typed columns and record batches exactly, plain rows by a sample of them, so that the cost
@@ -12,6 +12,8 @@ export function estimateBytes(chunk: Chunk, seen?: Set<ArrayBufferLike>): number
   if (chunk instanceof NumberRange) return OBJECT_BYTES + 4 * POINTER_BYTES;
   if (isBatch(chunk)) return batchBytes(chunk, seen);
   if (chunk instanceof Pairs) return columnBytes(chunk.keys, seen) + columnBytes(chunk.values, seen);
+  if (chunk instanceof JoinedPairs)
+    return [chunk.keys, chunk.lefts, chunk.rights].reduce((sum, column) => sum + columnBytes(column, seen), 0);
   return columnBytes(chunk, seen);
 }
 

@@ -131,7 +131,7 @@ export class CombineTable {
  * Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): the upper bits are the place. One product for a small integer, and
  * nothing in common with the hash that chose the partition, which is alike in all keys of a task.
  */
-function product(key: number): number {
+export function product(key: number): number {
   return Math.imul((key | 0) === key ? key | 0 : hashNumber(key), 0x9e3779b1);
 }
 

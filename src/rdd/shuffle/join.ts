@@ -1,11 +1,12 @@
 import type { TaskContext } from '../../protocol/program.js';
 import { type Chunk, type Chunks, pairsOf } from '../chunks.js';
-import { ColumnBuilder, joinPairs, Pairs } from '../columns.js';
+import { joinPairs, Pairs } from '../columns.js';
 import { estimateBytes } from '../memory/estimate.js';
 import { Buckets, MAX_LEVEL } from './buckets.js';
 import { CombineTable } from './combine-table.js';
 import { cutByHash } from './cut-by-hash.js';
 import { Reservation } from './reservation.js';
+import { JoinedBuilder, RightSide } from './right-side.js';
 
 /** Which side's keys stay though the other side lacks them. */
 export type JoinKeep = 'matched' | 'left' | 'right' | 'all';
@@ -87,32 +88,6 @@ function bucketsOf(pairs: readonly Pairs[], level: number, context: TaskContext)
   return buckets;
 }
 
-/** The rows of each key, as chains through row numbers. */
-class RowIndex {
-  /** The key's first row. */
-  readonly first: CombineTable;
-  readonly #last: number[] = [];
-  readonly next: Int32Array;
-
-  constructor({ keys }: Pairs) {
-    this.first = new CombineTable(keys.length);
-    this.next = new Int32Array(keys.length).fill(-1);
-    for (let row = 0; row < keys.length; row++) {
-      const entry = this.first.locate(keys[row]);
-      if (entry < 0) {
-        this.first.append(keys[row], row);
-        this.#last.push(row);
-      } else {
-        this.next[this.#last[entry]!] = row;
-        this.#last[entry] = row;
-      }
-    }
-  }
-}
-
-/** Matches that are handed on together, and those of one row of the left side. */
-const MATCHED_ROWS = 1 << 16;
-
 /** More rows outgrow the processor's caches: they are cut by hash, and each chunk of the left side with them. */
 const CACHED_ROWS = 1 << 15;
 
@@ -120,70 +95,13 @@ async function* joinInMemory(left: Chunks, right: readonly Pairs[], keep: JoinKe
   const rows = joinPairs(right);
   const cuts = rows.length > CACHED_ROWS && rows.keys instanceof Float64Array;
   const sides = (cuts ? cutByHash(rows) : [rows]).map((part) => new RightSide(part, keep));
+  const out = new JoinedBuilder();
   for await (const chunk of left) {
     const pairs = pairsOf(chunk, name);
-    for (const [k, part] of (cuts ? cutByHash(pairs) : [pairs]).entries())
-      if (part.length > 0) yield* sides[k]!.matches(part);
+    for (const [k, part] of (cuts ? cutByHash(pairs) : [pairs]).entries()) yield* sides[k]!.match(part, out);
   }
-  if (keep === 'right' || keep === 'all') for (const side of sides) yield side.unmatched();
-}
-
-/** Rows of the right side with their index. */
-class RightSide {
-  readonly #index: RowIndex;
-  /** By key, where it is asked for in the end. */
-  readonly #matched: Uint8Array | undefined;
-  readonly #keepsLeft: boolean;
-
-  constructor(
-    readonly rows: Pairs,
-    keep: JoinKeep,
-  ) {
-    this.#index = new RowIndex(rows);
-    this.#matched = keep === 'right' || keep === 'all' ? new Uint8Array(this.#index.first.size) : undefined;
-    this.#keepsLeft = keep === 'left' || keep === 'all';
-  }
-
-  /** In chunks: many rows of the left side may each match many of the right. */
-  *matches({ keys, values }: Pairs): Generator<Pairs> {
-    const { first, next } = this.#index;
-    const rights = this.rows.values;
-    const matched = this.#matched;
-    let outKeys = new ColumnBuilder(Math.min(keys.length, MATCHED_ROWS));
-    let out: unknown[] = [];
-    for (let i = 0; i < keys.length; i++) {
-      const entry = first.locate(keys[i]);
-      if (entry >= 0) {
-        if (matched) matched[entry] = 1;
-        for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
-          outKeys.push(keys[i]);
-          out.push([values[i], rights[row]]);
-        }
-      } else if (this.#keepsLeft) {
-        outKeys.push(keys[i]);
-        out.push([values[i], undefined]);
-      }
-      if (out.length < MATCHED_ROWS) continue;
-      yield new Pairs(outKeys.finish(), out);
-      outKeys = new ColumnBuilder();
-      out = [];
-    }
-    yield new Pairs(outKeys.finish(), out);
-  }
-
-  unmatched(): Pairs {
-    const { first, next } = this.#index;
-    const keys: unknown[] = [];
-    const out: unknown[] = [];
-    for (let entry = 0; entry < first.size; entry++) {
-      if (this.#matched![entry]) continue;
-      for (let row = first.numbers![entry]!; row >= 0; row = next[row]!) {
-        keys.push(this.rows.keys[row]);
-        out.push([undefined, this.rows.values[row]]);
-      }
-    }
-    return new Pairs(keys, out);
-  }
+  if (keep === 'right' || keep === 'all') for (const side of sides) yield* side.unmatched(out);
+  if (out.length > 0) yield out.take();
 }
 
 function grouped(inputs: readonly (readonly Pairs[])[]): Chunk {
