@@ -1,0 +1,141 @@
+import { classMetrics } from '../metrics/confusion.js';
+import type { Network } from '../network.js';
+import type { NumericalPlan } from '../numerical-plan.js';
+import { shortNumber } from './axis.js';
+import type { Curves, Figure, ReportData, Table } from './data.js';
+import { MAX_CLASSES } from './heat-map.js';
+
+/** What a report is made from. */
+export interface TrainingReport {
+  /** Default: what was learnt, by what network. */
+  readonly title?: string;
+  readonly model: ReportedModel;
+  /** Judgement on rows that were not trained on, as `model.evaluate` gives it. */
+  readonly evaluation?: ReportedEvaluation;
+  /**
+   * Reports of epochs, or steps, as callbacks get them: every number in them becomes a curve over `step`, `epoch`, or the
+   * place in the list; `loss` and `validationLoss` share a chart. Default: the losses that the model kept.
+   */
+  readonly history?: readonly object[];
+  /** Further facts, by name: times, bytes exchanged, machines. */
+  readonly facts?: Readonly<Record<string, string | number>>;
+}
+
+export interface ReportedModel {
+  readonly network: Network;
+  readonly plan: NumericalPlan;
+  readonly losses: readonly number[];
+  readonly backend: string;
+  readonly weightsHash: string;
+  readonly theta: { readonly length: number };
+  readonly label?: string;
+}
+
+/** Numbers become a table; so do records of numbers in it, as `macro: { precision, … }`. */
+export interface ReportedEvaluation {
+  readonly classes?: readonly string[];
+  /** True class by row, predicted class by column. */
+  readonly confusion?: readonly (readonly number[])[];
+}
+
+/** Pure. */
+export function reportData({ title, model, evaluation = {}, history, facts = {} }: TrainingReport): ReportData {
+  const epochs = history ?? model.losses.map((loss, k) => ({ epoch: k + 1, loss }));
+  const { confusion, classes } = evaluation;
+  const figures: Figure[] = curvesOf(epochs);
+  const tables: Table[] = [];
+  const metrics = numbersOf(evaluation);
+  if (metrics.length > 0)
+    tables.push({ title: 'Evaluation', rows: metrics.map(([name, value]) => [name, metric(value)]) });
+  if (confusion && classes) {
+    const heat = { kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion } as const;
+    if (classes.length <= MAX_CLASSES) figures.push(heat);
+    tables.push(perClass(classes, confusion));
+  }
+  tables.push({ title: 'Training', rows: trainingRows(model, facts) });
+  return {
+    title: title ?? `${model.label ? `${model.label}: ` : ''}network ${shapeOf(model.network)}`,
+    figures,
+    tables,
+  };
+}
+
+/** A chart for every quantity; `validationLoss` is drawn into that of `loss`. */
+export function curvesOf(history: readonly object[]): Curves[] {
+  const records = history as readonly Readonly<Record<string, unknown>>[];
+  const axis = ['step', 'epoch'].find((name) => records.every((record) => typeof record[name] === 'number'));
+  const x = axis ?? 'report';
+  const names = new Set(
+    records.flatMap((record) => Object.keys(record).filter((name) => typeof record[name] === 'number')),
+  );
+  const charts = new Map<string, Curves & { series: Curves['series'][number][] }>();
+  for (const name of names) {
+    if (name === 'epoch' || name === 'step') continue;
+    const base = /^validation[A-Z]/.test(name) ? name[10]!.toLowerCase() + name.slice(11) : name;
+    const points = records.flatMap((record, k) =>
+      typeof record[name] === 'number' ? [[axis ? (record[axis] as number) : k + 1, record[name]] as const] : [],
+    );
+    const chart = charts.get(base) ?? { kind: 'curves', title: words(base), x, series: [] };
+    chart.series.push({ name: name === base ? 'training' : 'validation', points });
+    charts.set(base, chart);
+  }
+  return [...charts.values()].map((chart) =>
+    chart.series.length === 1 && chart.series[0]!.name === 'validation'
+      ? { ...chart, title: `validation ${chart.title}` }
+      : chart,
+  );
+}
+
+function perClass(classes: readonly string[], confusion: readonly (readonly number[])[]): Table {
+  const matrix = { classes: classes.length, counts: Float64Array.from(confusion.flat()) };
+  const rows = classMetrics(matrix).map(({ precision, recall, f1, support }, k) => [
+    classes[k]!,
+    ...[precision, recall, f1].map((value) => value.toFixed(3)),
+    String(support),
+  ]);
+  return { title: 'Classes', header: ['class', 'precision', 'recall', 'F1', 'rows'], rows };
+}
+
+function trainingRows(model: ReportedModel, facts: Readonly<Record<string, string | number>>): string[][] {
+  const { network, plan, backend, weightsHash, theta } = model;
+  const { kind, ...rest } = plan.optimizer as unknown as Readonly<Record<string, unknown>>;
+  const settings = Object.entries(rest).map(([name, value]) => `${words(name)} ${plainly(value)}`);
+  return [
+    ['network', shapeOf(network)],
+    ['parameters', theta.length.toLocaleString('en')],
+    ['loss', typeof network.loss === 'string' ? network.loss : plainly(network.loss)],
+    ['optimizer', [String(kind), ...settings].join(', ')],
+    ['rows', plan.rows.toLocaleString('en')],
+    ['epochs', `${plan.epochs}, of ${plan.stepsPerEpoch} steps of ${plan.batch} rows`],
+    ['gradient shards', String(plan.shards)],
+    ['seed', String(plan.seed)],
+    ['computed by', backend],
+    ...Object.entries(facts).map(([name, value]) => [words(name), typeof value === 'number' ? metric(value) : value]),
+    ['numerical plan', plan.hash],
+    ['weights', weightsHash],
+  ];
+}
+
+/** `784-128-64-10`: inputs, units of dense layers, outputs. */
+function shapeOf({ inputs, hidden, outputs }: Network): string {
+  return [inputs, ...hidden.flatMap((layer) => ('units' in layer ? [layer.units] : [])), outputs].join('-');
+}
+
+/** All numbers of a record and of the records in it, with their names in words. */
+function numbersOf(record: object, prefix = ''): [string, number][] {
+  return Object.entries(record).flatMap(([name, value]) => {
+    if (typeof value === 'number') return [[`${prefix}${words(name)}`, value] as [string, number]];
+    const nested = typeof value === 'object' && value !== null && !Array.isArray(value) && prefix === '';
+    return nested ? numbersOf(value, `${words(name)} `) : [];
+  });
+}
+
+/** @example words('validationLoss') // 'validation loss' */
+const words = (name: string) => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, ' ').toLowerCase();
+
+const plainly = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+
+const metric = (value: number) =>
+  Number.isInteger(value) || Math.abs(value) >= 1e4 ? shortInteger(value) : value.toPrecision(4);
+
+const shortInteger = (value: number) => (Math.abs(value) < 1e15 ? value.toLocaleString('en') : shortNumber(value));
