@@ -53,14 +53,20 @@ export interface CompiledNetwork {
   state(): Float32Array;
   theta(): Float32Array;
   setTheta(theta: Float32Array): void;
+  /**
+   * Computes from now on with what this array holds at each call, without being told of changes, where that is possible.
+   * @returns whether it is; if not, all is as before
+   */
+  shareTheta(theta: Float32Array): boolean;
   /** Makes a shard resident, in place of what was loaded as this shard before. The arrays may be changed afterwards. */
   loadShard(shard: number, data: ShardData): void;
   dropShard(shard: number): void;
   /**
    * Over the given rows of the shard, in one native call. No rows, no sums.
    * @param step updates made before: with seed and shard it keys dropout
+   * @param into takes the gradient. Default: a new array
    */
-  gradient(shard: number, rows: Int32Array, step: number): ShardGradient;
+  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient;
   /** One optimizer step with the mean gradient; `step` counts from 1. */
   apply(meanGradient: Float32Array, step: number): void;
   /** Network outputs (class probabilities, probabilities of labels, or values), rows x outputs. */

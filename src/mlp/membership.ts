@@ -32,6 +32,7 @@ export class Membership {
   static async join(plan: ExchangePlan, shards: readonly number[], replica: Replica, context: TaskContext) {
     const ending = new AbortController();
     const exchange = await open(plan, replica, ending.signal);
+    if (exchange.homes) replica.moveInto(exchange.homes, shards);
     const membership = new Membership(replica, shards, exchange, ending);
     context.residents.set(idOf(replica), replica.spec.model, membership, () => membership.#end());
   }
@@ -64,7 +65,6 @@ async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal): 
   const segments = plan.members.map((member) => mapped(member.segment, shape(member)));
   const members = { rank: plan.rank, segments, shards: numbers.shards };
   const exchange = new SharedExchange(members, replica.optimizer, signal);
-  replica.moveTheta(exchange.theta);
   return exchange;
 }
 

@@ -1,10 +1,17 @@
 import type { Blocks } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
-import type { RangeState } from '../ps/exchange.js';
+import type { Exchange, RangeState } from '../ps/exchange.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
-import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../ps/tree.js';
+import {
+  addGradientSums,
+  type GradientSum,
+  mergeNodes,
+  reduceNodes,
+  subtreeRoots,
+  type ValueNode,
+} from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
@@ -27,6 +34,10 @@ export class Replica {
   optimizer: RangeOptimizer;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
+  /** Whether the network computes with what `theta` holds, without being told. */
+  #shared = false;
+  /** Arrays that take the gradients of shards; others get a new one in each step. */
+  readonly #sums = new Map<number, Float32Array>();
   readonly #loaded = new Set<number>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
@@ -80,14 +91,22 @@ export class Replica {
     await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
     this.theta = theta;
     this.network.setTheta(theta);
+    this.#shared = false;
+    this.#sums.clear();
     this.generation = generation;
     this.step = step;
   }
 
-  /** Keeps theta in another array from now on, and writes it there. */
-  moveTheta(home: Float32Array): void {
-    home.set(this.theta);
-    this.theta = home;
+  /** Keeps theta, and the subtree sums over these shards, in memory of an exchange until the generation ends. */
+  moveInto({ theta, sums }: NonNullable<Exchange['homes']>, shards: readonly number[]): void {
+    theta.set(this.theta);
+    this.theta = theta;
+    this.#shared = this.network.shareTheta(theta);
+    // The first shard below a node is where its sum comes about.
+    subtreeRoots(shards, this.spec.plan.shards).forEach(({ level, index }, k) => {
+      this.#sums.set(index * 2 ** level, sums[k]!);
+    });
+    for (const shard of shards) if (!this.#sums.has(shard)) this.#sums.set(shard, new Float32Array(theta.length));
   }
 
   /** @throws FailureError `executor-lost` when the replica is not in the state the order is for: its slot has begun anew */
@@ -104,7 +123,7 @@ export class Replica {
     const epoch = Math.floor(this.step / plan.stepsPerEpoch);
     const nodes = shards.map((shard): ValueNode<GradientSum> => {
       const rows = stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard));
-      const { gradient, lossSum, weight } = this.network.gradient(shard, rows, this.step);
+      const { gradient, lossSum, weight } = this.network.gradient(shard, rows, this.step, this.#sums.get(shard));
       return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length, weight } };
     });
     return mergeNodes(nodes, plan.shards, addGradientSums);
@@ -120,7 +139,7 @@ export class Replica {
 
   /** Goes on with the weights that theta holds after one more update. */
   adopt(): void {
-    this.network.setTheta(this.theta);
+    if (!this.#shared) this.network.setTheta(this.theta);
     this.step++;
   }
 

@@ -84,7 +84,7 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     expect(session.run('gather', feeds(1))).toEqual([Float32Array.of(2)]);
     expect(() => session.run('gather', feeds(2))).toThrow('is not in [0, 2)');
     expect(() => session.run('gather', { ...feeds(0), from: { values: Float32Array.of(1), shape: [2] } })).toThrow(
-      'Shape',
+      'shape',
     );
     expect(session.run('gather', feeds(0))).toEqual([Float32Array.of(1)]);
     session.dispose();

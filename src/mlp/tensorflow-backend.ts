@@ -45,6 +45,8 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #shards = new Map<number, HeldShard>();
   readonly #network: Network;
   readonly #optimizer: OptimizerSpec;
+  /** The memory that a variable uses, so that it is not collected. */
+  readonly #held: Float32Array[] = [];
 
   constructor(tf: TensorFlow, network: Network, optimizer: OptimizerSpec, options?: CompileOptions) {
     const { nodes, signatures } = networkGraph(network, optimizer, options);
@@ -74,6 +76,21 @@ export class TensorFlowNetwork implements CompiledNetwork {
     this.#session.run('setTheta', { theta: { values: theta, shape: [this.#length] } });
   }
 
+  /** On the CPU, for memory aligned as TensorFlow wants it (64 bytes): the variable then is the array. */
+  shareTheta(theta: Float32Array): boolean {
+    checkLength('theta', theta, this.#length);
+    const before = this.theta();
+    this.#held.splice(0, 1, theta);
+    this.#session.run('shareTheta', { theta: { values: theta, shape: [this.#length] } });
+    const first = theta[0]!;
+    theta[0] = first === 1 ? 2 : 1;
+    const seen = this.theta()[0] === theta[0];
+    theta[0] = first;
+    if (seen) return true;
+    this.setTheta(before);
+    return false;
+  }
+
   loadShard(shard: number, data: ShardData): void {
     const { rows, features, labels, labelShape, weights } = prepareShard(this.#network, shard, data);
     this.dropShard(shard);
@@ -90,12 +107,12 @@ export class TensorFlowNetwork implements CompiledNetwork {
     if (this.#shards.delete(shard)) this.#session.run('dropShard', { shard: scalar(shard) });
   }
 
-  gradient(shard: number, rows: Int32Array, step: number): ShardGradient {
+  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient {
     const held = checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) return { gradient: new Float32Array(this.#length), lossSum: 0, weight: 0 };
+    if (rows.length === 0) return { gradient: into?.fill(0) ?? new Float32Array(this.#length), lossSum: 0, weight: 0 };
     const feeds = { shard: scalar(shard), rows: vector(rows), step: scalar(step) };
     const signature = held.weights ? 'weightedGradient' : 'gradient';
-    const [gradient, losses] = this.#session.run(signature, feeds) as [Float32Array, Float32Array];
+    const [gradient, losses] = this.#session.run(signature, feeds, [into]) as [Float32Array, Float32Array];
     return { gradient, lossSum: sum(losses), weight: weightOf(held, rows) };
   }
 

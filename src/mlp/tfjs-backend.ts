@@ -80,6 +80,11 @@ export class TfjsNetwork implements CompiledNetwork {
     this.#forgetTensors();
   }
 
+  /** Its tensors are copies. */
+  shareTheta(): boolean {
+    return false;
+  }
+
   loadShard(shard: number, data: ShardData): void {
     const { rows, features, labels, weights } = prepareShard(this.#network, shard, data);
     this.dropShard(shard);
@@ -100,9 +105,10 @@ export class TfjsNetwork implements CompiledNetwork {
     this.#shards.delete(shard);
   }
 
-  gradient(shard: number, rows: Int32Array, step: number): ShardGradient {
+  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient {
     const held = checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) return { gradient: new Float32Array(this.#layout.length), lossSum: 0, weight: 0 };
+    if (rows.length === 0)
+      return { gradient: into?.fill(0) ?? new Float32Array(this.#layout.length), lossSum: 0, weight: 0 };
     const tf = this.#tf;
     const theta = this.#currentTensors();
     const weight = weightOf(held, rows);
@@ -117,7 +123,9 @@ export class TfjsNetwork implements CompiledNetwork {
         weights: held.weightTensor && tf.gather(held.weightTensor, indices),
       });
     });
-    return { ...sums!, weight };
+    if (!into) return { ...sums!, weight };
+    into.set(sums!.gradient);
+    return { gradient: into, lossSum: sums!.lossSum, weight };
   }
 
   apply(meanGradient: Float32Array, step: number): void {

@@ -42,6 +42,8 @@ export interface Exchange {
   state(): readonly RangeState[];
   /** Payload bytes this member has sent to others since the beginning (what systems' formulas count, without headers). */
   readonly bytesSent: number;
+  /** Where a member may keep theta, and compute its subtree sums in their order, to spare copies: what others read. */
+  readonly homes?: { readonly theta: Float32Array; readonly sums: readonly Float32Array[] };
   /** Takes leave: the others need this member no longer. */
   close(): Promise<void>;
 }

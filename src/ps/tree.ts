@@ -1,3 +1,5 @@
+import { vectorKernels } from './vector/vector-kernels.js';
+
 /**
  * The canonical reduction tree. Gradients of shards 0 … G-1 are added along one fixed binary tree: node (level, index)
  * covers shards index·2^level up to (index + 1)·2^level. Whoever owns some shards sends the sums of the largest subtrees
@@ -29,7 +31,7 @@ export interface GradientSum {
 export function addInto(left: Float32Array, right: Float32Array): Float32Array {
   if (left.length !== right.length)
     throw new RangeError(`cannot add vectors of ${left.length} and ${right.length} values`);
-  for (let i = 0; i < left.length; i++) left[i]! += right[i]!;
+  vectorKernels().addInto(left, right);
   return left;
 }
 

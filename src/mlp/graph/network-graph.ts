@@ -18,6 +18,8 @@ export interface NetworkGraph {
     readonly state: Signature;
     /** theta -> done */
     readonly setTheta: Signature;
+    /** theta -> done: the variable is the fed array's own memory */
+    readonly shareTheta: Signature;
     /** () -> theta */
     readonly theta: Signature;
     /** shard, features, labels, weights (none: of length 0) -> done */
@@ -93,6 +95,7 @@ export function networkGraph(
       },
     },
     setTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.assign(thetaIn)]) } },
+    shareTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.share(thetaIn)]) } },
     theta: { inputs: {}, outputs: { theta: theta.read() } },
     loadShard: {
       inputs: { shard, features, labels, weights },

@@ -82,8 +82,11 @@ describe('an exchange in shared memory', () => {
     const [one, other] = members(10_000, 2, 2);
     const theta = new Float32Array(10_000);
     const nodes = (index: number) => [leaf(index, 0, 10_000)];
-    await Promise.all([one!.exchange.step(0, nodes(0), one!.exchange.theta), other!.exchange.step(0, nodes(1), theta)]);
-    expect(one!.exchange.theta).toEqual(theta);
+    await Promise.all([
+      one!.exchange.step(0, nodes(0), one!.exchange.homes.theta),
+      other!.exchange.step(0, nodes(1), theta),
+    ]);
+    expect(one!.exchange.homes.theta).toEqual(theta);
     expect(theta.some((value) => value !== 0)).toBe(true);
   });
 

@@ -29,8 +29,7 @@ const SLEEP_MS = 2;
  */
 export class SharedExchange implements Exchange {
   bytesSent = 0;
-  /** Where the weights of all members lie: a member that keeps its theta here is spared a copy. */
-  readonly theta: Float32Array;
+  readonly homes: { readonly theta: Float32Array; readonly sums: readonly Float32Array[] };
   #phase = 0;
   readonly #addon = nativeAddon();
 
@@ -41,27 +40,28 @@ export class SharedExchange implements Exchange {
     /** Ends the waits when a member is lost. */
     readonly signal: AbortSignal,
   ) {
-    this.theta = members.segments[0]!.theta;
+    this.homes = { theta: members.segments[0]!.theta, sums: members.segments[members.rank]!.sums };
   }
 
   async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
     const { rank, segments } = this.members;
     const { from, to } = this.optimizer.range;
-    if (theta !== this.theta) this.theta.set(theta.subarray(from, to), from);
+    const shared = this.homes.theta;
+    if (theta !== shared) shared.set(theta.subarray(from, to), from);
     segments[rank]!.write(nodes);
     this.bytesSent += nodes.length * (theta.length - (to - from)) * 4;
     await this.#meet();
     const { total, sum } = this.#reduce(from, to);
-    this.optimizer.update(this.theta.subarray(from, to), sum, total.weight, step + 1);
+    this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1);
     this.bytesSent += (segments.length - 1) * (to - from) * 4;
     await this.#meet();
-    if (theta !== this.theta) theta.set(this.theta);
+    if (theta !== shared) theta.set(shared);
     return total;
   }
 
   state(): readonly RangeState[] {
     const { range, slots } = this.optimizer;
-    return [{ from: range.from, theta: this.theta.slice(range.from, range.to), slots }];
+    return [{ from: range.from, theta: this.homes.theta.slice(range.from, range.to), slots }];
   }
 
   async close(): Promise<void> {}

@@ -47,7 +47,8 @@ export class SharedSegment {
     this.words[1] = nodes.length;
     nodes.forEach(({ level, index, value: { gradient, rows, weight, lossSum } }, k) => {
       this.#numbers.set([level, index, rows, weight, lossSum], k * FIELDS);
-      this.sums[k]!.set(gradient);
+      const home = this.sums[k]!;
+      if (gradient.byteOffset !== home.byteOffset || gradient.buffer !== home.buffer) home.set(gradient);
     });
   }
 
