@@ -24,7 +24,10 @@ export function axisOf(values: readonly number[], { linear, whole, tight }: Axis
   const low = values.reduce((a, b) => Math.min(a, b), values[0] ?? 0);
   const high = values.reduce((a, b) => Math.max(a, b), values[0] ?? 1);
   if (!linear && low > 0 && high / low > LOG_FROM) return logAxis(low, high);
-  const step = niceStep((high - low || Math.abs(high) || 1) / TICKS, whole ? 1 : 0);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  // Values that differ by less, or not at all, still need an axis.
+  const spread = Math.max(high - low, size * 1e-9) || 1;
+  const step = niceStep(Math.max(spread / TICKS, 1e-300), whole ? 1 : 0);
   const first = tight ? Math.ceil(low / step) : Math.floor(low / step);
   const last = tight ? Math.floor(high / step) : Math.max(Math.ceil(high / step), first + 1);
   const ticks = range(first, last).map((k) => Number((k * step).toPrecision(12)));
