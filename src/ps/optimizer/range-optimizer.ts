@@ -13,7 +13,7 @@ export interface Segment {
   readonly to: number;
   /** Kernels are decayed; biases and normalisation's scales are not; statistics are no weights at all. */
   readonly kind: 'kernel' | 'bias' | 'statistic';
-  /** Of a statistic: the share that stays in a step. Default the specification's `statisticsMomentum`. */
+  /** Of a statistic: the share that stays in a step. Default 0.99, as Keras' BatchNormalization. */
   readonly momentum?: number;
 }
 
@@ -37,7 +37,6 @@ export interface StepOptions {
   readonly rate?: number;
 }
 
-/** Keras' for batch normalisation. */
 const DEFAULT_MOMENTUM = 0.99;
 
 /** A part of the range, by indices into the range, and how it is updated. */
@@ -65,12 +64,14 @@ export class RangeOptimizer {
   readonly #norms: Float64Array;
   readonly #chunk = new Float32Array(CHUNK);
 
+  /** @throws RangeError when norms are clipped and the range does not begin at a multiple of CHUNK; TypeError for l-bfgs */
   constructor(
     readonly spec: UpdateSpec,
     readonly segments: readonly Segment[],
     readonly range: Range,
     { stepsPerEpoch, kernels = vectorKernels() }: RangeOptimizerOptions = {},
   ) {
+    if (spec.clipNorm !== undefined) checkAligned(range);
     const length = range.to - range.from;
     this.slots = optimizerSlots(spec.optimizer).map(({ initial }) => new Float32Array(length).fill(initial));
     this.#stepsPerEpoch = stepsPerEpoch;
@@ -88,8 +89,7 @@ export class RangeOptimizer {
    * @throws RangeError when the range does not begin at a multiple of CHUNK: its chunks would be others
    */
   norms(sum: Float32Array): Float64Array {
-    if (this.range.from % CHUNK !== 0)
-      throw new RangeError(`norms are summed by chunks of ${CHUNK}: a range cannot begin at ${this.range.from}`);
+    checkAligned(this.range);
     this.#kernels.sumSquares(sum, this.#norms);
     for (const { from, to, kind } of this.#pieces) if (kind === 'statistic') this.#leaveOut(sum, from, to);
     return this.#norms;
@@ -132,6 +132,11 @@ export class RangeOptimizer {
   }
 }
 
+function checkAligned({ from }: Range): void {
+  if (from % CHUNK !== 0)
+    throw new RangeError(`norms are summed by chunks of ${CHUNK} values: a range cannot begin at ${from}`);
+}
+
 /** The parts of the segments that lie in the range; neighbours of one kind become one. */
 function piecesOf(
   segments: readonly Segment[],
@@ -142,7 +147,7 @@ function piecesOf(
   for (const { from, to, kind, momentum } of segments) {
     const part = { from: Math.max(from, range.from) - range.from, to: Math.min(to, range.to) - range.from, kind };
     if (part.from >= part.to) continue;
-    const plan = kind === 'statistic' ? descentPlan(1 - (momentum ?? 0.99)) : plans[kind];
+    const plan = kind === 'statistic' ? descentPlan(1 - (momentum ?? DEFAULT_MOMENTUM)) : plans[kind];
     const last = pieces.at(-1);
     if (last?.plan === plan) pieces[pieces.length - 1] = { ...last, to: part.to };
     else pieces.push({ ...part, plan });
