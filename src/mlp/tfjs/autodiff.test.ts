@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prepareShard } from '../checks.js';
 import { initialTheta, layoutOf, type Parameter } from '../layout.js';
@@ -58,7 +58,7 @@ describe.runIf(differentiates)('gradients written by hand', () => {
         const weighty = layout.parameters.filter(({ kind }) => kind !== 'statistic');
         const lossOf = (...varied: Tensor[]) => {
           const all = layout.parameters.map((p, i) => varied[weighty.indexOf(p)] ?? tensors[i]!);
-          return tf.sum(tfjsLosses(tf, network, layout, byParameter(all), batch)) as never;
+          return tf.sum(tfjsLosses(tf, network, layout, byParameter(all), batch)) as Scalar;
         };
         const { value, grads } = tf.valueAndGrads(lossOf)(weighty.map((p) => tensors[layout.parameters.indexOf(p)]!));
         expect(value.dataSync()[0]).toBeCloseTo(written.lossSum, 4);
