@@ -12,6 +12,7 @@ import { sgemmProbe } from './sgemm.js';
 import { loadTensorFlowBackend, TensorFlowNetwork } from './tensorflow-backend.js';
 import { backendContract, largestDifference } from './testing/backend-contract.js';
 import { exampleData } from './testing/example-data.js';
+import { torchTraining } from './testing/torch-training.js';
 
 process.env.TF_NUM_INTRAOP_THREADS = '1';
 process.env.TF_NUM_INTEROP_THREADS = '1';
@@ -35,6 +36,8 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     },
     () => tf.memory().numTensors,
   );
+
+  torchTraining(() => loadTensorFlowBackend());
 
   it('trains a step in one call as gradient and apply do in two', async () => {
     const { features, labels } = exampleData(network, 200, 1);

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { loadBackend } from './backends.js';
 import { backendContract } from './testing/backend-contract.js';
+import { torchTraining } from './testing/torch-training.js';
 import type { Tfjs } from './tfjs/activations.js';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core') as Tfjs;
@@ -11,6 +12,8 @@ describe('TF.js on WebAssembly', () => {
     () => loadBackend('tfjs-wasm'),
     () => tf.memory().numTensors,
   );
+
+  torchTraining(() => loadBackend('tfjs-wasm'));
 
   it('is the backend of the process from then on', async () => {
     expect((await loadBackend()).name).toBe('tfjs-wasm');
