@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
+import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { keyedRandom, shuffledIndices } from '../rdd/random.js';
 import type { Initializer } from './initializers.js';
 import type { Network } from './network.js';
-import type { OptimizerSpec } from './optimizers.js';
 
 /**
  * Everything that determines the numbers of a training run, and nothing else: a pure function of data size,
@@ -24,7 +25,8 @@ export interface NumericalPlan {
   readonly epochs: number;
   readonly seed: number;
   readonly network: Network;
-  readonly optimizer: OptimizerSpec;
+  /** How sums of gradients become updates. */
+  readonly update: UpdateSpec;
   readonly initializer?: Initializer;
   /** Hex SHA-256 of the canonical JSON of all the above. */
   readonly hash: string;
@@ -37,6 +39,8 @@ export interface NumericalPlanInput {
   readonly seed: number;
   readonly network: Network;
   readonly optimizer: OptimizerSpec;
+  /** What else an update does: schedule, clipping, decay. */
+  readonly update?: Omit<UpdateSpec, 'optimizer'>;
   readonly shards?: number;
   readonly initializer?: Initializer;
 }
@@ -59,7 +63,8 @@ export function defaultShards(rows: number, batchSize: number): number {
  * @example numericalPlan({ rows: 8000, batchSize: 256, epochs: 30, seed: 1, network, optimizer }).shards // 4
  */
 export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
-  const { rows, batchSize: batch, epochs, seed, network, optimizer, initializer } = input;
+  const { rows, batchSize: batch, epochs, seed, network, initializer } = input;
+  const update: UpdateSpec = { ...input.update, optimizer: input.optimizer };
   const shards = input.shards ?? defaultShards(rows, batch);
   for (const [name, value] of Object.entries({ rows, batchSize: batch, epochs, shards }))
     if (!Number.isSafeInteger(value) || value < 1)
@@ -68,7 +73,7 @@ export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
       );
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be an integer, got ${seed}`);
   const stepsPerEpoch = Math.ceil(rows / batch);
-  const content = { rows, batch, shards, stepsPerEpoch, epochs, seed, network, optimizer, initializer };
+  const content = { rows, batch, shards, stepsPerEpoch, epochs, seed, network, update, initializer };
   return { ...content, hash: createHash('sha256').update(canonicalJson(content)).digest('hex') };
 }
 

@@ -3,6 +3,7 @@ import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
 import type { Exchange, RangeState } from '../ps/exchange.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
+import { clipScale } from '../ps/optimizer/update-spec.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import {
   addGradientSums,
@@ -56,7 +57,7 @@ export class Replica {
     const kept = slot.residents.get<Replica>(id);
     if (kept) return kept;
     const backend = await loadBackend(spec.backend);
-    const network = await backend.compile(spec.plan.network, spec.plan.optimizer, { seed: spec.plan.seed });
+    const network = await backend.compile(spec.plan.network, spec.plan.update.optimizer, { seed: spec.plan.seed });
     const replica = new Replica(spec, backend, network);
     return slot.residents.set(id, spec.model, replica, () => network.dispose());
   }
@@ -132,7 +133,9 @@ export class Replica {
   /** Merges the sums that together cover all shards, and makes the update. */
   update(nodes: readonly ValueNode<GradientSum>[]): GradientSum {
     const total = reduceNodes(nodes, this.spec.plan.shards, addGradientSums)!;
-    this.optimizer.update(this.theta, total.gradient, total.weight, this.step + 1);
+    const { clipNorm } = this.optimizer.spec;
+    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, this.optimizer.norms(total.gradient), total.weight);
+    this.optimizer.update(this.theta, total.gradient, total.weight, this.step + 1, { scale });
     this.adopt();
     return total;
   }

@@ -98,7 +98,7 @@ function perClass(classes: readonly string[], confusion: readonly (readonly numb
 
 function trainingRows(model: ReportedModel, facts: Readonly<Record<string, string | number>>): string[][] {
   const { network, plan, backend, weightsHash, theta } = model;
-  const { kind, ...rest } = plan.optimizer as unknown as Readonly<Record<string, unknown>>;
+  const { kind, ...rest } = plan.update.optimizer as unknown as Readonly<Record<string, unknown>>;
   const settings = Object.entries(rest).map(([name, value]) => `${words(name)} ${plainly(value)}`);
   return [
     ['network', shapeOf(network)],

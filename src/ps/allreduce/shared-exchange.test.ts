@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignShards } from '../assign-shards.js';
 import { nativeAddon } from '../native-addon.js';
 import { RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { clipScale } from '../optimizer/update-spec.js';
 import { slices } from '../slices.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, subtreeRoots, type ValueNode } from '../tree.js';
 import { SharedExchange } from './shared-exchange.js';
@@ -17,7 +18,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const spec = { optimizer: { kind: 'sgd', learningRate: 0.5, momentum: 0.9 } } as const;
+const spec = { optimizer: { kind: 'sgd', learningRate: 0.5, momentum: 0.9 }, clipNorm: 1 } as const;
 const optimizer = (length: number, range = { from: 0, to: length }) =>
   new RangeOptimizer(spec, [{ from: 0, to: length, kind: 'kernel' }], range);
 
@@ -63,7 +64,8 @@ describe('an exchange in shared memory', () => {
                 addGradientSums,
               );
             const total = reduceNodes(leaves([...Array(shards).keys()]), shards, addGradientSums)!;
-            alone.update(expected, total.gradient, total.weight, step + 1);
+            const scale = clipScale(1, alone.norms(total.gradient), total.weight);
+            alone.update(expected, total.gradient, total.weight, step + 1, { scale });
             const totals = await Promise.all(
               all.map(({ shards: own, exchange }, rank) => exchange.step(step, leaves(own), thetas[rank]!)),
             );

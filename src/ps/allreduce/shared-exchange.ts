@@ -2,6 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
 import { nativeAddon } from '../native-addon.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
+import { clipScale } from '../optimizer/update-spec.js';
+import { CHUNK } from '../slices.js';
 import { addInto, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import type { SharedSegment } from './shared-segment.js';
 
@@ -52,7 +54,8 @@ export class SharedExchange implements Exchange {
     this.bytesSent += nodes.length * (theta.length - (to - from)) * 4;
     await this.#meet();
     const { total, sum } = this.#reduce(from, to);
-    this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1);
+    const scale = await this.#clipScale(sum, total.weight);
+    this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale });
     this.bytesSent += (segments.length - 1) * (to - from) * 4;
     await this.#meet();
     if (theta !== shared) theta.set(shared);
@@ -79,6 +82,16 @@ export class SharedExchange implements Exchange {
       addInto(left.sum, right.sum);
       return { total: addTotals(left.total, right.total), sum: left.sum };
     })!;
+  }
+
+  /** With clipping by norm a third phase between the two: the norms of all slices are there. */
+  async #clipScale(sum: Float32Array, weight: number): Promise<number> {
+    const { spec, range } = this.optimizer;
+    if (spec.clipNorm === undefined) return 1;
+    const { norms } = this.members.segments[0]!;
+    norms.set(this.optimizer.norms(sum), range.from / CHUNK);
+    await this.#meet();
+    return clipScale(spec.clipNorm, norms, weight);
   }
 
   /** Ends a phase: goes on when all members have ended it. @throws the signal's reason when one never will */

@@ -1,3 +1,4 @@
+import { CHUNK } from '../slices.js';
 import type { GradientSum, TreeNode, ValueNode } from '../tree.js';
 
 /** What all members of an exchange must know of one another's segments. */
@@ -15,10 +16,12 @@ const ALIGNMENT = 64;
 
 const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-/** Bytes of a member's segment: header, its nodes' numbers, its sums, theta. */
+/** Bytes of a member's segment: header, its nodes' numbers, its sums, theta, norms. */
 export function segmentBytes({ length, nodes }: SegmentShape): number {
-  return HEADER_BYTES + aligned(8 * FIELDS * nodes) + nodes * aligned(4 * length) + aligned(4 * length);
+  return HEADER_BYTES + aligned(8 * FIELDS * nodes) + (nodes + 1) * aligned(4 * length) + 8 * chunksOf(length);
 }
+
+const chunksOf = (length: number) => Math.ceil(length / CHUNK);
 
 /**
  * What one member shows the others of its host, as views of memory that all of them map. One writes at a time: which, the
@@ -31,6 +34,8 @@ export class SharedSegment {
   readonly sums: readonly Float32Array[];
   /** The weights of all members, in the first one's segment. */
   readonly theta: Float32Array;
+  /** Of the chunks of the summed gradient, likewise. */
+  readonly norms: Float64Array;
   readonly #numbers: Float64Array;
 
   constructor(buffer: ArrayBuffer, { length, nodes }: SegmentShape) {
@@ -40,6 +45,7 @@ export class SharedSegment {
     const vector = (k: number) => new Float32Array(buffer, first + k * aligned(4 * length), length);
     this.sums = Array.from({ length: nodes }, (_, k) => vector(k));
     this.theta = vector(nodes);
+    this.norms = new Float64Array(buffer, first + (nodes + 1) * aligned(4 * length), chunksOf(length));
   }
 
   /** Leaves a step's sums for the others to read. */
