@@ -5,12 +5,12 @@ import { SharedExchange } from '../ps/allreduce/shared-exchange.js';
 import { type SegmentShape, SharedSegment, segmentBytes } from '../ps/allreduce/shared-segment.js';
 import type { Exchange } from '../ps/exchange.js';
 import { nativeAddon } from '../ps/native-addon.js';
-import { joinServer, type ServerMembers } from '../ps/ps-client.js';
+import { joinServers, type ServersOrder } from '../ps/server/server-exchange.js';
 import { subtreeRoots } from '../ps/tree.js';
 import type { Replica } from './replica.js';
 
 /** How the members of a generation merge their updates, as the driver tells each of them. */
-export type ExchangePlan = SharedMemoryPlan | ({ readonly kind: 'servers' } & ServerMembers);
+export type ExchangePlan = SharedMemoryPlan | ({ readonly kind: 'servers' } & ServersOrder);
 
 /** All-reduce in memory that all members map, in order of rank. */
 interface SharedMemoryPlan {
@@ -30,6 +30,7 @@ export class Membership {
   ) {}
 
   static async join(plan: ExchangePlan, shards: readonly number[], replica: Replica, context: TaskContext) {
+    Membership.leave(replica, context);
     const ending = new AbortController();
     const exchange = await open(plan, replica, ending.signal);
     if (exchange.homes) replica.moveInto(exchange.homes, shards);
@@ -59,7 +60,7 @@ export class Membership {
 const idOf = (replica: Replica) => `membership:${replica.spec.model}`;
 
 async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal): Promise<Exchange> {
-  if (plan.kind === 'servers') return joinServer(plan, replica.generation, signal);
+  if (plan.kind === 'servers') return joinServers(plan, signal);
   const { plan: numbers } = replica.spec;
   const shape = ({ shards }: { shards: readonly number[] }) => shapeOf(replica, shards);
   const segments = plan.members.map((member) => mapped(member.segment, shape(member)));

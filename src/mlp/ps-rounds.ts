@@ -1,64 +1,213 @@
 import { randomBytes } from 'node:crypto';
-import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
-import type { ParameterServerInit } from '../ps/parameter-server.js';
-import type { ServerAddress } from '../ps/ps-protocol.js';
+import type { Range } from '../ps/optimizer/range-optimizer.js';
+import type { AskServers } from '../ps/server/ask-servers.js';
+import { type Consistency, isSync } from '../ps/server/consistency.js';
+import type { ServerAddress, ServerStatus } from '../ps/server/messages.js';
+import type { ServerOptions } from '../ps/server/options.js';
+import type { RangeServerInit } from '../ps/server/range-server.js';
+import { lostServers, type ServersOrder } from '../ps/server/server-exchange.js';
+import { alignCuts, type PlacementReport, placementReport } from '../ps/sharding/placement.js';
+import { placeShards } from '../ps/sharding/strategies.js';
+import { CHUNK } from '../ps/slices.js';
 import { executorOf } from '../scheduler/task-set.js';
-import type { Committed } from './committed.js';
+import type { Committed, CommittedPart } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
-import { layoutOf } from './layout.js';
+import { type Layout, layoutOf } from './layout.js';
+import { shardRows } from './numerical-plan.js';
+import type { ServerParameters, ServerRequest } from './ps-service.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
-import type { UpdaterParameters } from './updater.js';
 
 /**
- * A synchronous parameter server in a process of its own. One task a slot covers a whole round: slots push their sums
- * and pull the new weights over sockets, no step passes through the queue.
+ * Parameter servers in processes of their own, on the executors in turn. One task a slot covers a whole round: slots push
+ * their sums and pull the new weights over sockets, no step and no vector passes through the driver.
+ *
+ * Failures: a lost slot ends the generation, and so does a lost server without replicas. With replicas the servers
+ * themselves replace a lost one, and at the round's end the driver starts as many processes as there were, from the state
+ * that was committed. Where steps are not synchronous, `salvage` takes what the servers have acknowledged into the next
+ * generation.
  */
 export class ParameterServerRounds implements Rounds {
-  #server: (ServerAddress & { readonly executor: string }) | undefined;
-  /** Of the latest server that was asked for: a generation may end before it has one. */
+  #servers: readonly ServerAddress[] = [];
+  #consistency: Consistency;
   #scope: string | undefined;
+  #starts = 0;
+  #running = false;
+  /** Consistency that the servers have been told. */
+  #told: Consistency;
 
-  constructor(readonly cluster: TrainingCluster) {}
+  constructor(
+    readonly cluster: TrainingCluster,
+    readonly options: ServerOptions = {},
+  ) {
+    this.#consistency = this.#told = options.consistency ?? 'sync';
+  }
 
   async begin(committed: Committed): Promise<void> {
     const { spec, members, generation, context } = this.cluster;
-    const scope = `${spec.model}/server-${generation}`;
+    const { plan } = spec;
     if (this.#scope) context.tasks.release(this.#scope);
-    this.#scope = scope;
-    const updater: UpdaterParameters = { plan: spec.plan };
-    const [part] = committed.parts;
-    const init: ParameterServerInit = {
-      ...{ generation, step: committed.step, state: part?.block ?? null, members: members.length },
-      updater: 'mlp/updater',
-      parameters: updater as unknown as Json,
-      shards: spec.plan.shards,
-      token: randomBytes(16).toString('hex'),
+    this.#scope = `${spec.model}/servers-${this.#starts++}`;
+    const { replicas = 0, dynSGD } = this.options;
+    const processes = this.#processes();
+    const placement = this.#placement(processes);
+    const token = randomBytes(16).toString('hex');
+    const { stepsPerEpoch, shards } = plan;
+    const init: Omit<RangeServerInit, 'process'> = {
+      ...{ generation, processes, placement, replicas, token, dynSGD, stepsPerEpoch, leaves: shards },
+      ...{ members: members.length, consistency: this.#consistency },
     };
-    const executor = executorOf(members[0]!.slot);
-    const request = { module: 'ps/parameter-server', scope, parameters: init as unknown as Json };
-    const answer = await this.cluster.onHost(executor, 'executor/start-service', request);
-    const server = answer as unknown as ServerAddress;
-    this.#server = { ...server, executor };
-    await this.cluster.all(({ rank, shards }) => {
-      const exchange = { kind: 'servers', server, rank } as const;
-      return { op: 'join', generation, step: committed.step, shards, exchange };
+    this.#told = this.#consistency;
+    this.#servers = await Promise.all(times(processes, (process) => this.#start({ ...init, process }, committed)));
+    const cache = this.options.filters?.cache;
+    await this.cluster.all(({ rank, shards: own }) => {
+      const rows = own.reduce((sum, shard) => sum + shardRows(plan, shard), 0);
+      const order: ServersOrder = {
+        ...{ generation, member: rank, share: rows / plan.rows, shards, placement, replicas, cache },
+        servers: this.#servers,
+      };
+      return { op: 'join', generation, step: committed.step, shards: own, exchange: { kind: 'servers', ...order } };
     });
   }
 
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
-    await runWithExchange(this.cluster, from, steps, onStep);
+    await this.#tellConsistency();
+    this.#running = true;
+    try {
+      await runWithExchange(this.cluster, from, steps, onStep, isSync(this.#told) ? 'all' : 'own');
+    } finally {
+      this.#running = false;
+    }
     return { step: from + steps, pending: [] };
   }
 
   async commit({ step }: RoundResult): Promise<Committed> {
-    const { generation } = this.cluster;
-    const { executor, ...server } = this.#server!;
-    const { model, plan } = this.cluster.spec;
-    const order = { generation, step, server, id: `state:${step}`, scope: `${model}/state-${step}` };
-    const block = (await this.cluster.onHost(executor, 'ps/save-state', order)) as unknown as BlockRef;
-    const { length } = layoutOf(plan.network);
-    return { step, parts: [{ from: 0, to: length, block: await this.cluster.replicate(block) }] };
+    const { parts, lost } = await this.#save(step);
+    if (!covers(parts, layoutOf(this.cluster.spec.plan.network).length))
+      throw lostServers(new Error(`${lost} of ${this.#servers.length} server processes are gone`));
+    const committed = { step, parts };
+    if (lost > 0) await this.begin(committed);
+    return committed;
   }
+
+  /**
+   * After a failure in a training that is not synchronous: ends what the servers do, and saves every update they have
+   * acknowledged. Its step is that of the slowest member: what others have done beyond it they do again.
+   *
+   * @returns undefined when the last committed state is to be taken instead: updates are synchronous, or servers are gone
+   */
+  async salvage(): Promise<Committed | undefined> {
+    if (isSync(this.#told)) return undefined;
+    try {
+      await this.#ask({ kind: 'end' });
+      const status = await this.status();
+      const clocks = status.flatMap(({ shards }) => shards.flatMap(({ clocks }) => clocks.map(([, clock]) => clock)));
+      const step = Math.min(...clocks);
+      const { parts } = await this.#save(step);
+      return covers(parts, layoutOf(this.cluster.spec.plan.network).length) ? { step, parts } : undefined;
+    } catch {
+      return undefined; // whoever could have answered is gone as well
+    }
+  }
+
+  /** Changes how far members may be apart: at once, but from or to `sync` with the next round. */
+  async setConsistency(consistency: Consistency): Promise<void> {
+    this.#consistency = consistency;
+    if (this.#running && isSync(consistency) === isSync(this.#told)) await this.#tellConsistency();
+  }
+
+  /** Of the server processes that live. */
+  async status(): Promise<ServerStatus[]> {
+    const answers = await this.#ask({ kind: 'status' });
+    return answers.filter((answer) => answer !== null) as unknown as ServerStatus[];
+  }
+
+  /** How evenly the weights are spread over the servers. */
+  report(): PlacementReport {
+    const processes = this.#processes();
+    return placementReport(this.#placement(processes), processes);
+  }
+
+  async #tellConsistency(): Promise<void> {
+    const consistency = this.#consistency;
+    if (JSON.stringify(consistency) === JSON.stringify(this.#told)) return;
+    await this.#ask({ kind: 'consistency', consistency });
+    this.#told = consistency;
+  }
+
+  #processes(): number {
+    const { servers = 'auto', replicas = 0 } = this.options;
+    if (servers !== 'auto') return servers;
+    const bytes = layoutOf(this.cluster.spec.plan.network).length * 4;
+    const useful = Math.min(this.cluster.members.length, Math.ceil(bytes / BYTES_PER_SERVER), MAX_AUTO_SERVERS);
+    return Math.max(useful, this.#executors().length, replicas + 1);
+  }
+
+  #placement(processes: number) {
+    const layout = layoutOf(this.cluster.spec.plan.network);
+    return alignCuts(placeShards(this.options.sharding ?? 'even', layersOf(layout), processes), CHUNK);
+  }
+
+  #executors(): string[] {
+    return [...new Set(this.cluster.members.map(({ slot }) => executorOf(slot)))];
+  }
+
+  async #start(init: RangeServerInit, committed: Committed): Promise<ServerAddress> {
+    const { context, spec } = this.cluster;
+    const executors = this.#executors();
+    const text: ServerParameters = { init, plan: spec.plan, committed };
+    const bytes = Buffer.from(JSON.stringify(text));
+    const parameters = await context.blocks.put(`server:${init.process}`, this.#scope!, bytes);
+    const request: ServerRequest = { parameters };
+    const service = { module: 'mlp/ps-service', scope: this.#scope!, parameters: request as unknown as Json };
+    const executor = executors[init.process % executors.length]!;
+    return (await this.cluster.onHost(executor, 'executor/start-service', service)) as unknown as ServerAddress;
+  }
+
+  async #save(step: number): Promise<{ parts: CommittedPart[]; lost: number }> {
+    const scope = `${this.cluster.spec.model}/state-${step}`;
+    const answers = (await this.#ask({ kind: 'save', scope, step })) as unknown as ({
+      parts: CommittedPart[];
+    } | null)[];
+    const written = answers.flatMap((answer) => answer?.parts ?? []);
+    const parts = await Promise.all(
+      written.map(async (part) => ({ ...part, block: await this.cluster.replicate(part.block) })),
+    );
+    const lost = answers.filter((answer) => answer === null).length;
+    return { parts: parts.sort((a, b) => a.from - b.from), lost };
+  }
+
+  async #ask(request: AskServers['request']): Promise<Json[]> {
+    const order: AskServers = { servers: this.#servers, request };
+    const answers = await this.cluster.onHost(this.#executors()[0]!, 'ps/server/ask-servers', order as unknown as Json);
+    return answers as Json[];
+  }
+}
+
+/** With `auto`: several servers for less would wait for messages longer than they add. */
+const BYTES_PER_SERVER = 8 * 1024 * 1024;
+const MAX_AUTO_SERVERS = 16;
+
+/** What belongs together in whole-layer strategies: parameters whose names begin alike. */
+function layersOf({ parameters }: Layout): Range[] {
+  const layers = new Map<string, Range>();
+  for (const { name, offset, size } of parameters) {
+    const layer = name.slice(0, name.indexOf('/'));
+    layers.set(layer, { from: layers.get(layer)?.from ?? offset, to: offset + size });
+  }
+  return [...layers.values()];
+}
+
+function covers(parts: readonly CommittedPart[], length: number): boolean {
+  let at = 0;
+  for (const { from, to } of parts) {
+    if (from !== at) return false;
+    at = to;
+  }
+  return at === length;
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
 }

@@ -49,6 +49,8 @@ export type Request = { readonly id: number } & (
   | { readonly kind: 'leave' }
   | { readonly kind: 'consistency'; readonly token: string; readonly consistency: Consistency }
   | { readonly kind: 'status'; readonly token: string }
+  /** Nothing is acknowledged any more: what is saved then is all there will be. */
+  | { readonly kind: 'end'; readonly token: string }
   /** Writes the ranges this process owns into blocks. */
   | { readonly kind: 'save'; readonly token: string; readonly scope: string; readonly step: number }
   | { readonly kind: 'peer'; readonly token: string; readonly generation: number; readonly process: number }
@@ -89,6 +91,10 @@ export type Reply = { readonly re: number } & (
       /** Steps that even the slowest member has pushed. */
       readonly clock: number;
       readonly progress: number;
+      /** Whether theta is in the payload. */
+      readonly pulled: boolean;
+      /** Steps that members may be apart; null: any number. */
+      readonly lead: number | null;
     }
   | ({ readonly kind: 'status' } & ServerStatus)
   | { readonly kind: 'saved'; readonly parts: unknown }
@@ -127,6 +133,7 @@ const FORMS: Record<Request['kind'], Check> = {
   leave: object({}),
   consistency: object({ token: text, consistency: isConsistency }),
   status: object({ token: text }),
+  end: object({ token: text }),
   save: object({ token: text, scope: text, step: count }),
   peer: object({ token: text, generation: count, process: count }),
   replicate: object({

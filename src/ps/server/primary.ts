@@ -14,7 +14,7 @@ export interface Push {
   readonly share: number;
   /** Progress of the weights the sums were computed with. */
   readonly basis: number;
-  /** Whether the answer brings theta: then it waits until the member may begin its next step. */
+  /** Whether the answer must bring theta: then it waits until the member may begin its next step. */
   readonly pull: boolean;
 }
 
@@ -24,6 +24,8 @@ export interface PushAnswer {
   /** Steps that even the slowest member has pushed. */
   readonly clock: number;
   readonly progress: number;
+  /** Steps that members may be apart. */
+  readonly lead: number;
   readonly theta?: Float32Array;
 }
 
@@ -107,7 +109,7 @@ export class Primary {
     const { total } = this.state;
     await this.#replicated;
     if (push.pull) await this.#mayBegin(push.step + 1);
-    return { total, ...this.#reading(push.pull) };
+    return { total, ...this.#reading(push.pull || isSync(this.consistency)) };
   }
 
   /** Theta as it is. @throws Refused */
@@ -230,7 +232,8 @@ export class Primary {
 
   #reading(pull: boolean): PushAnswer {
     const { progress } = this.state;
-    return { clock: this.#slowest(), progress, theta: pull ? this.#readable() : undefined };
+    const lead = maxLead(this.consistency);
+    return { clock: this.#slowest(), progress, lead, theta: pull ? this.#readable() : undefined };
   }
 
   /** Theta that stays as it is while it is sent: in synchronous mode nobody changes it before all have it. */

@@ -191,6 +191,9 @@ export class RangeServer {
         return DONE;
       case 'status':
         return [{ kind: 'status', ...this.status() }, []];
+      case 'end':
+        for (const primary of this.primaries.values()) primary.end('the generation is over');
+        return DONE;
       case 'save':
         return [{ kind: 'saved', parts: await this.#save(request) }, []];
       case 'peer':
@@ -409,6 +412,8 @@ class Connection implements FrameReceiver<Request> {
 const DONE: [ReplyBody, Float32Array[]] = [{ kind: 'done' }, []];
 const ranks = (count: number) => Array.from({ length: count }, (_, rank) => rank);
 
-function answered({ total, clock, progress, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
-  return [{ kind: 'pushed', clock, progress, total: total && toWire(total) }, theta ? [theta] : []];
+function answered({ total, clock, progress, lead, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
+  const apart = Number.isFinite(lead) ? lead : null;
+  const body = { kind: 'pushed' as const, clock, progress, lead: apart, pulled: theta !== undefined };
+  return [total ? { ...body, total: toWire(total) } : body, theta ? [theta] : []];
 }

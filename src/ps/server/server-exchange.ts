@@ -1,5 +1,5 @@
 import { FailureError } from '../../protocol/failure.js';
-import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
 import { type Placement, rangesOf } from '../sharding/placement.js';
 import { type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { bytesOf } from './frames.js';
@@ -21,8 +21,8 @@ export interface ServersOrder {
   readonly servers: readonly ServerAddress[];
   /** Copies of each shard. */
   readonly replicas: number;
-  /** Weights may be used again while they lack no update of steps more than this before; absent: pulled every step. */
-  readonly cacheFor?: number;
+  /** With staleness t, weights are used again that lack no update of more than t steps before. Default false. */
+  readonly cache?: boolean;
   /** How long members wait for each other when a server was lost, in milliseconds. Default 20,000. */
   readonly takeoverMs?: number;
 }
@@ -37,6 +37,8 @@ interface Part {
   progress: number;
   /** Steps of all members that are in them. */
   clock: number;
+  /** Steps that members may be apart. */
+  lead: number;
 }
 
 /**
@@ -77,9 +79,10 @@ export class ServerExchange implements Exchange {
     const shards = [...new Set(order.placement.map(({ server }) => server))].sort((a, b) => a - b);
     this.#parts = shards.map((shard) => ({
       ...{ shard, ranges: rangesOf(order.placement, shard) },
-      ...{ acknowledged: 0, progress: 0, clock: -1 },
+      ...{ acknowledged: 0, progress: 0, clock: -1, lead: 0 },
     }));
-    this.#links = new ServerLinks(order, signal);
+    const acknowledged = (shard: number) => this.#parts.find((part) => part.shard === shard)?.acknowledged ?? 0;
+    this.#links = new ServerLinks(order, acknowledged, signal);
   }
 
   async join(): Promise<void> {
@@ -126,8 +129,8 @@ export class ServerExchange implements Exchange {
     theta: Float32Array,
   ): Promise<StepTotal | undefined> {
     const { shard, ranges, progress: basis } = part;
-    const { cacheFor } = this.order;
-    const pull = cacheFor === undefined || part.clock < step + 1 - cacheFor;
+    const { cache = false } = this.order;
+    const pull = !(cache && Number.isFinite(part.lead) && part.clock >= step + 1 - part.lead);
     const headers = nodes.map(({ level, index, value }) => {
       const { rows, weight, lossSum } = value;
       return { level, index, rows, weight, lossSum };
@@ -136,19 +139,15 @@ export class ServerExchange implements Exchange {
       ranges.map(({ from, to }) => bytesOf(value.gradient.subarray(from, to))),
     );
     part.acknowledged = step;
-    return this.#ask(
-      part,
-      { kind: 'push', shard, step, basis, pull, nodes: headers },
-      payload,
-      pull ? theta : undefined,
-    );
+    return this.#ask(part, { kind: 'push', shard, step, basis, pull, nodes: headers }, payload, theta);
   }
 
-  async #ask(part: Part, ask: Ask, payload: Uint8Array[], theta?: Float32Array): Promise<StepTotal | undefined> {
-    const into = theta ? part.ranges.map(({ from, to }) => bytesOf(theta.subarray(from, to))) : [];
-    const reply = await this.#links.ask(part.shard, part.acknowledged, ask, payload, into);
+  async #ask(part: Part, ask: Ask, payload: Uint8Array[], theta: Float32Array): Promise<StepTotal | undefined> {
+    const into = part.ranges.map(({ from, to }) => bytesOf(theta.subarray(from, to)));
+    const reply = await this.#links.ask(part.shard, ask, payload, into);
     if (reply.kind !== 'pushed') throw new Error(`a parameter server answered "${reply.kind}" to a ${ask.kind}`);
-    if (theta) {
+    part.lead = reply.lead ?? Number.POSITIVE_INFINITY;
+    if (reply.pulled) {
       part.progress = reply.progress;
       part.clock = reply.clock;
     }
@@ -163,20 +162,23 @@ export class ServerExchange implements Exchange {
       this.#failed = true;
       this.signal.throwIfAborted();
       if (!(error instanceof LinkLost || error instanceof Refused)) throw error;
-      const message = `the parameter servers' round ended: ${error.message}`;
-      throw new FailureError({ kind: 'executor-lost', executor: '', message });
+      throw lostServers(error);
     }
   }
+}
+
+/** The failure after which a generation begins anew. */
+export function lostServers({ message }: Error): FailureError {
+  return new FailureError({
+    kind: 'executor-lost',
+    executor: '',
+    message: `the parameter servers' round ended: ${message}`,
+  });
 }
 
 function ownTotal(nodes: readonly ValueNode<GradientSum>[], shards: number): StepTotal {
   const totals = nodes.map(({ level, index, value: { rows, weight, lossSum } }) => {
     return { level, index, value: { rows, weight, lossSum } };
   });
-  const add = (a: StepTotal, b: StepTotal) => ({
-    rows: a.rows + b.rows,
-    weight: a.weight + b.weight,
-    lossSum: a.lossSum + b.lossSum,
-  });
-  return reduceNodes(totals, shards, add) ?? { rows: 0, weight: 0, lossSum: 0 };
+  return reduceNodes(totals, shards, addTotals) ?? { rows: 0, weight: 0, lossSum: 0 };
 }

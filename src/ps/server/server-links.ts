@@ -22,11 +22,14 @@ export class ServerLinks {
 
   constructor(
     readonly order: ServersOrder,
+    /** Steps of this member that a shard's servers have acknowledged. */
+    readonly acknowledged: (shard: number) => number,
     readonly signal: AbortSignal,
   ) {
     signal.addEventListener('abort', this.#abort);
   }
 
+  #closing = false;
   readonly #abort = () => {
     for (const link of this.#opened) link.close();
   };
@@ -44,13 +47,9 @@ export class ServerLinks {
     await Promise.all(this.order.servers.map((_, process) => this.#reach(process)));
   }
 
-  /**
-   * @param acknowledged steps of this member that the shard's servers have acknowledged
-   * @throws LinkLost when nobody serves the shard any more; Refused
-   */
+  /** @throws LinkLost when nobody serves the shard any more; Refused */
   async ask(
     shard: number,
-    acknowledged: number,
     ask: Ask,
     payload: readonly Uint8Array[],
     into: readonly Uint8Array[],
@@ -64,12 +63,13 @@ export class ServerLinks {
         return reply;
       } catch (error) {
         if (!(error instanceof LinkLost) || this.signal.aborted) throw error;
-        if (this.#dead.has(process)) await this.#moved(shard, process, acknowledged, error);
+        if (this.#dead.has(process)) await this.#moved(shard, process, error);
       }
     }
   }
 
   async close(leave: boolean): Promise<void> {
+    this.#closing = true;
     this.signal.removeEventListener('abort', this.#abort);
     const open = this.#opened.filter(({ broken }) => !broken);
     if (leave) await Promise.all(open.map((link) => link.ask({ kind: 'leave' }).catch(() => {})));
@@ -99,6 +99,7 @@ export class ServerLinks {
       if (this.signal.aborted) link.close();
       const addresses = servers.map(({ host, port }) => ({ host, port }));
       await link.ask({ kind: 'join', token, generation, member, share, servers: addresses });
+      void link.closed.then(() => this.#notice(process));
       return link;
     } catch (error) {
       if (error instanceof LinkLost) this.#dead.add(process);
@@ -106,17 +107,29 @@ export class ServerLinks {
     }
   }
 
+  /** A member that asks for nothing at the moment agrees to takeovers too: others wait for that. */
+  async #notice(process: number): Promise<void> {
+    if (this.#closing || this.signal.aborted || this.order.replicas === 0) return;
+    try {
+      await this.#reach(process);
+    } catch (error) {
+      if (!(error instanceof LinkLost)) return; // whoever asks next hears of it
+      const shards = new Set(this.order.placement.map(({ server }) => server));
+      for (const shard of shards) await this.#moved(shard, process, error).catch(() => {});
+    }
+  }
+
   /** Resolves when another process serves the shard. */
-  async #moved(shard: number, from: number, acknowledged: number, cause: LinkLost): Promise<void> {
+  async #moved(shard: number, from: number, cause: LinkLost): Promise<void> {
     const serving = this.#serving.get(shard);
     if (((await serving) ?? shard) !== from) return;
-    const moved = this.#nextServer(shard, from, acknowledged, cause);
+    const moved = this.#nextServer(shard, from, cause);
     moved.catch(() => {});
     this.#serving.set(shard, moved);
     await moved;
   }
 
-  async #nextServer(shard: number, from: number, acknowledged: number, cause: LinkLost): Promise<number> {
+  async #nextServer(shard: number, from: number, cause: LinkLost): Promise<number> {
     const { servers, replicas, takeoverMs = TAKEOVER_MS } = this.order;
     if (replicas === 0) throw cause;
     for (let ahead = 1; ahead < servers.length; ) {
@@ -127,7 +140,7 @@ export class ServerLinks {
       }
       try {
         const link = await this.#reach(process);
-        await within(takeoverMs, link.ask({ kind: 'takeover', shard, step: acknowledged }), () => {
+        await within(takeoverMs, link.ask({ kind: 'takeover', shard, step: this.acknowledged(shard) }), () => {
           return `not all members lost server process ${from}, so that process ${process} could take over`;
         });
         return process;
