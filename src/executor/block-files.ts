@@ -213,7 +213,7 @@ function fileName(id: string): string {
 }
 
 function readPart(path: string, offset: number, bytes: number): Buffer {
-  const target = Buffer.from(new ArrayBuffer(bytes));
+  const target = Buffer.allocUnsafeSlow(bytes); // in a buffer of its own, aligned for typed columns
   const file = openSync(path, 'r');
   try {
     let done = 0;

@@ -95,7 +95,7 @@ export function provideTaskAccumulators(): void {
 export async function leaveAccumulated(task: Task, context: TaskContext, scope: string): Promise<void> {
   for (const [id, { sum }] of partials.get(task) ?? []) {
     const block = `accumulated:${id}:${task.stage}:${task.partition}`;
-    context.accumulated[id] = await packPayload(encodeValue(sum), block, scope, context);
+    context.accumulated[id] = await packPayload(sum, block, scope, context);
   }
   partials.delete(task);
 }

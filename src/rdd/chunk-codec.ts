@@ -1,5 +1,5 @@
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter, util } from 'apache-arrow';
-import { decodeValue, encodeValue } from '../executor/closure/index.js';
+import { decodeValue, encodeParts } from '../executor/closure/index.js';
 import { type Chunk, chunkLength, isBatch, rowsOf } from './chunks.js';
 import { bytesOfNumbers, type Column, JoinedPairs, Pairs, sameNumbers } from './columns.js';
 
@@ -31,7 +31,7 @@ export function encodeChunks(chunks: readonly Chunk[]): Uint8Array[] {
     else if (first instanceof Float64Array) for (const numbers of run) encodeColumn(numbers as Float64Array, parts);
     else if (isBatch(first))
       section(ARROW, [RecordBatchStreamWriter.writeAll(run as RecordBatch[]).toUint8Array(true)], parts);
-    else section(VALUES, [encodeValue(run.map(rowsOf))], parts);
+    else section(VALUES, encodeParts(run.map(rowsOf)), parts);
   }
   return parts;
 }
@@ -71,7 +71,7 @@ function encodeJoined({ keys, lefts, rights }: JoinedPairs, parts: Uint8Array[])
 
 function encodeColumn(column: Column, parts: Uint8Array[]): void {
   if (column instanceof Float64Array) section(NUMBERS, [bytesOfNumbers(column)], parts);
-  else section(VALUES, [encodeValue([column])], parts);
+  else section(VALUES, encodeParts([column]), parts);
 }
 
 function decodePairs(content: Buffer, twins: boolean): Pairs {

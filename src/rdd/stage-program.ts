@@ -1,6 +1,6 @@
 import './shared-modules.js';
 import { loadBundle, unloadBundle } from '../executor/bundle.js';
-import { decodeValue, encodeValue, restoreFunction, type ShippedFunction } from '../executor/closure/index.js';
+import { decodeValue, restoreFunction, type ShippedFunction } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
@@ -116,7 +116,7 @@ class StageTasks implements PreparedProgram {
     const chunks = () => compute(this.#top, input, context);
     const loop = () => runInto(this.#top, input, this.#sink!, context);
     const payload = (value: unknown) =>
-      packPayload(encodeValue(value), `result:${task.stage}:${task.partition}`, scope, context.task);
+      packPayload(value, `result:${task.stage}:${task.partition}`, scope, context.task);
     switch (terminal.kind) {
       case 'count':
         return (await loop()).count;

@@ -10,9 +10,11 @@ import { fromGlobalPath } from './globals.js';
 import { type Code, GRAPH_MARK, type Graph, type Special } from './graph.js';
 import { reviveHandle } from './handles.js';
 import { remember, withIdentity } from './identity.js';
+import { deserializeParts, PARTS_MARK } from './large-views.js';
 import { loadModule, requireFrom, resolveFrom } from './modules.js';
 
 export function decode(bytes: Uint8Array): unknown {
+  if (bytes[0] === PARTS_MARK) return deserializeParts(bytes);
   if (bytes[0] !== GRAPH_MARK) return deserialize(bytes);
   return new Decoder(deserialize(bytes.subarray(1))).decode();
 }

@@ -4,6 +4,7 @@ import { decode } from './decode.js';
 import { Encoder } from './encode.js';
 import type { AnyFunction } from './function-type.js';
 import type { Handle } from './handles.js';
+import { serializeParts } from './large-views.js';
 import { isPlainData } from './plain.js';
 
 export { ClosureError } from './error.js';
@@ -104,7 +105,17 @@ export function encodeValue(value: unknown, onHandle?: (handle: Handle) => void)
   return bytes;
 }
 
-/** The inverse of `encodeValue`. Views in the result may share memory with `bytes`. */
+/** As `encodeValue`, in parts: large typed arrays are not copied, and must not change before the parts are written. */
+export function encodeParts(value: unknown): Uint8Array[] {
+  try {
+    if (isPlainData(value)) return serializeParts(value);
+  } catch {
+    // As above.
+  }
+  return [encodeValue(value)];
+}
+
+/** The inverse of `encodeValue` and `encodeParts`. Views in the result may share memory with `bytes`. */
 export function decodeValue(bytes: Uint8Array): unknown {
   return decode(bytes);
 }

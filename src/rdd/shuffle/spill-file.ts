@@ -58,7 +58,7 @@ export class SpillFile implements Disposable {
   }
 
   readBytes({ offset, bytes }: SpilledRun): Buffer {
-    const target = Buffer.from(new ArrayBuffer(bytes)); // aligned for typed columns
+    const target = Buffer.allocUnsafeSlow(bytes); // in a buffer of its own, aligned for typed columns
     for (let done = 0; done < bytes; ) {
       const count = readSync(this.#file!, target, done, bytes - done, offset + done);
       if (count === 0) throw new FailureError({ kind: 'resource', message: `${this.#path} was cut off` });
