@@ -1,6 +1,5 @@
 import { type Layer, layoutOf } from '../layout.js';
 import { type CompleteActivation, lossOf, type Network } from '../network.js';
-import type { StandardScalerModel } from '../scaler.js';
 
 /**
  * What a fitted network computes for one row, as a list of steps that hold their numbers. All that leave training behind
@@ -9,7 +8,7 @@ import type { StandardScalerModel } from '../scaler.js';
  */
 export type InferenceStep =
   | {
-      /** (x - mean) / deviation in float64, rounded to float32 once: a scaler. */
+      /** (x - mean) / deviation in float64, rounded to float32 once: scaling of features, and back of values. */
       readonly kind: 'standardize';
       readonly mean: Float64Array;
       readonly deviation: Float64Array;
@@ -61,18 +60,13 @@ export interface FittedWeights {
 
 /**
  * Two classes by one output become two probabilities, so that every classifier has one a class.
- *
- * @param scaler comes first, so that raw features go in
- * @throws RangeError when theta, classes or scaler have another size than the network
+ * @throws RangeError when theta or classes have another size than the network
  */
-export function inferencePlan({ network, theta, classes }: FittedWeights, scaler?: StandardScalerModel): InferencePlan {
+export function inferencePlan({ network, theta, classes }: FittedWeights): InferencePlan {
   const layout = layoutOf(network);
   if (theta.length !== layout.length)
     throw new RangeError(`the network has ${layout.length} parameters, theta has ${theta.length}`);
-  if (scaler && scaler.columns !== network.inputs)
-    throw new RangeError(`the scaler is of ${scaler.columns} features, the network takes ${network.inputs}`);
   const steps = layout.layers.flatMap((layer) => stepsOf(layer, theta));
-  if (scaler) steps.unshift({ kind: 'standardize', mean: scaler.mean, deviation: scaler.deviation });
   const { inputs, outputs } = network;
   const names = classes && classes.length > 0 ? { names: classes } : {};
   switch (lossOf(network.loss).kind) {

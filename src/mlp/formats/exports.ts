@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { promises as fs } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { SourceError } from '../../rdd/sources/source.js';
+import type { StorageSettings } from '../../rdd/storage/storage.js';
+import { encodeSavedModel } from '../graph/saved-model.js';
+import { checkForms, FLAG, type Forms } from '../options.js';
+import type { Transformer } from '../pipeline/stage.js';
+import { type ExportPlan, exportPlan } from './export-plan.js';
+import { layersModelFiles } from './layers-model.js';
+import { placeOf, writeFolder } from './model-folder.js';
+import { encodeOnnx } from './onnx.js';
+import { SERVING, tensorFlowGraph } from './tensorflow-graph.js';
+
+export interface ExportOptions {
+  /** Replace what is at the path. Default false. */
+  readonly overwrite?: boolean;
+  /**
+   * Scaler of the features that was applied before the network, outside a pipeline: it becomes part of what is exported, which
+   * then takes unscaled features. Those of a pipeline always do.
+   */
+  readonly scaler?: Transformer;
+}
+
+/** A fitted network, or a pipeline that ends in one. */
+export type Exportable = Pick<Transformer, 'toJSON' | 'weights'>;
+
+const FORMS: Forms<ExportOptions> = {
+  overwrite: FLAG,
+  scaler: [(value) => typeof value?.toJSON === 'function', 'a fitted scaler'],
+};
+
+/** Protobuf's own limit, of the parsers that will read it. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/**
+ * As a TensorFlow SavedModel, weights as constants, for Python, TensorFlow Serving and others. Its signature
+ * `serving_default` takes `features`, float32 [rows, inputs], and gives `probabilities` float32 [rows, classes] and `classes`,
+ * the likeliest's name, string [rows]; of a network with many labels a row the probabilities alone; of a regressor `values`.
+ * @param path a local directory, or an S3 URL
+ * @throws SourceError when the path holds something and `overwrite` is not set; RangeError above 2 GB of weights
+ */
+export async function exportSavedModel(
+  model: Exportable,
+  path: string,
+  options: ExportOptions = {},
+  storage?: StorageSettings,
+): Promise<void> {
+  const { plan } = planOf('exportSavedModel', model, options);
+  const { graph, signature } = tensorFlowGraph(plan);
+  const bytes = encodeSavedModel(graph.nodes, { [SERVING]: signature });
+  requireReadable('exportSavedModel', bytes);
+  await writeFolder(path, { 'saved_model.pb': bytes }, options.overwrite ?? false, storage);
+}
+
+/**
+ * As a TensorFlow.js LayersModel, `model.json` and `weights.bin`, for `tf.loadLayersModel` in browsers and Node: features in,
+ * probabilities or values out; the classes' names are in its `userDefinedMetadata`.
+ * @param path a local directory, or an S3 URL
+ * @throws SourceError when the path holds something and `overwrite` is not set
+ */
+export async function exportLayersModel(
+  model: Exportable,
+  path: string,
+  options: ExportOptions = {},
+  storage?: StorageSettings,
+): Promise<void> {
+  const { plan, metadata } = planOf('exportLayersModel', model, options);
+  const { 'model.json': json, 'weights.bin': weights } = layersModelFiles(plan, metadata);
+  const files = { 'weights.bin': weights, 'model.json': Buffer.from(json) };
+  await writeFolder(path, files, options.overwrite ?? false, storage);
+}
+
+/**
+ * As an ONNX file of opset 17, for ONNX Runtime and others: inputs and outputs as in `exportSavedModel`.
+ * @param path a local file; its folder is made where it is missing
+ * @throws SourceError when the file exists and `overwrite` is not set; RangeError above 2 GB of weights
+ */
+export async function exportOnnx(model: Exportable, path: string, options: ExportOptions = {}): Promise<void> {
+  const { plan, metadata } = planOf('exportONNX', model, options);
+  const bytes = encodeOnnx(plan, metadata);
+  requireReadable('exportONNX', bytes);
+  await writeWhole(path, bytes, options.overwrite);
+}
+
+function planOf(name: string, model: Exportable, options: ExportOptions): ExportPlan {
+  const { scaler } = checkForms(name, options, FORMS);
+  const saved = { json: model.toJSON(), weights: model.weights ?? [] };
+  return exportPlan(saved, scaler ? [scaler.toJSON()] : []);
+}
+
+function requireReadable(name: string, { length }: Uint8Array): void {
+  if (length > MAX_BYTES)
+    throw new RangeError(`${name}: the model would have ${length} bytes, and readers of the format take 2 GB at most`);
+}
+
+/** A local file, whole or not at all. @throws SourceError when it exists and is not to be replaced */
+export async function writeWhole(path: string, content: Uint8Array | string, overwrite = false): Promise<void> {
+  const place = placeOf(path);
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(place))
+    throw new SourceError(`${path}: this can be written to a local file only`);
+  await fs.mkdir(dirname(place), { recursive: true });
+  const temporary = join(dirname(place), `.${basename(place)}.${randomBytes(6).toString('hex')}`);
+  try {
+    await fs.writeFile(temporary, content, { flush: true });
+    // A link, unlike a renaming, never replaces anything.
+    if (overwrite) await fs.rename(temporary, place);
+    else await fs.link(temporary, place);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new SourceError(`${path} exists already: write to another path, or replace it with { overwrite: true }`);
+  } finally {
+    await fs.rm(temporary, { force: true });
+  }
+}

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { writeModelFolder } from './formats/model-folder.js';
+import { loadModel, saveModel } from './load-model.js';
+import { EXAMPLE_MODELS } from './testing/example-models.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sheaf-load-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const ROWS = [
+  { a: 0.5, b: -2.5, c: 1000, d: 0 },
+  { a: -1, b: 0, c: 1001, d: 0.5 },
+];
+
+it.each(Object.entries(EXAMPLE_MODELS))('%s: predicts, when loaded, the same bits', async (name, make) => {
+  const model = make();
+  await saveModel(model, join(directory, 'model'));
+  const loaded = await loadModel(join(directory, 'model'));
+  expect(loaded.constructor).toBe(model.constructor);
+  const rows = name === 'pipeline of scalers' ? ROWS : ROWS.map((row) => Object.values(row));
+  expect(await loaded.predict(rows)).toEqual(await model.predict(rows));
+  if ('predictProba' in model && 'predictProba' in loaded)
+    expect(await loaded.predictProba(rows)).toEqual(await model.predictProba(rows));
+  expect(JSON.stringify(loaded)).toBe(JSON.stringify(model));
+});
+
+it('keeps plan, losses and weights', async () => {
+  const model = EXAMPLE_MODELS.classifier();
+  await saveModel(model, join(directory, 'model'));
+  const loaded = (await loadModel(join(directory, 'model'))) as typeof model;
+  expect([loaded.plan, loaded.losses, loaded.weightsHash]).toEqual([model.plan, model.losses, model.weightsHash]);
+});
+
+it('names a stage that this version does not know', async () => {
+  await writeModelFolder(join(directory, 'model'), { json: { stage: 'Word2Vec' }, weights: [] });
+  await expect(loadModel(join(directory, 'model'))).rejects.toThrow(/there is no stage "Word2Vec"/);
+});
