@@ -1,0 +1,96 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BlockRef, Blocks } from '../../protocol/block.js';
+import { bytesOf } from '../float-bytes.js';
+import { numericalPlan } from '../numerical-plan.js';
+import { type Checkpoint, CheckpointFolder, obstacle } from './checkpoint-folder.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'checkpoints-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const network = { inputs: 2, hidden: [], outputs: 2, loss: 'softmax-cross-entropy' } as const;
+const optimizer = { kind: 'sgd', learningRate: 0.1 } as const;
+const settings = { rows: 16, batchSize: 8, epochs: 3, seed: 0, network, optimizer };
+const plan = numericalPlan(settings);
+
+function memoryBlocks() {
+  const kept = new Map<string, Buffer>();
+  return {
+    kept,
+    async put(id: string, scope: string, content: Uint8Array) {
+      kept.set(id, Buffer.from(content));
+      return { id, scope } as BlockRef;
+    },
+    get: async ({ id }: BlockRef) => kept.get(id)!,
+  };
+}
+
+async function written(folder: CheckpointFolder, step: number) {
+  const blocks = memoryBlocks();
+  const partial = { rows: 8, weight: 8, lossSum: 1 / 3 };
+  const checkpoint: Checkpoint = { step, plan, input: 'rows', losses: [0.1, 0.2], partial };
+  const block = await blocks.put('a', 's', bytesOf(Float32Array.of(step, 2)));
+  const other = await blocks.put('b', 's', bytesOf(Float32Array.of(3, Number.NaN)));
+  const parts = [
+    { from: 0, to: 2, block },
+    { from: 2, to: 4, block: other },
+  ];
+  await folder.write(checkpoint, { step, parts }, blocks as unknown as Blocks);
+  return checkpoint;
+}
+
+describe('checkpoints', () => {
+  it('come back as they were written, the newest of them', async () => {
+    const folder = new CheckpointFolder(join(directory, 'deep', 'down'));
+    expect(await folder.latest()).toBeUndefined();
+    await written(folder, 9);
+    const last = await written(folder, 10);
+    const stored = (await folder.latest())!;
+    expect(stored.checkpoint).toEqual(last);
+    const blocks = memoryBlocks();
+    const { step, parts } = await stored.restore('scope', blocks as unknown as Blocks);
+    expect([step, parts.map(({ from, to }) => [from, to])]).toEqual([
+      10,
+      [
+        [0, 2],
+        [2, 4],
+      ],
+    ]);
+    expect([...blocks.kept.values()]).toEqual([
+      Buffer.from(bytesOf(Float32Array.of(10, 2))),
+      Buffer.from(bytesOf(Float32Array.of(3, Number.NaN))),
+    ]);
+  });
+
+  it('are kept, as many as wanted, and nothing else is', async () => {
+    const folder = new CheckpointFolder(directory, 2);
+    for (const step of [1, 2, 3, 100, 3]) await written(folder, step);
+    expect(readdirSync(directory)).toEqual(['step-000000000003', 'step-000000000100']);
+  });
+
+  it('are passed over when a file was cut off, and never when half written', async () => {
+    const folder = new CheckpointFolder(directory);
+    await written(folder, 1);
+    await written(folder, 2);
+    mkdirSync(join(directory, '.step-000000000003-1'));
+    truncateSync(join(directory, 'step-000000000002', 'state-2.bin'), 4);
+    expect((await folder.latest())!.checkpoint.step).toBe(1);
+    writeFileSync(join(directory, 'step-000000000001', 'checkpoint.json'), '{');
+    await expect(folder.latest()).rejects.toThrow(/state-2\.bin is not what was written \(4 bytes\)/);
+  });
+
+  it('are refused for another plan or other rows, with the reason', async () => {
+    const checkpoint = await written(new CheckpointFolder(directory), 1);
+    expect(obstacle(checkpoint, plan, 'rows')).toBeUndefined();
+    expect(obstacle(checkpoint, plan, 'others')).toContain('the training rows are not those');
+    const changed = numericalPlan({ ...settings, batchSize: 4, seed: 7 });
+    expect(obstacle(checkpoint, changed, 'rows')).toBe(
+      'the numerical plan has changed: batch 8 became 4, seed 0 became 7',
+    );
+  });
+});

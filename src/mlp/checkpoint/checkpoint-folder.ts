@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Blocks } from '../../protocol/block.js';
+import type { Committed, CommittedPart } from '../committed.js';
+import type { NumericalPlan } from '../numerical-plan.js';
+
+/** Where a training stands. With the plan, whose randomness is keyed, this and the state are all that it goes on from. */
+export interface Cursor {
+  /** Updates made; epoch and step of the epoch follow from the plan. */
+  readonly step: number;
+  /** Mean loss of each epoch that is over. */
+  readonly losses: readonly number[];
+  /** Sums over the steps of the epoch at hand. */
+  readonly partial: { readonly rows: number; readonly weight: number; readonly lossSum: number };
+}
+
+export interface Checkpoint extends Cursor {
+  readonly plan: NumericalPlan;
+  /** Of the training rows in the order of their shards: SHA-256 over each shard's checksum. */
+  readonly input: string;
+}
+
+interface Header {
+  readonly format: 'sheaf-checkpoint';
+  readonly version: 1;
+  readonly checkpoint: Checkpoint;
+  readonly parts: readonly {
+    readonly file: string;
+    readonly from: number;
+    readonly to: number;
+    readonly sha256: string;
+  }[];
+}
+
+const HEADER = 'checkpoint.json';
+const NAME = /^step-(\d{12})$/;
+
+/**
+ * Checkpoints of one training, a folder each, named by their step: `checkpoint.json` (cursor, plan, fingerprint of the
+ * input) and the state's parts, each as its members keep it (theta's range, then each of the optimizer's slots).
+ *
+ * Failure model: a folder appears by rename when all of it is on disk; the newest `keep` stay. A folder whose files do not
+ * have the checksums of its header is passed over when another is whole.
+ */
+export class CheckpointFolder {
+  constructor(
+    readonly path: string,
+    /** At least 1. */
+    readonly keep = 3,
+  ) {}
+
+  /** One part at a time passes through this process. */
+  async write(checkpoint: Checkpoint, committed: Committed, blocks: Blocks): Promise<void> {
+    const name = `step-${String(checkpoint.step).padStart(12, '0')}`;
+    const temporary = join(this.path, `.${name}-${process.pid}`);
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+    try {
+      const parts: Header['parts'][number][] = [];
+      for (const { from, to, block } of committed.parts) {
+        const bytes = await blocks.get(block);
+        const file = `state-${from}.bin`;
+        await writeDurably(join(temporary, file), bytes);
+        parts.push({ file, from, to, sha256: sha256(bytes) });
+      }
+      const header: Header = { format: 'sheaf-checkpoint', version: 1, checkpoint, parts };
+      await writeDurably(join(temporary, HEADER), Buffer.from(`${JSON.stringify(header, null, 1)}\n`));
+      await rm(join(this.path, name), { recursive: true, force: true });
+      await rename(temporary, join(this.path, name));
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
+    const old = (await this.#names()).slice(0, -this.keep);
+    await Promise.all(old.map((each) => rm(join(this.path, each), { recursive: true, force: true })));
+  }
+
+  /**
+   * The newest checkpoint that is whole; undefined where there is none at all.
+   * @throws Error when none is whole, saying what is wrong with the newest
+   */
+  async latest(): Promise<StoredCheckpoint | undefined> {
+    let problem: Error | undefined;
+    for (const name of (await this.#names()).reverse()) {
+      try {
+        return await StoredCheckpoint.open(join(this.path, name));
+      } catch (error) {
+        problem ??= error as Error;
+      }
+    }
+    if (problem) throw problem;
+    return undefined;
+  }
+
+  async #names(): Promise<string[]> {
+    const names = await readdir(this.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    return names.filter((name) => NAME.test(name)).sort();
+  }
+}
+
+export class StoredCheckpoint {
+  private constructor(
+    readonly folder: string,
+    readonly checkpoint: Checkpoint,
+    readonly parts: Header['parts'],
+  ) {}
+
+  /** Reads the header and checks all files. @throws Error naming the file that is missing, cut off or changed */
+  static async open(folder: string): Promise<StoredCheckpoint> {
+    const path = join(folder, HEADER);
+    const header = parsed(await readFile(path, 'utf8'), path);
+    const stored = new StoredCheckpoint(folder, header.checkpoint, header.parts);
+    for (const part of stored.parts) await stored.#read(part);
+    return stored;
+  }
+
+  /** The state as blocks of this process, for the slots to read. */
+  async restore(scope: string, blocks: Blocks): Promise<Committed> {
+    const { step } = this.checkpoint;
+    const parts: CommittedPart[] = [];
+    for (const part of this.parts) {
+      const block = await blocks.put(`state:${step}:${part.from}`, scope, await this.#read(part));
+      parts.push({ from: part.from, to: part.to, block });
+    }
+    return { step, parts };
+  }
+
+  async #read({ file, sha256: expected }: Header['parts'][number]): Promise<Buffer> {
+    const path = join(this.folder, file);
+    const bytes = await readFile(path);
+    if (sha256(bytes) !== expected)
+      throw new Error(`${path} is not what was written (${bytes.length} bytes): its checksum differs`);
+    return bytes;
+  }
+}
+
+/**
+ * Why a training cannot go on from a checkpoint: undefined when it can.
+ * @param input of the training at hand
+ */
+export function obstacle(checkpoint: Checkpoint, plan: NumericalPlan, input: string): string | undefined {
+  if (checkpoint.plan.hash !== plan.hash) {
+    const changed = Object.keys({ ...checkpoint.plan, ...plan }).filter(
+      (key) => key !== 'hash' && key !== 'stepsPerEpoch' && differ(checkpoint.plan, plan, key as keyof NumericalPlan),
+    );
+    const list = changed.map((key) => `${key} ${shown(checkpoint.plan, key)} became ${shown(plan, key)}`);
+    return `the numerical plan has changed: ${list.join(', ')}`;
+  }
+  if (checkpoint.input !== input) return 'the training rows are not those it was written for (values, labels or order)';
+  return undefined;
+}
+
+const differ = (a: NumericalPlan, b: NumericalPlan, key: keyof NumericalPlan) =>
+  JSON.stringify(a[key]) !== JSON.stringify(b[key]);
+
+const shown = (plan: NumericalPlan, key: string) => JSON.stringify(plan[key as keyof NumericalPlan]) ?? 'absent';
+
+function parsed(text: string, path: string): Header {
+  let header: Header | undefined;
+  try {
+    header = JSON.parse(text) as Header;
+  } catch {
+    // Said below.
+  }
+  if (header?.format !== 'sheaf-checkpoint') throw new Error(`${path} is not the header of a checkpoint`);
+  if (header.version !== 1) throw new Error(`${path} has version ${header.version}; this version of Sheaf reads 1`);
+  return header;
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
