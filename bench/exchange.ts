@@ -74,7 +74,8 @@ async function prepare(
   const shards = Array.from({ length: members }, (_, shard) => [shard]);
   const signal = new AbortController().signal;
   const theta = new Float32Array(length);
-  const gradient = new Float32Array(length).fill(1e-9);
+  const sums = Float32Array.from({ length }, (_, i) => Math.sin(i * i) * 1e-3);
+  const gradient = new Float32Array(length);
   const codecs = { 'sliced bf16': new Bf16Codec(), 'sliced top 1 %': new TopKCodec(0.01, length) };
   let generation = 0;
   const exchanging = async (mode: keyof typeof codecs | 'sliced' | 'halving-doubling' | 'ring') => {
@@ -93,32 +94,34 @@ async function prepare(
     let step = 0;
     return async (count: number) => {
       const before = exchange.bytesSent;
-      for (let i = 0; i < count; i++)
+      for (let i = 0; i < count; i++) {
+        gradient.set(sums); // they are added to in place
         await exchange.step(
           step++,
           [{ level: 0, index: rank, value: { gradient, rows: 1, weight: 1, lossSum: 1 } }],
           theta,
         );
+      }
       return exchange.bytesSent - before;
     };
   };
   const bytes = bytesSentBy(rank, planAllReduce('ring', { members: shards, shards: members, length }));
   const out = Buffer.alloc(bytes);
   const into = Buffer.alloc(bytes);
+  let received = 0;
+  let wanted = { bytes: Number.POSITIVE_INFINITY, reached: () => {} };
+  left.on('data', (chunk: Buffer) => {
+    chunk.copy(into, received % bytes);
+    received += chunk.length;
+    if (received >= wanted.bytes) wanted.reached();
+  });
+  let expected = 0;
   const sockets = async (count: number) => {
     for (let i = 0; i < count; i++) {
-      let at = 0;
-      const done = new Promise<void>((resolve) => {
-        const read = (chunk: Buffer) => {
-          chunk.copy(into, at);
-          at += chunk.length;
-          if (at < bytes) return;
-          left.off('data', read);
-          resolve();
-        };
-        left.on('data', read);
-      });
-      await Promise.all([done, new Promise((resolve) => right.write(out, resolve))]);
+      expected += bytes;
+      const sent = new Promise((resolve) => right.write(out, resolve));
+      if (received < expected) await new Promise<void>((reached) => (wanted = { bytes: expected, reached }));
+      await sent;
     }
     return count * bytes;
   };

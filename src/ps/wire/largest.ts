@@ -3,8 +3,8 @@ const MAGNITUDE = 0x7fffffff;
 const LOW_BITS = 15;
 const LOW = (1 << LOW_BITS) - 1;
 
-const high = new Uint32Array(1 << 16);
-const low = new Uint32Array(1 << LOW_BITS);
+const high = new Int32Array(1 << 16);
+const low = new Int32Array(1 << LOW_BITS);
 
 /**
  * The magnitude (as bits) of the k-th largest of the values by magnitude, and how many values equal to it belong to the
@@ -13,7 +13,7 @@ const low = new Uint32Array(1 << LOW_BITS);
  * @param bits the values' bits
  * @param k 1 … bits.length
  */
-export function kthLargest(bits: Uint32Array, k: number): { magnitude: number; ties: number } {
+export function kthLargest(bits: Int32Array, k: number): { magnitude: number; ties: number } {
   high.fill(0);
   for (let i = 0; i < bits.length; i++) high[(bits[i]! & MAGNITUDE) >>> LOW_BITS]!++;
   const [top, left] = fromTheTop(high, k);
@@ -27,7 +27,7 @@ export function kthLargest(bits: Uint32Array, k: number): { magnitude: number; t
 }
 
 /** The bin in which the k-th largest lies, and its place in it, from 1. */
-function fromTheTop(counts: Uint32Array, k: number): [bin: number, place: number] {
+function fromTheTop(counts: Int32Array, k: number): [bin: number, place: number] {
   let left = k;
   for (let bin = counts.length - 1; ; bin--) {
     if (counts[bin]! >= left) return [bin, left];

@@ -3,14 +3,14 @@ import type { WireCodec } from './wire-codec.js';
 
 const MAGNITUDE = 0x7fffffff;
 /** In place of a count: all values follow, because they take fewer bytes than values with their indices. */
-const DENSE = 0xffffffff;
+const DENSE = -1;
 
 /**
  * Sends few values with their indices, and keeps the others for later: what is sent next is chosen from the residual plus
  * the new values (error feedback: Strom 2015; Stich, Cordonnier, Jaggi 2018, algorithm 1). So nothing is lost: all that
  * was decoded plus the residual is all that was given, up to float32 rounding.
  *
- * Encoding: a count (uint32), the indices (uint32), the values (float32); or `DENSE` and all values.
+ * Encoding: a count (int32), the indices (int32), the values (float32); or `DENSE` and all values.
  */
 abstract class SparseCodec implements WireCodec {
   readonly relays = false;
@@ -25,7 +25,7 @@ abstract class SparseCodec implements WireCodec {
   }
 
   /** Magnitudes above `magnitude` (as bits) are sent, and the first `ties` of those equal to it. */
-  protected abstract choose(bits: Uint32Array): { readonly magnitude: number; readonly ties: number };
+  protected abstract choose(bits: Int32Array): { readonly magnitude: number; readonly ties: number };
 
   maxBytes(length: number): number {
     return 4 + 4 * length;
@@ -33,14 +33,14 @@ abstract class SparseCodec implements WireCodec {
 
   encode(values: Float32Array, offset: number, into: Uint8Array): number {
     const { length } = values;
-    const words = new Uint32Array(into.buffer, into.byteOffset, 1 + length);
+    const words = new Int32Array(into.buffer, into.byteOffset, 1 + length);
     if (length === 0) {
       words[0] = 0;
       return 4;
     }
     const residual = this.residual.subarray(offset, offset + length);
     for (let i = 0; i < length; i++) residual[i] = residual[i]! + values[i]!;
-    const bits = new Uint32Array(residual.buffer, residual.byteOffset, length);
+    const bits = new Int32Array(residual.buffer, residual.byteOffset, length);
     const { magnitude, ties } = this.choose(bits);
     const room = length >>> 1;
     let count = 0;
@@ -67,11 +67,11 @@ abstract class SparseCodec implements WireCodec {
   }
 
   decode(bytes: Uint8Array, values: Float32Array): void {
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
     const count = words[0];
     const dense = count === DENSE;
-    if (count === undefined || words.length !== (dense ? 1 + bits.length : 1 + 2 * count))
+    if (count === undefined || count < DENSE || words.length !== (dense ? 1 + bits.length : 1 + 2 * count))
       throw new RangeError(`${bytes.length} bytes are no sparse vector of ${values.length} values`);
     if (dense) {
       bits.set(words.subarray(1));
@@ -80,7 +80,8 @@ abstract class SparseCodec implements WireCodec {
     bits.fill(0);
     for (let k = 1; k <= count; k++) {
       const index = words[k]!;
-      if (index >= bits.length) throw new RangeError(`index ${index} lies outside a vector of ${values.length} values`);
+      if (index < 0 || index >= bits.length)
+        throw new RangeError(`index ${index} lies outside a vector of ${values.length} values`);
       bits[index] = words[count + k]!;
     }
   }
@@ -105,7 +106,7 @@ export class TopKCodec extends SparseCodec {
     super(`top-${ratio * 100}%`, length);
   }
 
-  protected choose(bits: Uint32Array) {
+  protected choose(bits: Int32Array) {
     return kthLargest(bits, Math.max(1, Math.round(this.ratio * bits.length)));
   }
 }
@@ -130,7 +131,7 @@ export class ThresholdCodec extends SparseCodec {
     if (!(threshold > 0 && threshold < Infinity))
       throw new RangeError(`the threshold must be a positive number, got ${threshold}`);
     super(`threshold ${threshold}`, length);
-    this.#magnitude = new Uint32Array(Float32Array.of(threshold).buffer)[0]!;
+    this.#magnitude = new Int32Array(Float32Array.of(threshold).buffer)[0]!;
   }
 
   protected choose() {

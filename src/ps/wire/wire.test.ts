@@ -69,7 +69,7 @@ describe('kthLargest', () => {
     const few = fc.array(fc.oneof(float32, fc.constantFrom(0, 1, -1, 2, Infinity)), { minLength: 1, maxLength: 100 });
     fc.assert(
       fc.property(few, fc.nat(), (values, seed) => {
-        const bits = new Uint32Array(Float32Array.from(values).buffer);
+        const bits = new Int32Array(Float32Array.from(values).buffer);
         const k = 1 + (seed % bits.length);
         const magnitudes = Array.from(bits, (value) => value & 0x7fffffff).sort((a, b) => b - a);
         const magnitude = magnitudes[k - 1]!;
