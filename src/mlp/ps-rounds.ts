@@ -16,7 +16,7 @@ import { runWithExchange } from './exchange-rounds.js';
 import { type Layout, layoutOf } from './layout.js';
 import { shardRows } from './numerical-plan.js';
 import type { ServerParameters, ServerRequest } from './ps-service.js';
-import type { RoundResult, Rounds, StepLoss } from './rounds.js';
+import type { Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 /**
@@ -71,7 +71,7 @@ export class ParameterServerRounds implements Rounds {
     });
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
     await this.#tellConsistency();
     this.#running = true;
     try {
@@ -79,10 +79,10 @@ export class ParameterServerRounds implements Rounds {
     } finally {
       this.#running = false;
     }
-    return { step: from + steps, pending: [] };
+    return { step: from + steps };
   }
 
-  async commit({ step }: RoundResult): Promise<Committed> {
+  async commit(step: number): Promise<Committed> {
     const { parts, lost } = await this.#save(step);
     if (!covers(parts, layoutOf(this.cluster.spec.plan.network).length))
       throw lostServers(new Error(`${lost} of ${this.#servers.length} server processes are gone`));
@@ -139,9 +139,10 @@ export class ParameterServerRounds implements Rounds {
   #processes(): number {
     const { servers = 'auto', replicas = 0 } = this.options;
     if (servers !== 'auto') return servers;
-    const bytes = layoutOf(this.cluster.spec.plan.network).length * 4;
-    const useful = Math.min(this.cluster.members.length, Math.ceil(bytes / BYTES_PER_SERVER), MAX_AUTO_SERVERS);
-    return Math.max(useful, this.#executors().length, replicas + 1);
+    const { length } = layoutOf(this.cluster.spec.plan.network);
+    const busy = Math.min(this.cluster.members.length, Math.ceil((length * 4) / BYTES_PER_SERVER), MAX_AUTO_SERVERS);
+    const spread = Math.min(this.#executors().length, Math.ceil(length / CHUNK));
+    return Math.max(busy, spread, replicas + 1);
   }
 
   #placement(processes: number) {

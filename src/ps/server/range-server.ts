@@ -213,7 +213,8 @@ export class RangeServer {
   }
 
   status() {
-    const shards = [...this.primaries].map(([shard, { state }]) => {
+    const serving = [...this.primaries].filter(([, { state }]) => state.length > 0);
+    const shards = serving.map(([shard, { state }]) => {
       const { clocks, progress } = state;
       return { shard, clocks: ranks(this.init.members).map((rank) => [rank, clocks.of(rank)] as const), progress };
     });
@@ -297,20 +298,29 @@ export class RangeServer {
 
   /** @throws Refused from or to synchronous while members stand at different steps, or wait: servers could not agree on a step */
   #setConsistency(consistency: Consistency): void {
-    const primaries = [...this.primaries.values()];
+    const primaries = this.#shards();
     const other = isSync(consistency) !== isSync(this.#consistency);
     if (other && !primaries.every((primary) => primary.idle))
       throw new Refused('consistency changes from or to sync between rounds only, when all members stand at one step');
     this.#consistency = consistency;
-    for (const primary of primaries) primary.setConsistency(consistency);
+    for (const primary of this.primaries.values()) primary.setConsistency(consistency);
+  }
+
+  /** A server may own nothing: where there are more than chunks of theta, or layers. */
+  #shards(): Primary[] {
+    return [...this.primaries.values()].filter(({ state }) => state.length > 0);
   }
 
   async #save({ scope, step }: Ask<'save'>): Promise<unknown> {
-    const states = [...this.primaries.values()].flatMap(({ state }) => state.states());
+    const shards = this.#shards();
     if (isSync(this.#consistency))
-      for (const { state } of this.primaries.values())
+      for (const { state } of shards)
         if (state.progress !== step) throw new Refused(`the state is after step ${state.progress}, not ${step}`);
-    return this.hooks.save(states, step, scope);
+    return this.hooks.save(
+      shards.flatMap(({ state }) => state.states()),
+      step,
+      scope,
+    );
   }
 
   #leave(connection: Connection): void {
