@@ -19,34 +19,46 @@ export function dropoutKey(seed: number): readonly [number, number] {
 
 /**
  * Philox' counter, four uint32: blocks of four draws count up in the first word, the others name the site. So no two
- * sites of a training share a draw, as long as a shard has less than 2^34 values a layer and step.
+ * sites of a training share a draw, as long as a shard has less than 2^35 values a layer and step.
  */
 export function dropoutCounter({ number, shard, step }: Omit<DropoutSite, 'seed'>): [number, number, number, number] {
   return [0, number, shard, step];
 }
 
 /**
- * What a layer's values are multiplied by: 0 where dropped, 1 / (1 - rate) elsewhere. The very mask that TensorFlow's
- * `StatelessRandomUniformV2` gives for this key and counter: a value is kept where its uniform draw, the low 23 bits of a
- * uint32 as a fraction, is at least `rate`.
+ * What a layer's values, rows x units, are multiplied by: 0 where dropped, `keptScale(rate)` elsewhere. The very mask that
+ * TensorFlow's `StatelessRandomUniformFullIntV2` gives for this key and counter: each uint32 decides on two neighbours of a
+ * row, its low half on the first; a row of odd length leaves half of its last one unused. A value is kept where its 16
+ * bits, as an int16, are at least `dropThreshold(rate)`.
  */
-export function dropoutMask(site: DropoutSite, rate: number, length: number): Float32Array {
+export function dropoutMask(site: DropoutSite, rate: number, rows: number, units: number): Float32Array {
   const key = dropoutKey(site.seed);
   const counter = dropoutCounter(site);
-  const threshold = Math.fround(rate);
+  const threshold = dropThreshold(rate);
   const kept = keptScale(rate);
-  const mask = new Float32Array(length);
+  const mask = new Float32Array(rows * units);
   const draws = new Uint32Array(4);
-  for (let i = 0; i < length; i += 4) {
-    philox(counter, key, draws);
-    counter[0]++;
-    for (let j = i; j < Math.min(i + 4, length); j++)
-      mask[j] = (draws[j - i]! & 0x7fffff) / 0x800000 >= threshold ? kept : 0;
+  const words = Math.ceil(units / 2);
+  for (let word = 0; word < rows * words; word++) {
+    if (word % 4 === 0) {
+      philox(counter, key, draws);
+      counter[0]++;
+    }
+    const row = Math.floor(word / words);
+    const unit = (word % words) * 2;
+    const draw = draws[word % 4]!;
+    if ((draw << 16) >> 16 >= threshold) mask[row * units + unit] = kept;
+    if (unit + 1 < units && draw >> 16 >= threshold) mask[row * units + unit + 1] = kept;
   }
   return mask;
 }
 
-/** In float32, as every backend multiplies by it. */
+/** Of all int16, the share `rate` lies below it: rates are multiples of 2^-16. */
+export function dropThreshold(rate: number): number {
+  return Math.min(Math.round(rate * 0x10000), 0xffff) - 0x8000;
+}
+
+/** What keeps the mean: 1 / (1 - rate), of the rate as it is drawn, in float32 as every backend multiplies by it. */
 export function keptScale(rate: number): number {
-  return Math.fround(1 / (1 - rate));
+  return Math.fround(0x10000 / (0x8000 - dropThreshold(rate)));
 }

@@ -46,10 +46,10 @@ describe('layoutOf', () => {
     expect(layers.map(({ kind }) => kind)).toEqual([
       ...['dropout', 'dense', 'batch-normalization', 'activation', 'dropout', 'layer-normalization', 'dense'],
     ]);
-    expect(layers[0]).toEqual({ kind: 'dropout', rate: 0.1, number: 0 });
+    expect(layers[0]).toEqual({ kind: 'dropout', rate: 0.1, units: 3, number: 0 });
     expect(layers[2]).toMatchObject({ momentum: 0.9, epsilon: 1e-3 });
     expect(layers[3]).toEqual({ kind: 'activation', activation: { kind: 'gelu', approximate: false } });
-    expect(layers[4]).toEqual({ kind: 'dropout', rate: 0.5, number: 1 });
+    expect(layers[4]).toEqual({ kind: 'dropout', rate: 0.5, units: 4, number: 1 });
     expect(parameters.map(({ name, offset }) => [name, offset])).toEqual([
       ['layer1/kernel', 0],
       ['layer1/bias', 12],
@@ -70,7 +70,7 @@ describe('layoutOf', () => {
       { kind: 'dropout', rate: 0 },
       { kind: 'dropout', rate: 0.5 },
     ] as const;
-    expect(layoutOf({ ...network, hidden }).layers[0]).toEqual({ kind: 'dropout', rate: 0.5, number: 1 });
+    expect(layoutOf({ ...network, hidden }).layers[0]).toEqual({ kind: 'dropout', rate: 0.5, units: 3, number: 1 });
   });
 
   it('refuses widths that are no positive integers', () => {

@@ -47,8 +47,8 @@ export type Layer =
       readonly epsilon: number;
     }
   | { readonly kind: 'activation'; readonly activation: CompleteActivation }
-  /** `number` keys its draws: its place among the network's dropouts. */
-  | { readonly kind: 'dropout'; readonly rate: number; readonly number: number };
+  /** Of `units` values a row; `number` keys its draws: its place among the network's dropouts. */
+  | { readonly kind: 'dropout'; readonly rate: number; readonly units: number; readonly number: number };
 
 /** The table of a network's parameters. All exchange, checkpoints and optimizers see only `theta` and this table. */
 export interface Layout {
@@ -152,7 +152,8 @@ class Placing {
         this.layers.push({ kind: layer.kind, activation: activationOf(layer.activation) });
         return;
       case 'dropout':
-        if (layer.rate > 0) this.layers.push({ kind: layer.kind, rate: layer.rate, number: this.#dropouts });
+        if (layer.rate > 0)
+          this.layers.push({ kind: layer.kind, rate: layer.rate, units: this.#width, number: this.#dropouts });
         this.#dropouts++;
     }
   }

@@ -34,9 +34,9 @@ export function referenceLayer(
     }
     case 'dropout': {
       if (!training) return { y: x, back: (dy) => dy };
-      const width = x[0]!.length;
-      const mask = dropoutMask({ ...training, number: layer.number }, layer.rate, x.length * width);
-      const masked = (rows: Rows) => map(rows, (value, i, j) => value * mask[i * width + j]!);
+      const { number, rate, units } = layer;
+      const mask = dropoutMask({ ...training, number }, rate, x.length, units);
+      const masked = (rows: Rows) => map(rows, (value, i, j) => value * mask[i * units + j]!);
       return { y: masked(x), back: masked };
     }
     case 'batch-normalization':

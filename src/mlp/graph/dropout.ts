@@ -1,4 +1,5 @@
-import { dropoutKey, keptScale } from '../dropout.js';
+import { dropoutKey, dropThreshold, keptScale } from '../dropout.js';
+import type { Layer } from '../layout.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
 import { bitcast, cast, constant, pack, plain, reshape } from './ops.js';
 
@@ -13,23 +14,31 @@ export interface DropoutKeys {
 /** The algorithm's number in TensorFlow (`tensorflow/core/framework/rng_alg.h`). */
 const PHILOX = 1;
 
-/**
- * The mask of `dropoutMask`, of the shape of `x`: Philox by TensorFlow's stateless op, keyed by site.
- *
- * @param number the layer's place among the network's dropouts
- */
-export function dropoutMaskOps(g: GraphBuilder, x: Tensor, rate: number, number: number, keys: DropoutKeys): Tensor {
-  const key = bitcast(g, reshape(g, constant(g, 'int32', dropoutKey(keys.seed).map(signed)), [1, 2]), 'uint64');
-  const words = [constant(g, 'int32', 0), constant(g, 'int32', number), keys.shard, keys.step];
-  const counter = bitcast(g, reshape(g, pack(g, words), [2, 2]), 'uint64');
-  const shapeAttributes = { T: { type: 'float32' }, out_type: { type: 'int32' } } as const;
-  const [shape] = g.emit('Shape', [x], ['int32'], shapeAttributes);
-  const attributes = { dtype: { type: 'float32' }, Tshape: { type: 'int32' } } as const;
+/** The mask of `dropoutMask`, [rows, units]: Philox by TensorFlow's stateless op, keyed by site. @param rows as float32 */
+export function dropoutMaskOps(
+  g: GraphBuilder,
+  { rate, units, number }: Extract<Layer, { kind: 'dropout' }>,
+  { seed, shard, step, rows }: DropoutKeys & { readonly rows: Tensor },
+): Tensor {
+  const key = bitcast(g, reshape(g, constant(g, 'int32', dropoutKey(seed).map(signed)), [1, 2]), 'uint64');
+  const sites = [constant(g, 'int32', 0), constant(g, 'int32', number), shard, step];
+  const counter = bitcast(g, reshape(g, pack(g, sites), [2, 2]), 'uint64');
+  const words = Math.ceil(units / 2);
+  const shape = pack(g, [cast(g, rows, 'int32'), constant(g, 'int32', words)]);
+  const attributes = { dtype: { type: 'int32' }, Tshape: { type: 'int32' } } as const;
   const inputs = [shape, key, counter, constant(g, 'int32', PHILOX)];
-  const [draws] = g.emit('StatelessRandomUniformV2', inputs, ['float32'], attributes);
-  const float = { T: { type: 'float32' } } as const;
-  const [kept] = g.emit('GreaterEqual', [draws, constant(g, 'float32', rate)], ['bool'], float);
+  const [draws] = g.emit('StatelessRandomUniformFullIntV2', inputs, ['int32'], attributes);
+  const halves = reshape(g, bitcast(g, draws, 'int16'), [-1, 2 * words]);
+  const own = units % 2 === 0 ? halves : firstColumns(g, halves, units);
+  const threshold = cast(g, constant(g, 'int32', dropThreshold(rate)), 'int16');
+  const [kept] = g.emit('GreaterEqual', [own, threshold], ['bool'], { T: { type: 'int16' } });
   return plain(g, 'Mul', [cast(g, kept, 'float32'), constant(g, 'float32', keptScale(rate))]);
+}
+
+function firstColumns(g: GraphBuilder, matrix: Tensor, columns: number): Tensor {
+  const bounds = [constant(g, 'int32', [0, 0]), constant(g, 'int32', [-1, columns])];
+  const attributes = { T: { type: matrix.dtype }, Index: { type: 'int32' } } as const;
+  return g.emit('Slice', [matrix, ...bounds], [matrix.dtype], attributes)[0];
 }
 
 /** A uint32 as the int32 of the same bits. */

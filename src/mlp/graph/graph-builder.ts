@@ -2,7 +2,7 @@
  * A TensorFlow graph as plain data, and the small emitter that makes it. Nothing here knows protobuf (saved-model.ts
  * writes it) or networks (layers.ts, losses.ts, optimizer-ops.ts emit them).
  */
-export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint64' | 'bool' | 'string' | 'resource';
+export type DType = 'float32' | 'float64' | 'int16' | 'int32' | 'int64' | 'uint64' | 'bool' | 'string' | 'resource';
 
 /** Dimensions; -1 is unknown until run time. A leading dimension (many networks at once) needs no change of types. */
 export type Shape = readonly number[];

@@ -46,9 +46,9 @@ const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
     return { y, back: (dy) => ({ parameters: [], dx: () => back(dy) }) };
   },
 
-  dropout(g, { rate, number }, _parameters, x, training) {
+  dropout(g, layer, _parameters, x, training) {
     if (!training) return { y: x, back: (dy) => ({ parameters: [], dx: () => dy }) };
-    const mask = dropoutMaskOps(g, x, rate, number, training);
+    const mask = dropoutMaskOps(g, layer, training);
     const masked = (values: Tensor) => plain(g, 'Mul', [values, mask]);
     return { y: masked(x), back: (dy) => ({ parameters: [], dx: () => masked(dy) }) };
   },

@@ -71,7 +71,7 @@ export function matrix(g: GraphBuilder, vector: Tensor): Tensor {
   return reshape(g, vector, [-1, 1]);
 }
 
-export function cast(g: GraphBuilder, tensor: Tensor, dtype: 'float32' | 'int32' | 'int64'): Tensor {
+export function cast(g: GraphBuilder, tensor: Tensor, dtype: DType): Tensor {
   return g.emit('Cast', [tensor], [dtype], { SrcT: { type: tensor.dtype }, DstT: { type: dtype } })[0];
 }
 

@@ -21,6 +21,7 @@ const dtypeNumber: Readonly<Record<DType, number>> = {
   int32: 3,
   string: 7,
   int64: 9,
+  int16: 5,
   bool: 10,
   resource: 20,
   uint64: 23,

@@ -49,9 +49,9 @@ const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
     return { y, back: (dy) => ({ parameters: [], dx: () => back(dy) }) };
   },
 
-  dropout(tf, { rate, number }, _parameters, x, training) {
+  dropout(tf, { rate, units, number }, _parameters, x, training) {
     if (!training) return { y: x, back: (dy) => ({ parameters: [], dx: () => dy }) };
-    const mask = tf.tensor2d(dropoutMask({ ...training, number }, rate, x.size), x.shape);
+    const mask = tf.tensor2d(dropoutMask({ ...training, number }, rate, x.shape[0], units), x.shape);
     return { y: tf.mul(x, mask), back: (dy) => ({ parameters: [], dx: () => tf.mul(dy, mask) }) };
   },
 
