@@ -20,6 +20,11 @@ export const known = (cell: Cell | undefined): Fit[] => (cell?.fits ?? []).filte
 export const intervalOf = (values: readonly number[]): Interval | undefined =>
   values.length > 0 ? interval(values) : undefined;
 
+/** What others are compared with: of the forms of Sheaf on as many cores the first that has done the case. */
+export function oursOn(cores: number, row: Row): Peer | undefined {
+  return [...row.cells].find(([peer, cell]) => peer.sheaf && peer.cores === cores && known(cell).length > 0)?.[0];
+}
+
 /** Warm rows a second of the one over the other's, in each round that both have. */
 export function ratioOf(each: Case, row: Row, ours: Peer, theirs: Peer): Interval | undefined {
   const [a, b] = [row.cells.get(ours), row.cells.get(theirs)];
@@ -59,7 +64,7 @@ export function strayLosses(row: Row): { peer: Peer; loss: number; median: numbe
 }
 
 /** Everything, for `--json`. */
-export function allFigures(table: Table, peers: readonly Peer[]) {
+export function allFigures(table: Table) {
   return [...table].map(([each, row]) => ({
     ...each,
     flopPerRow: flopPerRow(each.widths),
@@ -73,7 +78,10 @@ export function allFigures(table: Table, peers: readonly Peer[]) {
           wholeRowsPerSecond: intervalOf(known(cell).map((fit) => wholeRate(each, fit))),
           shareOfPeak: shareOfPeak(each, row, peer),
           sheafOverPeer: Object.fromEntries(
-            peers.filter(({ id }) => peer.beside.includes(id)).map((ours) => [ours.id, ratioOf(each, row, ours, peer)]),
+            peer.beside.flatMap((cores) => {
+              const ours = oursOn(cores, row);
+              return ours ? [[ours.id, ratioOf(each, row, ours, peer)]] : [];
+            }),
           ),
         },
       ]),

@@ -61,7 +61,7 @@ async function main(options: Options, session: Session): Promise<number> {
     console.log(`${machine}; ${data.title}; ${options.rounds} rounds; medians [least, most]\n`);
     console.log([report(table, peers), race ? raceReport(race, finishes) : '', ...absent].filter(Boolean).join('\n\n'));
     if (!options.json) return;
-    const found = { at: new Date().toISOString(), machine, data: data.title, absent, cases: allFigures(table, peers) };
+    const found = { at: new Date().toISOString(), machine, data: data.title, absent, cases: allFigures(table) };
     const ends = race && { ...race, peers: Object.fromEntries([...finishes].map(([{ id }, done]) => [id, done])) };
     writeFileSync(options.json, `${JSON.stringify({ ...found, race: ends }, null, 2)}\n`);
   };

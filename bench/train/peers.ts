@@ -10,8 +10,10 @@ export interface Peer {
   readonly title: string;
   /** That it computes on: threads, processes or slots. */
   readonly cores: 1 | 2;
-  /** The forms of Sheaf that it is compared with. */
-  readonly beside: readonly string[];
+  /** Those of Sheaf are what the others are compared with. */
+  readonly sheaf?: true;
+  /** Cores of the Sheaf that it is compared with. */
+  readonly beside: readonly (1 | 2)[];
   /** Takes the same steps by the same optimizer, so that losses fall alike. */
   readonly sameSteps: boolean;
   /** Only when it is named by `--peers`. */
@@ -27,7 +29,7 @@ const TORCH = '2.15.0';
 const sheaf = (cores: 1 | 2, aggregation: string, optional?: true): Peer => ({
   id: `sheaf-${cores}${aggregation === 'allreduce' ? '' : `-${aggregation}`}`,
   title: `Sheaf local[${cores}], ${aggregation}`,
-  ...{ cores, optional, beside: [], sameSteps: true },
+  ...{ cores, optional, sheaf: true, beside: [], sameSteps: true },
   launch: () => script('sheaf.ts', `local[${cores}]`, String(cores), aggregation),
 });
 
@@ -35,12 +37,12 @@ const torch = (mode: string, count: 1 | 2, title: string, optional?: true): Peer
   id: `${mode.startsWith('ddp') ? mode : `torch-${mode}`}-${count}`,
   title,
   ...{ cores: count, optional, sameSteps: true },
-  beside: count === 1 ? ['sheaf-1', 'sheaf-2'] : ['sheaf-2'],
+  beside: count === 1 ? [1, 2] : [2],
   launch: (home) => python('torch_peer.py', [mode, String(count)], mode.startsWith('ddp') ? 1 : count, home),
 });
 
 const spark = (id: string, title: string, blas: () => Readonly<Record<string, string>>, rounds?: number): Peer => ({
-  ...{ id, title, rounds, cores: 2, beside: ['sheaf-2'], sameSteps: false },
+  ...{ id, title, rounds, cores: 2, beside: [2], sameSteps: false },
   launch: (home) => {
     const { path: library, ...env } = blas();
     return sparkShell(home, {
@@ -65,7 +67,7 @@ export const PEERS: readonly Peer[] = [
   {
     id: 'tfjs',
     title: 'tfjs-node fit, 2 threads',
-    ...{ cores: 2, beside: ['sheaf-2'], sameSteps: true },
+    ...{ cores: 2, beside: [2], sameSteps: true },
     launch: () => ({
       ...script('tfjs.ts'),
       env: { TF_NUM_INTRAOP_THREADS: '2', TF_NUM_INTEROP_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },

@@ -1,6 +1,16 @@
 import { section, spread } from '../common/markdown.js';
 import { type Case, flopPerRow, type Race } from './cases.js';
-import { gflops, intervalOf, known, ratioOf, shareOfPeak, strayLosses, warmRate, wholeRate } from './figures.js';
+import {
+  gflops,
+  intervalOf,
+  known,
+  oursOn,
+  ratioOf,
+  shareOfPeak,
+  strayLosses,
+  warmRate,
+  wholeRate,
+} from './figures.js';
 import type { Finishes, Row, Table } from './measure.js';
 import type { Peer } from './peers.js';
 
@@ -14,7 +24,7 @@ export function report(table: Table, peers: readonly Peer[]): string {
 }
 
 function caseTable(each: Case, row: Row, peers: readonly Peer[]): string {
-  const sheaves = peers.filter(({ id }) => peers.some(({ beside }) => beside.includes(id)));
+  const sheaves = ([1, 2] as const).flatMap((cores) => oursOn(cores, row) ?? []);
   const lines = peers.flatMap((peer) => {
     const cell = row.cells.get(peer)!;
     const fits = known(cell);
@@ -25,7 +35,9 @@ function caseTable(each: Case, row: Row, peers: readonly Peer[]): string {
       [
         peer.title,
         spread(warm, thousands),
-        ...sheaves.map((ours) => (peer.beside.includes(ours.id) ? spread(ratioOf(each, row, ours, peer), ratio) : '')),
+        ...sheaves.map((ours) =>
+          peer.beside.includes(ours.cores) ? spread(ratioOf(each, row, ours, peer), ratio) : '',
+        ),
         gflops(each, warm.median).toFixed(0),
         spread(shareOfPeak(each, row, peer), percent),
         thousands(whole.median),
@@ -59,9 +71,10 @@ function caseTable(each: Case, row: Row, peers: readonly Peer[]): string {
 
 /** From one slot to two, round by round. */
 function scaling(each: Case, row: Row, peers: readonly Peer[]): string {
-  const [one, ...more] = peers.filter(({ beside, id }) => beside.length === 0 && id.startsWith('sheaf'));
-  if (one?.cores !== 1) return '';
-  const lines = more.flatMap((two) => {
+  const one = oursOn(1, row);
+  if (!one) return '';
+  const lines = peers.flatMap((two) => {
+    if (!two.sheaf || two.cores === 1) return [];
     const times = ratioOf(each, row, two, one);
     return times ? [`${two.title} / ${one.title}: ${spread(times, ratio)}`] : [];
   });
