@@ -2,11 +2,32 @@ import { usePartitionOpt } from './partition-opt/index.js';
 
 import './rdd/shared-modules.js';
 
-export { MLPClassifier } from './mlp/classifier.js';
+export { type EvaluateOptions, type Evaluation, MLPClassificationModel } from './mlp/classification-model.js';
+export { type ClassifierColumns, MLPClassifier } from './mlp/classifier.js';
 export type { ClassifierOptions } from './mlp/classifier-options.js';
-export { type EvaluateOptions, type Evaluation, MLPModel } from './mlp/model.js';
-export { FittedScaler, StandardScaler } from './mlp/standard-scaler.js';
-export { DivergedError, type EpochReport } from './mlp/trainer.js';
+export type { EarlyStoppingOptions } from './mlp/early-stopping-options.js';
+export { type FittedNetwork, MLPModel } from './mlp/model.js';
+export { stageFromJSON } from './mlp/pipeline/from-json.js';
+export { MinMaxScaler, MinMaxScalerModel, type MinMaxScalerOptions } from './mlp/pipeline/min-max-scaler.js';
+export { OneHotEncoder, OneHotEncoderModel, type OneHotEncoderOptions } from './mlp/pipeline/one-hot-encoder.js';
+export { Pipeline, PipelineModel } from './mlp/pipeline/pipeline.js';
+export type { Estimator, FitColumns, Model, PlainRow, StageJson, Transformer } from './mlp/pipeline/stage.js';
+export { StringIndexer, StringIndexerModel, type StringIndexerOptions } from './mlp/pipeline/string-indexer.js';
+export { VectorAssembler, type VectorAssemblerOptions } from './mlp/pipeline/vector-assembler.js';
+export { WindowFeatures } from './mlp/pipeline/window-features.js';
+export { MLPRegressionModel, type RegressionEvaluation } from './mlp/regression-model.js';
+export { MLPRegressor, type RegressorColumns, type RegressorOptions } from './mlp/regressor.js';
+export { CrossValidator, CrossValidatorModel, type CrossValidatorOptions } from './mlp/selection/cross-validator.js';
+export type { Metric, MetricName } from './mlp/selection/metric.js';
+export { ParamGridBuilder, paramGrid } from './mlp/selection/param-grid.js';
+export {
+  TrainValidationSplit,
+  TrainValidationSplitModel,
+  type TrainValidationSplitOptions,
+} from './mlp/selection/train-validation-split.js';
+export { FittedScaler, StandardScaler, type StandardScalerOptions } from './mlp/standard-scaler.js';
+export { DivergedError, type EpochReport, type StepReport } from './mlp/trainer.js';
+export type { TrainingOptions } from './mlp/training-options.js';
 export { featureNames, type WindowOptions, windowFeatures } from './mlp/window-features.js';
 export type { SheafEvent, TimedEvent } from './protocol/event.js';
 export { Accumulator, NumberAccumulator } from './rdd/accumulator.js';

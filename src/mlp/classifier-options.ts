@@ -1,52 +1,46 @@
-import { inspect } from 'node:util';
-import { ACTIVATIONS, type Activation } from './network.js';
-import type { OptimizerSpec } from './optimizers.js';
-import { AGGREGATIONS, type Aggregation } from './rounds.js';
-import type { EpochReport } from './trainer.js';
+import type { LossSpec } from './network.js';
+import { checkNetworkOptions, NETWORK_FORMS, type NetworkOptions } from './network-options.js';
+import { AMOUNT, checkForms, type Form, type Forms } from './options.js';
+import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
 
-export interface ClassifierOptions {
-  /** Units of the hidden layers. Default [100], as scikit-learn. */
-  readonly hidden?: readonly number[];
-  /** Default relu. */
-  readonly activation?: Activation;
-  /** Passes over the rows. Default 20. */
-  readonly epochs?: number;
-  /** Rows of a global step, however many slots compute it. Default 256. */
-  readonly batchSize?: number;
-  /** Default Adam with learning rate 0.001. */
-  readonly optimizer?: OptimizerSpec;
-  /** L2 penalty on weights. Default 0. */
-  readonly l2?: number;
-  /** Decides the initial weights and the order of rows. Default 0. */
-  readonly seed?: number;
-  /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
-  readonly shards?: number;
-  /** How gradients are merged; equal bits either way. Default `tree`. */
-  readonly aggregation?: Aggregation;
-  readonly onEpoch?: (report: EpochReport) => void;
+type ClassificationLoss = Extract<LossSpec, { kind: 'softmax-cross-entropy' | 'binary-cross-entropy' }>;
+
+export interface ClassifierOptions extends NetworkOptions, TrainingOptions {
+  /**
+   * Default `softmax-cross-entropy`, one output a class; with `binary-cross-entropy` two classes are told by one output. Of a
+   * column of lists, whose rows have any of many labels, always `binary-cross-entropy`.
+   */
+  readonly loss?: ClassificationLoss['kind'] | ClassificationLoss;
+  /** In [0, 1): as part of the loss. Default 0. */
+  readonly labelSmoothing?: number;
+  /**
+   * How much rows of a class count, by its name, those not named 1; `balanced`: rows / (classes x rows of the class), so that
+   * all classes count alike. Of many labels: how much it counts that a row has the label. Default: all rows alike.
+   */
+  readonly classWeights?: 'balanced' | Readonly<Record<string, number>>;
 }
 
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
-const isAmount = (value: unknown) => Number.isFinite(value) && (value as number) >= 0;
+const LOSSES: readonly string[] = [
+  'softmax-cross-entropy',
+  'binary-cross-entropy',
+] satisfies ClassificationLoss['kind'][];
+const LOSS: Form = [
+  (value) => LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
+  `'${LOSSES.join("' or '")}', or { kind, labelSmoothing }`,
+];
+const WEIGHTS: Form = [
+  (value) =>
+    value === 'balanced' ||
+    (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(AMOUNT[0])),
+  "'balanced', or an object of numbers of at least 0 by class",
+];
 
-/** What each option must be. */
-const FORMS: { readonly [K in keyof ClassifierOptions]: readonly [(value: unknown) => boolean, string] } = {
-  hidden: [
-    (value) => Array.isArray(value) && value.every(isCount),
-    'an array of layer sizes, whole numbers of at least 1',
-  ],
-  activation: oneOf(ACTIVATIONS),
-  epochs: [isCount, 'a whole number of at least 1'],
-  batchSize: [isCount, 'a whole number of at least 1'],
-  l2: [isAmount, 'a number of at least 0'],
-  seed: [Number.isSafeInteger, 'a whole number'],
-  shards: [isCount, 'a whole number of at least 1'],
-  aggregation: oneOf(AGGREGATIONS),
-  optimizer: [
-    (value) => isOptimizer(value as OptimizerSpec),
-    "{ kind: 'adam' } or { kind: 'sgd' } with a learningRate above 0",
-  ],
-  onEpoch: [(value) => typeof value === 'function', 'a function'],
+const FORMS: Forms<ClassifierOptions> = {
+  ...NETWORK_FORMS,
+  ...TRAINING_FORMS,
+  loss: LOSS,
+  labelSmoothing: [(value) => Number.isFinite(value) && value >= 0 && value < 1, 'a number from 0 to below 1'],
+  classWeights: WEIGHTS,
 };
 
 /**
@@ -54,21 +48,17 @@ const FORMS: { readonly [K in keyof ClassifierOptions]: readonly [(value: unknow
  * @throws TypeError naming the option, what it must be and what it is
  */
 export function checkOptions(options: ClassifierOptions): ClassifierOptions {
-  for (const [name, value] of Object.entries(options)) {
-    const form = FORMS[name as keyof ClassifierOptions];
-    if (!form)
-      throw new TypeError(`MLPClassifier has no option "${name}"; the options are ${Object.keys(FORMS).join(', ')}`);
-    const [fits, what] = form;
-    if (value !== undefined && !fits(value))
-      throw new TypeError(`MLPClassifier: ${name} must be ${what}, not ${inspect(value, { breakLength: 200 })}`);
-  }
+  checkForms('MLPClassifier', options, FORMS);
+  checkTraining('MLPClassifier', options);
+  checkNetworkOptions('MLPClassifier', options, 2, lossOfOptions(options));
   return options;
 }
 
-function oneOf(values: readonly string[]): [(value: unknown) => boolean, string] {
-  return [(value) => values.includes(value as string), values.join(' or ')];
-}
-
-function isOptimizer(value: OptimizerSpec | null): boolean {
-  return (value?.kind === 'adam' || value?.kind === 'sgd') && isAmount(value.learningRate) && value.learningRate > 0;
+/** Pure. @param kind in the place of the option's. */
+export function lossOfOptions(
+  { loss, labelSmoothing }: ClassifierOptions,
+  kind?: ClassificationLoss['kind'],
+): LossSpec {
+  const given = typeof loss === 'object' ? loss : { kind: loss ?? 'softmax-cross-entropy' };
+  return { ...given, kind: kind ?? given.kind, ...(labelSmoothing !== undefined && { labelSmoothing }) } as LossSpec;
 }

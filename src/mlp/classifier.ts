@@ -1,28 +1,35 @@
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { operatorName } from '../rdd/call-site.js';
-import type { BackendPreference } from './backends.js';
-import { type ClassifierOptions, checkOptions } from './classifier-options.js';
-import { MLPModel } from './model.js';
-import type { Network } from './network.js';
-import { numericalPlan } from './numerical-plan.js';
-import type { OptimizerSpec } from './optimizers.js';
-import type { Aggregation } from './rounds.js';
-import { summaries } from './summaries.js';
+import { MLPClassificationModel } from './classification-model.js';
+import { type ClassifierOptions, checkOptions, lossOfOptions } from './classifier-options.js';
+import { shortList } from './columns.js';
+import { fitNetwork, type Lesson } from './fit-network.js';
+import type { LossSpec } from './network.js';
+import { COLUMN, checkForms, type Forms } from './options.js';
+import type { Estimator, FitColumns } from './pipeline/stage.js';
 import type { PartitionSummary } from './summarise.js';
-import { train } from './trainer.js';
 
-let models = 0;
+/** The columns a classifier learns from. */
+export type ClassifierColumns = Pick<FitColumns, 'features' | 'label' | 'weight'>;
+
+const COLUMNS: Forms<FitColumns> = {
+  features: COLUMN,
+  label: COLUMN,
+  weight: COLUMN,
+  target: [() => true, ''], // of a regressor in the same pipeline
+};
 
 /**
  * A multilayer perceptron that tells classes apart, trained by a gradient task on every shard of the rows. For given
  * data, options and seed the weights are the same bits on any number of slots and executors, with or without failures.
+ *
+ * A label column of lists, or of vectors of zeros and ones, gives each row any of many labels.
  *
  * ```ts
  * const model = await new MLPClassifier({ hidden: [128, 64], epochs: 30, seed: 1 }).fit(train, { label: 'activity' });
  * const { accuracy } = await model.evaluate(test);
  * ```
  */
-export class MLPClassifier {
+export class MLPClassifier implements Estimator<MLPClassificationModel> {
   readonly options: ClassifierOptions;
 
   /** @throws TypeError naming an option that is not known or has a bad value */
@@ -31,70 +38,78 @@ export class MLPClassifier {
   }
 
   /**
-   * @param table batches with a `FixedSizeList<Float32>` column of features and a column of labels (text or numbers)
-   * @throws Error when the table is empty or holds one class only; JobError naming column, row and partition for a feature
-   *   that is no finite number or a missing label; DivergedError when the loss is no number any more
+   * @param table batches with a `FixedSizeList<Float32>` column of features and a column of labels (text, numbers or lists)
+   * @param columns default `features` and `label`; `weight`: a column that says how much each row counts
+   * @throws TypeError for a column that is not known; Error when the table is empty or holds one class only; JobError naming
+   *   column, row and partition for a feature that is no finite number or a missing label; DivergedError when the loss is no
+   *   number any more
    */
-  async fit(table: ArrowRDD, columns: { features?: string; label?: string } = {}): Promise<MLPModel> {
-    const { features = 'features', label = 'label' } = columns;
-    const { context } = table;
-    const parts = await summaries(table, { features, label }, operatorName('MLPClassifier.fit'));
-    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-    const classes = classesOf(parts.map((part) => part.labels));
-    if (rows === 0) throw new Error('MLPClassifier.fit: the training table has no rows');
-    if (classes.length < 2)
-      throw new Error(
-        `MLPClassifier.fit: column "${label}" holds one class only, "${classes[0]}", in all ${rows} rows; two are needed`,
-      );
-    const network = this.#network(widthOf(parts, features), classes.length);
-    const {
-      epochs = 20,
-      batchSize = 256,
-      optimizer = ADAM,
-      seed = 0,
-      shards,
-      aggregation = 'tree',
-      onEpoch,
-    } = this.options;
-    const plan = numericalPlan({ rows, batchSize, epochs, seed, network, optimizer, shards });
-    const backend = context.conf.get('sheaf.backend') as BackendPreference;
-    const spec = { model: `${context.app}/fit-${models++}`, plan, backend, features, label, classes };
-    const dealt = await table.deal(
-      plan.shards,
-      parts.map((part) => part.rows),
-    );
-    const mode = context.conf.get('sheaf.aggregation');
-    const result = await train(context, spec, dealt, mode === 'auto' ? aggregation : (mode as Aggregation), onEpoch);
-    const { theta, losses } = result;
-    return new MLPModel(context, {
-      ...{ network, theta, classes, features, label, plan, losses },
-      backend: result.backend,
+  async fit(table: ArrowRDD, columns: ClassifierColumns = {}): Promise<MLPClassificationModel> {
+    const { features = 'features', label = 'label', weight } = checkForms('MLPClassifier.fit', columns, COLUMNS);
+    const fitted = await fitNetwork(table, {
+      owner: 'MLPClassifier.fit',
+      options: this.options,
+      columns: { features, label, weight },
+      monitor: 'logLoss',
+      learn: (parts) => lessonOf(parts, label, this.options),
     });
-  }
-
-  #network(inputs: number, outputs: number): Network {
-    const { hidden = [100], activation = 'relu', l2 } = this.options;
-    return {
-      inputs,
-      hidden: hidden.map((units) => ({ units, activation })),
-      outputs,
-      loss: 'softmax-cross-entropy',
-      l2,
-    };
+    return new MLPClassificationModel(fitted);
   }
 }
 
-/** Partitions without rows know none. */
-function widthOf(parts: readonly PartitionSummary[], features: string): number {
-  const widths = [...new Set(parts.filter(({ rows }) => rows > 0).map(({ width }) => width))];
-  if (widths.length > 1)
-    throw new Error(
-      `MLPClassifier.fit: column "${features}" has ${widths.join(' and ')} features a row; all rows need the same`,
+/** Pure. @throws Error for one class only, and for options that do not go with the labels there are */
+export function lessonOf(parts: readonly PartitionSummary[], label: string, options: ClassifierOptions): Lesson {
+  const seen = parts.filter(({ rows }) => rows > 0);
+  const rows = seen.reduce((sum, part) => sum + part.rows, 0);
+  const counts = new Map<string, number>();
+  for (const { labels } of seen)
+    for (const [name, count] of Object.entries(labels)) counts.set(name, (counts.get(name) ?? 0) + count);
+  const { labelForm, labelType } = seen[0]!;
+  const common = { labelType: labelType! };
+  if (labelForm !== 'class') {
+    const classes = labelForm === 'indicators' ? [...counts.keys()] : classesOf(seen.map(({ labels }) => labels));
+    if (classes.length === 0) throw new Error(`MLPClassifier.fit: no row has a label in column "${label}"`);
+    const positive = weightsOf(
+      options,
+      classes,
+      label,
+      (name) => (rows - counts.get(name)!) / Math.max(1, counts.get(name)!),
     );
-  return widths[0]!;
+    const loss = { ...lossOfOptions(options, 'binary-cross-entropy'), ...(positive && { positiveWeights: positive }) };
+    const target = { kind: 'labels', column: label, classes } as const;
+    return { ...common, target, outputs: classes.length, loss: loss as LossSpec };
+  }
+  const classes = classesOf(seen.map(({ labels }) => labels));
+  if (classes.length < 2)
+    throw new Error(
+      `MLPClassifier.fit: column "${label}" holds one class only, "${classes[0]}", in all ${rows} rows; two are needed`,
+    );
+  const loss = lossOfOptions(options);
+  const oneOutput = loss.kind === 'binary-cross-entropy';
+  if (oneOutput && classes.length > 2)
+    throw new Error(
+      `MLPClassifier.fit: loss 'binary-cross-entropy' tells two classes apart, and column "${label}" holds ${classes.length}: ${shortList(classes)}`,
+    );
+  const classWeights = weightsOf(options, classes, label, (name) => rows / (classes.length * counts.get(name)!));
+  const target = { kind: 'class', column: label, classes } as const;
+  return { ...common, target, outputs: oneOutput ? 1 : classes.length, loss, classWeights };
 }
 
-const ADAM: OptimizerSpec = { kind: 'adam', learningRate: 1e-3 };
+function weightsOf(
+  { classWeights }: ClassifierOptions,
+  classes: readonly string[],
+  label: string,
+  balanced: (name: string) => number,
+): number[] | undefined {
+  if (classWeights === undefined) return undefined;
+  if (classWeights === 'balanced') return classes.map(balanced);
+  const unknown = Object.keys(classWeights).find((name) => !classes.includes(name));
+  if (unknown !== undefined)
+    throw new Error(
+      `MLPClassifier.fit: classWeights names a class "${unknown}", and column "${label}" holds ${shortList(classes)}`,
+    );
+  return classes.map((name) => classWeights[name] ?? 1);
+}
 
 /**
  * Distinct labels in a fixed order: numbers by value, all else, and numbers of equal value (`1`, `1.0`), by code units.

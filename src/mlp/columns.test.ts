@@ -13,7 +13,7 @@ import {
 } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import { FEATURE_NAMES } from '../rdd/assemble-step.js';
-import { featureMatrix, labelIndices, labelTexts, listValues, requireFinite } from './columns.js';
+import { featureMatrix, labelTexts, listValues, requireFinite } from './columns.js';
 
 /** A batch with features of two values a row and labels as they are given. */
 function batch(values: readonly number[], labels: readonly unknown[] = [], names?: readonly string[]): RecordBatch {
@@ -96,15 +96,6 @@ describe('labels', () => {
     const labels = none === null ? ['a', null] : [1.5, none];
     expect(() => labelTexts(batch([1, 2, 3, 4], labels), 'label', 5)).toThrow(
       'column "label": row 7 of the partition has no label',
-    );
-  });
-
-  it('become class numbers in the order of the classes', () => {
-    expect([...labelIndices([batch([1, 2, 3, 4], ['b', 'a']), batch([1, 2], ['b'])], 'label', ['a', 'b'])]).toEqual([
-      1, 0, 1,
-    ]);
-    expect(() => labelIndices([batch([1, 2], ['c'])], 'label', ['a', 'b'])).toThrow(
-      'label "c" of column "label" was not seen in training (a, b)',
     );
   });
 });

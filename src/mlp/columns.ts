@@ -110,22 +110,6 @@ export function labelTexts(batch: RecordBatch, column: string, before = 0): stri
   });
 }
 
-/** Class numbers (classification) or values (regression, one output). @throws FailureError for a label that is no class */
-export function labelIndices(
-  batches: readonly RecordBatch[],
-  column: string,
-  classes: readonly string[] | undefined,
-): Int32Array | Float32Array {
-  const texts = batches.flatMap((batch) => labelTexts(batch, column));
-  if (!classes) return Float32Array.from(texts, Number);
-  const index = new Map(classes.map((name, k) => [name, k]));
-  return Int32Array.from(texts, (text) => {
-    const k = index.get(text);
-    if (k !== undefined) return k;
-    throw badData(`label "${text}" of column "${column}" was not seen in training (${shortList(classes)})`);
-  });
-}
-
 /** `walk, run, …` */
 export function shortList(names: readonly string[]): string {
   return names.length > 20 ? `${names.slice(0, 20).join(', ')}, … ${names.length} in all` : names.join(', ');

@@ -1,74 +1,83 @@
 import { createHash } from 'node:crypto';
+import type { RecordBatch } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { operatorName } from '../rdd/call-site.js';
+import { assembleBatch } from '../rdd/assemble-step.js';
 import type { SheafContext } from '../rdd/context.js';
-import { type Payload, unpackPayload } from '../rdd/payload.js';
-import type { EvaluateParameters, PartitionEvaluation } from './evaluate-partition.js';
+import type { BackendPreference } from './backends.js';
+import { listValues, requireFinite } from './columns.js';
+import type { CommittedPart } from './committed.js';
+import { putTheta } from './evaluate.js';
 import { bytesOf } from './float-bytes.js';
-import { accuracy, formatConfusion, macroF1 } from './metrics/confusion.js';
+import { forward } from './formats/forward.js';
+import { type InferencePlan, inferencePlan } from './formats/inference.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
-
-export interface EvaluateOptions {
-  /**
-   * What to do with rows whose label was not seen in training. Default `error`; `wrong` counts them as wrong answers, in
-   * a class of their own, the last.
-   */
-  readonly unseenLabels?: 'error' | 'wrong';
-}
-
-export interface Evaluation {
-  readonly rows: number;
-  readonly accuracy: number;
-  readonly macroF1: number;
-  readonly classes: readonly string[];
-  /** Labels that were not seen in training. */
-  readonly unseenLabels: readonly string[];
-  /** Counts, true class by row, predicted class by column. */
-  readonly confusion: readonly (readonly number[])[];
-  /** The counts as text. */
-  readonly table: string;
-}
-
-/** Name of the class that stands for all labels that were not seen in training. */
-const UNSEEN = '(unseen)';
-
-let evaluations = 0;
+import { COLUMN, checkForms, type Form, type Forms } from './options.js';
+import { plainBatch } from './pipeline/plain-batch.js';
+import type { Model, PlainRow, StageJson } from './pipeline/stage.js';
+import type { PredictParameters } from './predict-step.js';
+import { addPredictions, classProbabilities, type PredictionColumns, predictionsOf, unscaled } from './predictions.js';
+import type { LabelType, TargetSpec } from './targets.js';
 
 /** What a training gives. */
 export interface FittedNetwork {
   readonly network: Network;
   /** All weights in the network's layout. */
   readonly theta: Float32Array;
-  readonly classes: readonly string[];
-  /** Names of the columns. */
+  readonly target: TargetSpec;
+  /** What classes are in the user's rows. Default text. */
+  readonly labelType?: LabelType;
+  /** Name of the column. */
   readonly features: string;
-  readonly label: string;
+  /** Of the single features, where the column knew them. */
+  readonly featureNames?: readonly string[];
   readonly plan: NumericalPlan;
   /** Mean loss of each epoch. */
   readonly losses: readonly number[];
+  /** What the validation rows gave after each epoch, where training was watched. */
+  readonly validation?: readonly number[];
+  /** Whose weights these are, from 1: the last, or the best of a training that was watched. */
+  readonly epoch?: number;
   /** What it was trained on, for people: `TensorFlow 2.21.0 (CPU, amx_bf16)`. */
   readonly backend: string;
 }
 
-/** A fitted network. */
-export class MLPModel implements FittedNetwork {
+/** A label of many is predicted from this probability on, unless said otherwise. */
+export const THRESHOLD = 0.5;
+
+const TRANSFORM: Forms<PredictionColumns> = {
+  prediction: COLUMN,
+  probability: [(value) => value === null || COLUMN[0](value), "a column's name, or null"] satisfies Form,
+};
+
+let models = 0;
+
+/** A fitted network. Needs no context: tables bring theirs, plain rows are predicted in this process. */
+export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
+  implements Model<Prediction, Metrics>, FittedNetwork
+{
+  /** Name in JSON. */
+  protected abstract readonly stage: string;
   readonly network: Network;
   readonly theta: Float32Array;
-  readonly classes: readonly string[];
+  readonly target: TargetSpec;
+  readonly labelType: LabelType;
   readonly features: string;
-  readonly label: string;
+  readonly featureNames: readonly string[] | undefined;
   readonly plan: NumericalPlan;
   readonly losses: readonly number[];
+  readonly validation: readonly number[] | undefined;
+  readonly epoch: number | undefined;
   readonly backend: string;
+  #inference: InferencePlan | undefined;
+  readonly #resident = new WeakMap<SheafContext, Resident>();
 
-  constructor(
-    readonly context: SheafContext,
-    fitted: FittedNetwork,
-  ) {
-    ({ network: this.network, theta: this.theta, classes: this.classes, plan: this.plan } = fitted);
-    ({ features: this.features, label: this.label, losses: this.losses, backend: this.backend } = fitted);
+  constructor(fitted: FittedNetwork) {
+    ({ network: this.network, theta: this.theta, target: this.target, plan: this.plan } = fitted);
+    ({ features: this.features, featureNames: this.featureNames, losses: this.losses } = fitted);
+    ({ validation: this.validation, epoch: this.epoch, backend: this.backend } = fitted);
+    this.labelType = fitted.labelType ?? 'text';
   }
 
   /** Hex SHA-256 of the weights' bytes: equal hashes, equal bits. */
@@ -76,51 +85,111 @@ export class MLPModel implements FittedNetwork {
     return createHash('sha256').update(bytesOf(this.theta)).digest('hex');
   }
 
-  /**
-   * Predicts every row of a table on the executors and counts.
-   * @throws Error when the table has no rows; JobError for a row without a label, with a label not seen in training, or
-   *   with a feature that is not a finite number
-   */
-  async evaluate(table: ArrowRDD, { unseenLabels = 'error' }: EvaluateOptions = {}): Promise<Evaluation> {
-    const parts = await this.#evaluateParts(table, unseenLabels);
-    const size = this.classes.length + 1;
-    const counts = new Float64Array(size ** 2);
-    for (const { cells } of parts) for (const [cell, count] of cells) counts[cell]! += count;
-    const rows = counts.reduce((sum, count) => sum + count, 0);
-    if (rows === 0) throw new Error('MLPModel.evaluate: the table has no rows');
-    const unseen = [...new Set(parts.flatMap((part) => part.unseen))].sort();
-    const classes = unseen.length > 0 ? [...this.classes, UNSEEN] : this.classes;
-    const confusion = classes.map((_, row) => [...counts.subarray(row * size, row * size + classes.length)]);
-    const matrix = { classes: classes.length, counts: Float64Array.from(confusion.flat()) };
-    return {
-      ...{ rows, accuracy: accuracy(matrix), macroF1: macroF1(matrix), classes, unseenLabels: unseen, confusion },
-      get table() {
-        return formatConfusion(matrix, classes);
-      },
-    };
+  get weights(): readonly Float32Array[] {
+    return [this.theta];
   }
 
-  async #evaluateParts(table: ArrowRDD, unseenLabels: 'error' | 'wrong'): Promise<PartitionEvaluation[]> {
-    const { context, classes, features, label, network } = this;
-    // Several evaluations of a model may run at once: each has a scope, and so a copy in the slots, of its own.
-    const id = `theta-${evaluations++}`;
-    const scope = `${context.app}/${id}`;
-    const theta = await context.blocks.put(id, scope, bytesOf(this.theta));
-    const backend = context.conf.get('sheaf.backend') as EvaluateParameters['backend'];
-    const parameters: EvaluateParameters = { network, backend, classes, features, label, theta, unseenLabels };
-    const terminal = {
-      kind: 'module',
-      module: 'mlp/evaluate-partition',
-      parameters: parameters as unknown as Json,
-    } as const;
-    try {
-      const request = { top: table.node, terminal, name: operatorName('MLPModel.evaluate') };
-      return await context.runJob(request, async (answer) => {
-        const bytes = await unpackPayload(answer as unknown as Payload, context.blocks);
-        return JSON.parse(bytes.toString('utf8')) as PartitionEvaluation;
-      });
-    } finally {
-      context.dag.release(scope);
+  /** Judges predictions of every row of a table, made on the executors. */
+  abstract evaluate(table: ArrowRDD, options?: object): Promise<Metrics>;
+
+  /**
+   * Adds columns of predictions, lazily, on the executors: `prediction`, and of classifiers `probability`, a vector of the
+   * classes' probabilities. The weights lie on the driver for the executors to fetch until the application ends, or `unpersist`.
+   * @throws TypeError for a column that is not known
+   * @example model.transform(test).select('id', 'prediction').saveAsCsv('predictions')
+   */
+  transform(table: ArrowRDD, columns: PredictionColumns = {}): ArrowRDD {
+    checkForms(`${this.constructor.name}.transform`, columns, TRANSFORM);
+    const { network, target, labelType, features } = this;
+    const { context } = table;
+    let resident = this.#resident.get(context);
+    if (!resident) {
+      const id = `model-${models++}`;
+      const scope = `${context.app}/${id}`;
+      resident = { id, scope, theta: putTheta(context, this.theta, id, scope) };
+      resident.theta.catch(() => this.#resident.delete(context)); // the next one tries again
+      this.#resident.set(context, resident);
     }
+    const { id, scope, theta } = resident;
+    const backend = context.conf.get('sheaf.backend') as BackendPreference;
+    const parameters = { network, target, labelType, features, columns, backend, id, scope, threshold: THRESHOLD };
+    return table.transformBy(
+      'mlp/predict-step',
+      async () => ({ ...parameters, theta: [await theta] }) satisfies PredictParameters as unknown as Json,
+      'predict',
+    );
   }
+
+  /** Drops the weights that `transform` has put where executors fetch them; tables made by it cannot be computed any more. */
+  unpersist(context: SheafContext): void {
+    const resident = this.#resident.get(context);
+    if (resident) context.dag.release(resident.scope);
+    this.#resident.delete(context);
+  }
+
+  /**
+   * Predicts plain rows in this process, without executors: arrays of features, or objects with a column of them, or with the
+   * columns they were assembled of.
+   * @throws TypeError for rows without features
+   * @example await model.predict([[5.1, 3.5, 1.4, 0.2]])
+   */
+  async predict(rows: readonly PlainRow[]): Promise<Prediction[]> {
+    return this.predictBatch(plainBatch(rows, this.features));
+  }
+
+  predictBatch(batch: RecordBatch): Prediction[] {
+    return predictionsOf(this.#outputs(batch), this.#outputSpec, batch.numRows) as Prediction[];
+  }
+
+  outputsOf(batch: RecordBatch): number[][] {
+    const { target } = this;
+    const outputs = this.#outputs(batch);
+    const values =
+      target.kind === 'values' ? unscaled(outputs, target) : classProbabilities(outputs, this, batch.numRows);
+    const width = values.length / batch.numRows;
+    return Array.from({ length: batch.numRows }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]);
+  }
+
+  transformBatch(batch: RecordBatch): RecordBatch {
+    return addPredictions(batch, this.#outputs(batch), this.#outputSpec, {});
+  }
+
+  toJSON(): StageJson {
+    const { stage, network, target, labelType, features, featureNames, plan, losses, validation, epoch, backend } =
+      this;
+    return { stage, network, target, labelType, features, featureNames, plan, losses, validation, epoch, backend };
+  }
+
+  get #outputSpec() {
+    return { target: this.target, labelType: this.labelType, threshold: THRESHOLD };
+  }
+
+  /** In plain JavaScript: agrees with the executors' to some units of float32's last place. */
+  #outputs(batch: RecordBatch): Float32Array {
+    const { features, featureNames, network, target } = this;
+    if (batch.numRows === 0) return new Float32Array(0);
+    const known = batch.getChild(features) !== null;
+    if (!known && !featureNames?.every((name) => batch.getChild(name)))
+      throw new TypeError(
+        `rows need "${features}", an array of ${network.inputs} numbers${featureNames ? `, or ${featureNames.join(', ')}` : ''}; ` +
+          `there are ${batch.schema.names.map(String).join(', ') || 'none'}`,
+      );
+    const whole = known
+      ? batch
+      : assembleBatch(batch, { columns: featureNames!, into: features, badRows: 'error' }, 'predict').batch;
+    requireFinite(whole, features, 0);
+    this.#inference ??= inferencePlan({
+      network,
+      theta: this.theta,
+      ...(target.kind !== 'values' && { classes: target.classes }),
+    });
+    return forward(this.#inference, listValues(whole, features, network.inputs), batch.numRows);
+  }
+}
+
+/** Where a context's executors fetch the weights. */
+interface Resident {
+  readonly id: string;
+  readonly scope: string;
+  readonly theta: Promise<CommittedPart>;
 }

@@ -35,8 +35,8 @@ describe('the summary of a partition', () => {
       context,
     )) as unknown as PartitionSummary;
     expect({ ...summary, labels: { ...summary.labels }, moments: '' }).toEqual({
-      ...{ rows: 3, width: 2, moments: '' },
-      labels: { a: 2, constructor: 1 },
+      ...{ rows: 3, width: 2, weighty: 3, moments: '', targets: null, featureNames: null },
+      ...{ labels: { a: 2, constructor: 1 }, labelForm: 'class', labelType: 'text' },
     });
     const { mean, deviation } = ColumnMoments.fromBytes(Buffer.from(summary.moments!, 'base64')).finish();
     expect([...mean]).toEqual([3, 20]);
@@ -45,8 +45,8 @@ describe('the summary of a partition', () => {
 
   it('of no rows knows no width', async () => {
     expect(await consume(chunks(one.slice(0, 0)), { features: 'features', moments: true }, context)).toEqual({
-      ...{ rows: 0, width: 0, moments: null },
-      labels: {},
+      ...{ rows: 0, width: 0, weighty: 0, moments: null, targets: null, featureNames: null },
+      ...{ labels: {}, labelForm: null, labelType: null },
     });
   });
 

@@ -1,14 +1,31 @@
+import type { DataType, RecordBatch } from 'apache-arrow';
 import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
+import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import { labelTexts, listValues, listWidth, requireFinite } from './columns.js';
 import { ColumnMoments } from './scaler.js';
+import {
+  indicatorNames,
+  type LabelForm,
+  type LabelType,
+  labelColumn,
+  labelForm,
+  labelSets,
+  labelType,
+  rowWeights,
+  valueMatrix,
+} from './targets.js';
 
 export interface SummariseParameters {
   readonly features: string;
   /** Labels are counted when this is given. */
   readonly label?: string;
+  /** Moments of these columns of numbers, or vectors, are taken when they are given. */
+  readonly targets?: readonly string[];
+  /** Rows' weights are checked when this is given. */
+  readonly weight?: string;
   /** Moments of every feature are taken when this is true. */
   readonly moments?: boolean;
 }
@@ -18,30 +35,89 @@ export interface PartitionSummary {
   readonly rows: number;
   /** Features a row; 0 when the partition is empty. */
   readonly width: number;
+  /** Names of the features, where the column knows them. */
+  readonly featureNames: readonly string[] | null;
   readonly labels: Readonly<Record<string, number>>;
-  /** ColumnMoments, encoded. */
+  /** Null when the partition is empty, or no label is asked for. */
+  readonly labelForm: LabelForm | null;
+  readonly labelType: LabelType | null;
+  /** ColumnMoments of the features, encoded. */
   readonly moments: string | null;
+  /** ColumnMoments of the targets, encoded. */
+  readonly targets: string | null;
+  /** Of the rows with a weight above 0. */
+  readonly weighty: number;
 }
 
 /** Terminal that looks once at every batch before training. */
 export async function consume(chunks: Chunks, parameters: Json, _context: TaskContext): Promise<Json> {
-  const { features, label, moments: wanted } = parameters as unknown as SummariseParameters;
-  const labels: Record<string, number> = Object.create(null); // a label may be called "constructor"
-  let moments: ColumnMoments | undefined;
-  let rows = 0;
-  let width = 0;
-  for await (const chunk of chunks) {
-    if (!isBatch(chunk) || chunk.numRows === 0) continue;
-    width = listWidth(chunk, features);
-    requireFinite(chunk, features, rows);
-    if (label) count(labelTexts(chunk, label, rows), labels, label);
-    rows += chunk.numRows;
-    if (!wanted) continue;
-    moments ??= new ColumnMoments(width);
-    moments.add(listValues(chunk, features, width), chunk.numRows);
+  const summary = new Summary(parameters as unknown as SummariseParameters);
+  for await (const chunk of chunks) if (isBatch(chunk) && chunk.numRows > 0) summary.add(chunk);
+  return summary.toJSON() as unknown as Json;
+}
+
+class Summary {
+  readonly #labels: Record<string, number> = Object.create(null); // a label may be called "constructor"
+  #moments: ColumnMoments | undefined;
+  #targets: ColumnMoments | undefined;
+  #rows = 0;
+  #width = 0;
+  #weighty = 0;
+  #featureNames: readonly string[] | null = null;
+  #form: LabelForm | null = null;
+  #type: LabelType | null = null;
+
+  constructor(readonly wanted: SummariseParameters) {}
+
+  add(batch: RecordBatch): void {
+    const { features, label, targets, weight, moments } = this.wanted;
+    this.#width = listWidth(batch, features);
+    requireFinite(batch, features, this.#rows);
+    const names = batch.schema.fields.find(({ name }) => name === features)!.metadata.get(FEATURE_NAMES);
+    if (names !== undefined) this.#featureNames = JSON.parse(names) as string[];
+    if (label !== undefined) this.#addLabels(batch, label);
+    if (weight !== undefined)
+      this.#weighty += rowWeights([batch], weight, this.#rows).filter((each) => each > 0).length;
+    else this.#weighty += batch.numRows;
+    if (targets) {
+      // Moments of float32 values: exact, and near enough to scale by.
+      const values = Float32Array.from(valueMatrix(batch, targets, this.#rows));
+      this.#targets ??= new ColumnMoments(values.length / batch.numRows);
+      this.#targets.add(values, batch.numRows);
+    }
+    if (moments) {
+      this.#moments ??= new ColumnMoments(this.#width);
+      this.#moments.add(listValues(batch, features, this.#width), batch.numRows);
+    }
+    this.#rows += batch.numRows;
   }
-  const encoded = moments ? Buffer.from(moments.toBytes()).toString('base64') : null;
-  return { rows, width, labels, moments: encoded } satisfies PartitionSummary;
+
+  #addLabels(batch: RecordBatch, label: string): void {
+    const type = labelColumn(batch, label).type as DataType;
+    this.#form = labelForm(type);
+    this.#type = this.#form === 'indicators' ? 'text' : labelType(type);
+    // Of vectors every place is a label, also where no row has it.
+    if (this.#form === 'indicators') for (const name of indicatorNames(batch, label)) this.#labels[name] ??= 0;
+    const texts =
+      this.#form === 'class' ? labelTexts(batch, label, this.#rows) : labelSets(batch, label, this.#rows).flat();
+    count(texts, this.#labels, label);
+  }
+
+  toJSON(): PartitionSummary {
+    const encoded = (moments: ColumnMoments | undefined) =>
+      moments ? Buffer.from(moments.toBytes()).toString('base64') : null;
+    return {
+      rows: this.#rows,
+      width: this.#width,
+      featureNames: this.#featureNames,
+      labels: this.#labels,
+      labelForm: this.#form,
+      labelType: this.#type,
+      moments: encoded(this.#moments),
+      targets: encoded(this.#targets),
+      weighty: this.#weighty,
+    };
+  }
 }
 
 /** A column of measurements given as the label would make a network, and messages, of any size. */

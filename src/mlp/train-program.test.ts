@@ -28,6 +28,7 @@ function slotWith(kept: Map<string, Uint8Array>): TaskContext {
   };
   return {
     ...{ executor: 'e0', slot: 0, blocks, residents: new ResidentMap(), directory: '/nowhere' },
+    ...{ bind: '127.0.0.1', hostname: 'localhost' },
     signal: new AbortController().signal,
     metrics: { queueMs: 0, fetchMs: 0, computeMs: 0, writeMs: 0, rows: 0, bytesIn: 0, bytesOut: 0 },
     accumulated: {},
@@ -40,8 +41,8 @@ it('keeps the merged sums of the last steps only', async () => {
   const network = { inputs: 2, hidden: [], outputs: 2, loss: 'softmax-cross-entropy' } as const;
   const optimizer = { kind: 'sgd', learningRate: 0.1 } as const;
   const plan = numericalPlan({ rows: 16, batchSize: 8, epochs: 1, seed: 0, network, optimizer, shards: 2 });
-  const names = { features: 'features', label: 'label', classes: ['a', 'b'] };
-  const spec: TrainingSpec = { model: 'app/fit-0', plan, backend: 'tfjs-wasm', ...names };
+  const target = { kind: 'class', column: 'label', classes: ['a', 'b'] } as const;
+  const spec: TrainingSpec = { model: 'app/fit-0', plan, backend: 'tfjs-wasm', features: 'features', target };
   const program = await trainProgram.prepare(Buffer.from(encodeValue(spec)), context);
   const run = (inputs: unknown) => program.run({ inputs } as unknown as Task, context) as Promise<Json>;
   await run({ op: 'restore', generation: 0, step: 0, shards: [], committed: { step: 0, parts: [] } });

@@ -1,5 +1,7 @@
 import type { BackendPreference } from './backends.js';
+import type { CommittedPart } from './committed.js';
 import type { NumericalPlan } from './numerical-plan.js';
+import type { TargetSpec } from './targets.js';
 
 /** What every slot that takes part in a training needs to know; travels once, as a signed block. */
 export interface TrainingSpec {
@@ -8,7 +10,9 @@ export interface TrainingSpec {
   readonly plan: NumericalPlan;
   readonly backend: BackendPreference;
   readonly features: string;
-  readonly label: string;
-  /** Class names in the order of the network's outputs; absent for regression. */
-  readonly classes?: readonly string[];
+  readonly target: TargetSpec;
+  /** Column of the rows' weights; absent: 1 each. */
+  readonly weight?: string;
+  /** Where the first weights lie; absent: they are drawn by the plan's seed. */
+  readonly warmStart?: readonly CommittedPart[];
 }

@@ -73,9 +73,15 @@ export class ArrowRDD extends TableActions {
     return this.tableOf(this.ruled(node, ([schema]) => schemaWithFeatures(schema!, columns, into, name)));
   }
 
-  /** A step of the engine itself, named by its module; its `transform` rewrites a partition's batches. */
-  transformBy(module: string, parameters: Json, operator = 'transform'): ArrowRDD {
-    return this.#table({ kind: 'module', module, parameters }, operator);
+  /**
+   * A step of the engine itself, named by its module; its `transform` rewrites a partition's batches.
+   * @param parameters or what gives them, asked when the first job needs them
+   */
+  transformBy(module: string, parameters: Json | (() => Promise<Json>), operator = 'transform'): ArrowRDD {
+    if (typeof parameters !== 'function') return this.#table({ kind: 'module', module, parameters }, operator);
+    const step = { kind: 'module', module, parameters: null } as const;
+    const plan = async () => ({ planner: undefined, step: { ...step, parameters: await parameters() } });
+    return this.tableOf({ ...this.context.newNode(operatorName(operator), step, [this.node]), planner: { plan } });
   }
 
   /**

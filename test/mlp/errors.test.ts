@@ -5,7 +5,7 @@ import {
   type ClassifierOptions,
   DivergedError,
   MLPClassifier,
-  type MLPModel,
+  type MLPClassificationModel,
   SheafContext,
   StandardScaler,
 } from 'sheaf';
@@ -102,7 +102,7 @@ describe('what cannot be trained on', () => {
 });
 
 describe('what cannot be judged on', () => {
-  let model: MLPModel;
+  let model: MLPClassificationModel;
   beforeAll(async () => {
     model = await trained({ epochs: 1 });
   });

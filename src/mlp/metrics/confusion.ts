@@ -122,8 +122,12 @@ export function formatConfusion(matrix: ConfusionMatrix, names: readonly string[
     ...range(classes).map((predicted) => String(counts[actual * classes + predicted])),
     ...[precision, recall, f1].map((value) => value.toFixed(3)),
   ]);
-  const table = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return alignColumns([header, ...rows]);
+}
+
+/** A table as text: the first column to the left, all others to the right. */
+export function alignColumns(table: readonly (readonly string[])[]): string {
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   const align = (cell: string, column: number) =>
     column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
   return table.map((row) => row.map(align).join('  ')).join('\n');

@@ -49,8 +49,12 @@ export class ManyLabelScores {
     this.#counts = new Float64Array(3 * labels);
   }
 
-  /** @param truth rows x labels, 0 or 1 @param probabilities likewise */
-  add(truth: ArrayLike<number>, probabilities: Float32Array): this {
+  /**
+   * @param truth rows x labels, 0 or 1
+   * @param probabilities likewise
+   * @param spoiled whether a row has labels besides, which nobody can predict: it is not all right
+   */
+  add(truth: ArrayLike<number>, probabilities: Float32Array, spoiled: (row: number) => boolean = () => false): this {
     const { labels, threshold } = this;
     const rows = truth.length / labels;
     for (let row = 0; row < rows; row++) {
@@ -62,7 +66,7 @@ export class ManyLabelScores {
         else if (actual) this.#counts[3 * k + 2]!++;
         if (actual !== predicted) wrong++;
       }
-      if (wrong === 0) this.#exact++;
+      if (wrong === 0 && !spoiled(row)) this.#exact++;
     }
     this.#rows += rows;
     this.#losses.addLabels(truth, probabilities);
@@ -93,7 +97,15 @@ export class ManyLabelScores {
     return this.#ranked[0] ?? [];
   }
 
-  metrics(): ManyLabelMetrics {
+  /** By label: true negatives, false positives, false negatives, true positives (scikit-learn's multilabel_confusion_matrix). */
+  confusion(): number[][] {
+    return Array.from({ length: this.labels }, (_, k) => {
+      const [right, added, missed] = this.#counts.subarray(3 * k, 3 * k + 3) as unknown as [number, number, number];
+      return [this.#rows - right - added - missed, added, missed, right];
+    });
+  }
+
+  metrics(_unseen = false): ManyLabelMetrics {
     const perClass = Array.from({ length: this.labels }, (_, k) =>
       measures(...([...this.#counts.subarray(3 * k, 3 * k + 3)] as [number, number, number])),
     );

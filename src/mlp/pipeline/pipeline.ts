@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { shown } from '../../rdd/arguments.js';
-import type { ArrowRDD, Row } from '../../rdd/arrow-rdd.js';
-import { batchOfValues } from '../../rdd/tables/to-table.js';
+import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
+import { plainBatch } from './plain-batch.js';
 import {
   type Estimator,
   type FitColumns,
@@ -10,6 +10,7 @@ import {
   isModel,
   isTransformer,
   type Model,
+  type PlainRow,
   type StageJson,
   type Transformer,
 } from './stage.js';
@@ -72,13 +73,13 @@ export class PipelineModel implements Model {
    * windows, give as many predictions as there are rows left.
    * @throws TypeError when the last stage is no model, and for rows that are no objects
    */
-  async predict(rows: readonly Row[]): Promise<unknown[]> {
-    return this.predictBatch(batchOfValues(rows));
+  async predict(rows: readonly PlainRow[]): Promise<unknown[]> {
+    return this.predictBatch(plainBatch(rows));
   }
 
   /** Probabilities of the classes, row by row, likewise. */
-  async predictProba(rows: readonly Row[]): Promise<number[][]> {
-    return this.outputsOf(batchOfValues(rows));
+  async predictProba(rows: readonly PlainRow[]): Promise<number[][]> {
+    return this.outputsOf(plainBatch(rows));
   }
 
   predictBatch(batch: RecordBatch): unknown[] {

@@ -44,6 +44,8 @@ export type PlainRow = Readonly<Record<string, unknown>> | ArrayLike<number>;
 
 /** A fitted network, or a pipeline that ends in one: predicts in plain Node, and is judged on tables. */
 export interface Model<Prediction = unknown, Metrics = unknown> extends BatchTransformer {
+  /** Of plain rows, in this process. */
+  predict(rows: readonly PlainRow[]): Promise<Prediction[]>;
   /** Of each row of the batch. */
   predictBatch(batch: RecordBatch): Prediction[];
   /** Outputs of each row of the batch: probabilities of the classes, or values. */

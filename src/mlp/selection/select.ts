@@ -1,11 +1,12 @@
 import type { RecordBatch } from 'apache-arrow';
-import type { ArrowRDD, Row } from '../../rdd/arrow-rdd.js';
+import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { COLUMN, COUNT, type Form, type Forms, FUNCTION, WHOLE } from '../options.js';
 import {
   type Estimator,
   type FitColumns,
   isModel,
   type Model,
+  type PlainRow,
   type StageJson,
   type Transformer,
 } from '../pipeline/stage.js';
@@ -131,8 +132,8 @@ export class SelectedModel<P extends object, M extends Transformer> implements M
   }
 
   /** As the best model's. */
-  async predict(rows: readonly Row[]): Promise<unknown[]> {
-    return (this.#model as unknown as { predict(rows: readonly Row[]): Promise<unknown[]> }).predict(rows);
+  async predict(rows: readonly PlainRow[]): Promise<unknown[]> {
+    return this.#model.predict(rows);
   }
 
   /** The best model's: what was tried is not kept. */

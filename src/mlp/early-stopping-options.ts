@@ -1,0 +1,39 @@
+import { ArrowRDD } from '../rdd/arrow-rdd.js';
+import { AMOUNT, COLUMN, COUNT, checkForms, FLAG, type Forms, oneOf } from './options.js';
+import { METRICS, type MetricName } from './selection/metric.js';
+
+/** When a training ends before its last epoch. */
+export interface EarlyStoppingOptions {
+  /** Rows to judge by, which are not trained on: a table, or a share of the rows that are given. Default 0.1. */
+  readonly validation?: ArrowRDD | number;
+  /** Of a share: column whose equal values stay together. */
+  readonly group?: string;
+  /** What is looked at: a measure of `evaluate`. Default `logLoss`; of regressions `rmse`. */
+  readonly monitor?: MetricName;
+  /** Epochs without a better value after which the training ends. Default 10. */
+  readonly patience?: number;
+  /** By how much a value must be better to count. Default 1e-4. */
+  readonly minDelta?: number;
+  /** Whether the model has the weights of the best epoch, not those of the last. Default true. */
+  readonly restoreBest?: boolean;
+}
+
+const FORMS: Forms<EarlyStoppingOptions> = {
+  validation: [
+    (value) => value instanceof ArrowRDD || (Number.isFinite(value) && value > 0 && value < 1),
+    'a table, or a number above 0 and below 1',
+  ],
+  group: COLUMN,
+  monitor: oneOf(...METRICS),
+  patience: COUNT,
+  minDelta: AMOUNT,
+  restoreBest: FLAG,
+};
+
+/** @throws TypeError naming the option */
+export function checkEarlyStopping(owner: string, options: boolean | EarlyStoppingOptions | undefined): void {
+  if (typeof options !== 'object') return;
+  checkForms(`earlyStopping of ${owner}`, options, FORMS);
+  if (options.group !== undefined && options.validation instanceof ArrowRDD)
+    throw new TypeError(`earlyStopping of ${owner}: group belongs to a share of the rows; a validation table is given`);
+}

@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { ArrowRDD } from '../rdd/arrow-rdd.js';
+import { operatorName } from '../rdd/call-site.js';
+import type { BackendPreference } from './backends.js';
+import { type Committed, readParts } from './committed.js';
+import { EarlyStopping } from './early-stopping.js';
+import type { EarlyStoppingOptions } from './early-stopping-options.js';
+import { putTheta } from './evaluate.js';
+import { bytesOf } from './float-bytes.js';
+import { layoutOf } from './layout.js';
+import type { FittedNetwork, MLPModel } from './model.js';
+import type { Loss, Network } from './network.js';
+import { type NetworkOptions, networkOf } from './network-options.js';
+import { type NumericalPlan, numericalPlan } from './numerical-plan.js';
+import type { Aggregation } from './rounds.js';
+import { directionOf, type MetricName } from './selection/metric.js';
+import { holdOut } from './selection/splits.js';
+import { summaries } from './summaries.js';
+import type { PartitionSummary, SummariseParameters } from './summarise.js';
+import type { LabelType, TargetSpec } from './targets.js';
+import { type TrainingHooks, train } from './trainer.js';
+import { type TrainingOptions, updateOf } from './training-options.js';
+import { type Validation, validate } from './validation.js';
+
+/** What is learnt, as the summary of the training rows tells it. */
+export interface Lesson {
+  readonly target: TargetSpec;
+  readonly labelType?: LabelType;
+  readonly outputs: number;
+  readonly loss: Loss;
+  readonly classWeights?: readonly number[];
+}
+
+export interface FitRequest {
+  /** `MLPClassifier.fit`, for errors. */
+  readonly owner: string;
+  readonly options: NetworkOptions & TrainingOptions;
+  /** What to look at before the training. */
+  readonly columns: SummariseParameters;
+  /** Default measure of a training that is watched. */
+  readonly monitor: MetricName;
+  learn(parts: readonly PartitionSummary[]): Lesson;
+}
+
+/** What is to be watched, and by which rows. */
+interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'validation'>> {
+  readonly table: ArrowRDD;
+}
+
+let fits = 0;
+
+/** From a table to a trained network: looks at the rows once, makes the plan, deals the rows to shards and trains. */
+export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<FittedNetwork> {
+  const { owner, options, columns } = request;
+  const { context } = all;
+  const name = operatorName(owner);
+  const { table, watch } = await watched(all, request, name);
+  const parts = await summaries(table, columns, name);
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  if (rows === 0) throw new Error(`${owner}: the training table has no rows`);
+  if (parts.every(({ weighty }) => weighty === 0))
+    throw new Error(`${owner}: every row's weight in column "${columns.weight}" is 0`);
+  const lesson = request.learn(parts);
+  const { target, outputs, loss, classWeights, labelType } = lesson;
+  const network = networkOf(options, widthOf(parts, request), outputs, loss, classWeights);
+  const plan = planOf(request, rows, network, target);
+  const model = `${context.app}/fit-${fits++}`;
+  const { features, weight } = columns;
+  const { warmStart } = options;
+  const spec = {
+    ...{ model, plan, features, target, weight },
+    backend: context.conf.get('sheaf.backend') as BackendPreference,
+    ...(warmStart && { warmStart: [await putTheta(context, warmStart.theta, 'warm-start', model)] }),
+  };
+  const dealt = await table.deal(
+    plan.shards,
+    parts.map((part) => part.rows),
+  );
+  const mode = context.conf.get('sheaf.aggregation');
+  const aggregation = mode === 'auto' ? (options.aggregation ?? 'tree') : (mode as Aggregation);
+  const watching = watch && new Watching(watch, { network, target, features }, plan);
+  const result = await train(context, spec, dealt, { aggregation, hooks: hooksOf(options, watching) });
+  const featureNames = parts.find((part) => part.featureNames)?.featureNames ?? undefined;
+  return {
+    ...{ network, theta: result.theta, target, labelType, features, featureNames, plan },
+    ...{ losses: result.losses, epoch: result.losses.length, backend: result.backend },
+    ...watching?.outcome(),
+  };
+}
+
+function planOf({ owner, options }: FitRequest, rows: number, network: Network, target: TargetSpec): NumericalPlan {
+  const { epochs = 20, batchSize = 256, seed = 0, shards, warmStart } = options;
+  const { optimizer, ...update } = updateOf(owner, options);
+  if (warmStart) checkWarmStart(owner, warmStart, network, target);
+  const first = warmStart && createHash('sha256').update(bytesOf(warmStart.theta)).digest('hex');
+  return numericalPlan({ rows, batchSize, epochs, seed, network, optimizer, update, shards, warmStart: first });
+}
+
+/** Weights fit a network of the same layers that gives the same things. */
+function checkWarmStart(
+  owner: string,
+  { network, target }: MLPModel<any, any>,
+  own: Network,
+  learnt: TargetSpec,
+): void {
+  const shape = ({ inputs, outputs, hidden }: Network) => ({ inputs, outputs, hidden });
+  if (!isDeepStrictEqual(shape(network), shape(own)))
+    throw new TypeError(
+      `${owner}: the model of warmStart is a network of other layers, ${JSON.stringify(shape(network))}; this one is ${JSON.stringify(shape(own))}`,
+    );
+  const names = (spec: TargetSpec) => (spec.kind === 'values' ? spec.columns : spec.classes);
+  if (!isDeepStrictEqual([...names(target)], [...names(learnt)]))
+    throw new TypeError(
+      `${owner}: the model of warmStart tells ${names(target).join(', ')}; these rows hold ${names(learnt).join(', ')}`,
+    );
+}
+
+/** Partitions without rows know no width. */
+function widthOf(parts: readonly PartitionSummary[], { owner, columns }: FitRequest): number {
+  const widths = [...new Set(parts.filter(({ rows }) => rows > 0).map(({ width }) => width))];
+  if (widths.length > 1)
+    throw new Error(
+      `${owner}: column "${columns.features}" has ${widths.join(' and ')} features a row; all rows need the same`,
+    );
+  return widths[0]!;
+}
+
+/** The rows to train on, and those to watch by. */
+async function watched(
+  all: ArrowRDD,
+  { options, monitor }: FitRequest,
+  name: string,
+): Promise<{ table: ArrowRDD; watch?: Watch }> {
+  const { earlyStopping = false, seed = 0 } = options;
+  if (earlyStopping === false) return { table: all };
+  const { validation = 0.1, group, ...given } = earlyStopping === true ? {} : earlyStopping;
+  const watch = { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given };
+  if (validation instanceof ArrowRDD) return { table: all, watch: { ...watch, table: validation } };
+  const split = await holdOut(all, validation, { group, seed, name });
+  return { table: split.train, watch: { ...watch, table: split.validation } };
+}
+
+/** Judges every epoch's weights, where they lie, and keeps those of the best. */
+class Watching {
+  readonly #stopping: EarlyStopping;
+  #best: Float32Array | undefined;
+
+  constructor(
+    readonly watch: Watch,
+    readonly what: Pick<Validation, 'network' | 'target' | 'features'>,
+    readonly plan: NumericalPlan,
+  ) {
+    this.#stopping = new EarlyStopping(directionOf(watch.monitor), watch.patience, watch.minDelta);
+  }
+
+  /** @returns the value, and whether the training should end */
+  async observe(state: Committed): Promise<{ value: number; stop: boolean }> {
+    const { table, monitor, restoreBest } = this.watch;
+    // A training that lost all copies of its state begins again.
+    this.#stopping.forgetFrom(state.step / this.plan.stepsPerEpoch - 1);
+    const value = await validate(table, { ...this.what, theta: state.parts, monitor });
+    const { best, stop } = this.#stopping.observe(value);
+    if (best && restoreBest) {
+      const theta = new Float32Array(layoutOf(this.what.network).length);
+      await readParts(state.parts, table.context.blocks, theta);
+      this.#best = theta;
+    }
+    return { value, stop };
+  }
+
+  outcome(): Pick<FittedNetwork, 'validation'> & Partial<Pick<FittedNetwork, 'theta' | 'epoch'>> {
+    const { values: validation, bestIndex } = this.#stopping;
+    return { validation, ...(this.#best && { theta: this.#best, epoch: bestIndex + 1 }) };
+  }
+}
+
+function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | undefined): TrainingHooks {
+  return {
+    onStep,
+    async onEpoch(report, state) {
+      const observed = await watching?.observe(state);
+      const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) });
+      return observed?.stop ? 'stop' : verdict;
+    },
+  };
+}

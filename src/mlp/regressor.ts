@@ -1,0 +1,101 @@
+import type { ArrowRDD } from '../rdd/arrow-rdd.js';
+import { fitNetwork, type Lesson } from './fit-network.js';
+import type { LossSpec } from './network.js';
+import { checkNetworkOptions, NETWORK_FORMS, type NetworkOptions } from './network-options.js';
+import { COLUMN, COLUMNS, checkForms, FLAG, type Form, type Forms } from './options.js';
+import type { Estimator, FitColumns } from './pipeline/stage.js';
+import { MLPRegressionModel } from './regression-model.js';
+import { ColumnMoments } from './scaler.js';
+import type { PartitionSummary } from './summarise.js';
+import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
+
+type RegressionLoss = Extract<LossSpec, { kind: 'mean-squared-error' | 'mean-absolute-error' | 'huber' }>;
+
+export interface RegressorOptions extends NetworkOptions, TrainingOptions {
+  /** Default `mean-squared-error`. */
+  readonly loss?: RegressionLoss['kind'] | RegressionLoss;
+  /**
+   * Whether the network learns targets of mean 0 and deviation 1, which its predictions are brought back from: the learning rate
+   * then fits targets of any unit. Losses are those of the scaled targets, measures those of the real ones. Default true.
+   */
+  readonly scaleTargets?: boolean;
+}
+
+const LOSSES: readonly string[] = [
+  'mean-squared-error',
+  'mean-absolute-error',
+  'huber',
+] satisfies RegressionLoss['kind'][];
+const LOSS: Form = [
+  (value) => LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
+  `'${LOSSES.join("', '")}', or { kind: 'huber', delta }`,
+];
+
+const FORMS: Forms<RegressorOptions> = { ...NETWORK_FORMS, ...TRAINING_FORMS, loss: LOSS, scaleTargets: FLAG };
+
+/** The columns a regressor learns from. */
+export type RegressorColumns = Pick<FitColumns, 'features' | 'target' | 'weight'>;
+
+const FIT_COLUMNS: Forms<FitColumns> = {
+  features: COLUMN,
+  target: [(value) => COLUMN[0](value) || COLUMNS[0](value), "a column's name, or an array of them"],
+  weight: COLUMN,
+  label: [() => true, ''], // of a classifier in the same pipeline
+};
+
+/**
+ * A multilayer perceptron that predicts numbers, one a row or several, trained as `MLPClassifier` is, to the same bits on any
+ * number of slots and executors.
+ *
+ * ```ts
+ * const model = await new MLPRegressor({ hidden: [64, 64], epochs: 50 }).fit(train, { target: 'price' });
+ * const { rmse, r2 } = await model.evaluate(test);
+ * const predicted = model.transform(houses); // with a column `prediction`
+ * ```
+ */
+export class MLPRegressor implements Estimator<MLPRegressionModel> {
+  readonly options: RegressorOptions;
+
+  /** @throws TypeError naming an option that is not known or has a bad value */
+  constructor(options: RegressorOptions = {}) {
+    checkForms('MLPRegressor', options, FORMS);
+    checkTraining('MLPRegressor', options);
+    checkNetworkOptions('MLPRegressor', options, 1, options.loss ?? 'mean-squared-error');
+    this.options = options;
+  }
+
+  /**
+   * @param table batches with a `FixedSizeList<Float32>` column of features and columns of targets: numbers, or vectors of them
+   * @param columns default `features` and `target`; `weight`: a column that says how much each row counts
+   * @throws TypeError for a column that is not known; Error when the table is empty; JobError naming column, row and partition
+   *   for a feature or target that is no finite number; DivergedError when the loss is no number any more
+   */
+  async fit(table: ArrowRDD, columns: RegressorColumns = {}): Promise<MLPRegressionModel> {
+    const { features = 'features', target = 'target', weight } = checkForms('MLPRegressor.fit', columns, FIT_COLUMNS);
+    const targets = typeof target === 'string' ? [target] : target;
+    const fitted = await fitNetwork(table, {
+      owner: 'MLPRegressor.fit',
+      options: this.options,
+      columns: { features, targets, weight },
+      monitor: 'rmse',
+      learn: (parts) => lessonOf(parts, targets, this.options),
+    });
+    return new MLPRegressionModel(fitted);
+  }
+}
+
+/** Pure. @throws Error when rows have targets of several widths */
+function lessonOf(parts: readonly PartitionSummary[], columns: readonly string[], options: RegressorOptions): Lesson {
+  const { loss = 'mean-squared-error', scaleTargets = true } = options;
+  const moments = parts.flatMap(({ targets }) =>
+    targets === null ? [] : [ColumnMoments.fromBytes(Buffer.from(targets, 'base64'))],
+  );
+  const widths = [...new Set(moments.map((each) => each.columns))];
+  if (widths.length > 1)
+    throw new Error(
+      `MLPRegressor.fit: ${columns.join(', ')} hold ${widths.join(' and ')} values a row; all rows need the same`,
+    );
+  const { mean, deviation } = moments.reduce((all, each) => all.merge(each)).finish();
+  const scaling = scaleTargets ? { mean: [...mean], deviation: [...deviation] } : {};
+  return { target: { kind: 'values', columns, width: widths[0]!, ...scaling }, outputs: widths[0]!, loss };
+}

@@ -1,0 +1,118 @@
+import { inspect } from 'node:util';
+import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
+import type { Schedule } from '../ps/optimizer/schedule.js';
+import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
+import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
+import { MLPModel } from './model.js';
+import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
+import { AGGREGATIONS, type Aggregation } from './rounds.js';
+import type { EpochReport, StepReport, Verdict } from './trainer.js';
+import { checkUpdate } from './update-options.js';
+
+/** Optimizers by name take the learning rate that is usual for them. */
+const LEARNING_RATES = { sgd: 0.01, adagrad: 0.01, rmsprop: 0.001, adam: 0.001, adamw: 0.001 } as const;
+type NamedOptimizer = keyof typeof LEARNING_RATES | 'l-bfgs';
+
+/** Options of an estimator that say how weights are updated. */
+export interface UpdateOptions {
+  /** By name, or with all its settings. Default Adam. */
+  readonly optimizer?: NamedOptimizer | OptimizerSpec;
+  /** Of an optimizer given by name. Default 0.001; of SGD and Adagrad 0.01. */
+  readonly learningRate?: number;
+  /** How the learning rate changes. Default: it does not. */
+  readonly schedule?: Schedule;
+  /** Largest norm of a step's mean gradient. Default: none. */
+  readonly clipNorm?: number;
+  /** Largest magnitude of an element of it. Default: none. */
+  readonly clipValue?: number;
+  /** L1 penalty on kernels. Default 0. */
+  readonly l1?: number;
+  /** L2 penalty on kernels, 0.5 l2 |W|². Default 0. */
+  readonly l2?: number;
+  /** Kernels shrink by this times the learning rate every step, apart from the gradient. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/** Options of an estimator that say how it is trained. */
+export interface TrainingOptions extends UpdateOptions {
+  /** Passes over the rows. Default 20. */
+  readonly epochs?: number;
+  /** Rows of a global step, however many slots compute it. Default 256. */
+  readonly batchSize?: number;
+  /** Decides the initial weights, the order of rows and what is held out. Default 0. */
+  readonly seed?: number;
+  /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
+  readonly shards?: number;
+  /** How gradients are merged; equal bits either way. Default `tree`. */
+  readonly aggregation?: Aggregation;
+  /** Ends the training when rows that it does not learn from are predicted no better for a while. Default: all epochs. */
+  readonly earlyStopping?: boolean | EarlyStoppingOptions;
+  /** A model of the same network, whose weights are the first. Default: drawn by the seed. */
+  readonly warmStart?: MLPModel<any, any>;
+  /** Told of every step; 'stop' or false ends the training with the epoch. Where slots exchange gradients among themselves, told after it. */
+  readonly onStep?: (report: StepReport) => Verdict;
+  /** Told after every epoch; 'stop' or false ends the training. May be async. */
+  readonly onEpoch?: (report: EpochReport & { readonly validation?: number }) => Verdict;
+}
+
+const OPTIMIZER: Form = [
+  (value) => (typeof value === 'string' ? value === 'l-bfgs' || Object.hasOwn(LEARNING_RATES, value) : value?.kind),
+  `${Object.keys(LEARNING_RATES).join(', ')}, l-bfgs, or { kind, learningRate, … }`,
+];
+const anything: Form = [() => true, ''];
+
+export const TRAINING_FORMS: Forms<TrainingOptions> = {
+  optimizer: OPTIMIZER,
+  learningRate: POSITIVE,
+  schedule: anything,
+  clipNorm: POSITIVE,
+  clipValue: POSITIVE,
+  l1: AMOUNT,
+  l2: AMOUNT,
+  weightDecay: AMOUNT,
+  epochs: COUNT,
+  batchSize: COUNT,
+  seed: WHOLE,
+  shards: COUNT,
+  aggregation: oneOf(...AGGREGATIONS),
+  earlyStopping: [
+    (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+    'true, or { validation, patience, minDelta, monitor, restoreBest }',
+  ],
+  warmStart: [(value) => value instanceof MLPModel, 'a fitted model'],
+  onStep: FUNCTION,
+  onEpoch: FUNCTION,
+};
+
+/** What an update is made by. Pure. @throws TypeError naming what is not known, missing or excludes another */
+export function updateOf(owner: string, options: UpdateOptions): UpdateSpec {
+  const { optimizer = 'adam', learningRate, schedule, clipNorm, clipValue, l1, l2, weightDecay } = options;
+  const others = { schedule, clipNorm, clipValue, l1, l2, weightDecay };
+  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
+  return checkUpdate(owner, { optimizer: optimizerOf(owner, optimizer, learningRate), ...given });
+}
+
+function optimizerOf(
+  owner: string,
+  optimizer: NamedOptimizer | OptimizerSpec,
+  learningRate: number | undefined,
+): OptimizerSpec {
+  if (typeof optimizer !== 'string') {
+    if (learningRate !== undefined)
+      throw new TypeError(
+        `${owner}: learningRate belongs into the optimizer: ${inspect({ ...optimizer, learningRate })}`,
+      );
+    return optimizer;
+  }
+  if (optimizer === 'l-bfgs') {
+    if (learningRate !== undefined) throw new TypeError(`${owner}: l-bfgs has no learningRate`);
+    return { kind: optimizer };
+  }
+  return { kind: optimizer, learningRate: learningRate ?? LEARNING_RATES[optimizer] };
+}
+
+/** What the forms of single options do not show. @throws TypeError */
+export function checkTraining(owner: string, options: TrainingOptions): void {
+  updateOf(owner, options);
+  checkEarlyStopping(owner, options.earlyStopping);
+}
