@@ -1,7 +1,7 @@
 import type { Committed } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
 import type { ExchangePlan } from './membership.js';
-import type { RoundResult, Rounds, StepLoss } from './rounds.js';
+import type { Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 /** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a slice each. */
@@ -17,12 +17,12 @@ export class AllReduceRounds implements Rounds {
     });
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
     await runWithExchange(this.cluster, from, steps, onStep);
-    return { step: from + steps, pending: [] };
+    return { step: from + steps };
   }
 
-  async commit({ step }: RoundResult): Promise<Committed> {
+  async commit(step: number): Promise<Committed> {
     return this.cluster.commit(step, [], this.cluster.members);
   }
 }

@@ -4,6 +4,6 @@ export function floats(bytes: Buffer): Float32Array {
 }
 
 /** The bytes of numbers, without a copy. */
-export function bytesOf(values: Float32Array): Uint8Array {
+export function bytesOf(values: Float32Array | Int32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

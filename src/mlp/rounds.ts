@@ -1,4 +1,3 @@
-import type { SumBlock } from '../ps/sum-blocks.js';
 import type { Committed } from './committed.js';
 
 /**
@@ -17,19 +16,17 @@ export interface StepLoss {
   readonly parts?: readonly { readonly level: number; readonly index: number; readonly lossSum: number }[];
 }
 
-export interface RoundResult {
-  /** Updates made when the pending sums are applied. */
-  readonly step: number;
-  /** Sums that the replicas have not applied yet. */
-  readonly pending: readonly SumBlock[];
-}
-
 /** How gradients become updates: the one interface of the aggregation modes. A round is some steps without the driver. */
 export interface Rounds {
   /** After the cluster has formed a generation. */
   begin(committed: Committed): Promise<void>;
   /** @throws TaskSetError with `executor-lost` when a member or server is lost: the trainer forms a new generation */
-  run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult>;
-  /** Makes the state after the last round durable. */
-  commit(result: RoundResult): Promise<Committed>;
+  run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ readonly step: number }>;
+  /** Makes the state after so many updates, the last round's, durable. */
+  commit(step: number): Promise<Committed>;
+  /**
+   * After a loss: a state that is newer than what was committed, where the mode keeps one.
+   * @returns undefined when all goes on from the last commit
+   */
+  salvage?(): Promise<Committed | undefined>;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { encodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
@@ -37,6 +38,8 @@ export class TrainingCluster {
   generation = -1;
   /** Compute backend of the members, for people. */
   backend = '';
+  /** Fingerprint of the training rows in the order of their shards. */
+  input = '';
   #program: ProgramRef | undefined;
   #stages = 0;
   /** Fingerprints of what computes in this generation, each with one place where it does. */
@@ -68,7 +71,7 @@ export class TrainingCluster {
     }));
     this.members = members;
     const owner = new Map(members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
-    await context.runJob(
+    const checksums = await context.runJob(
       {
         top: this.shards.node,
         terminal: { kind: 'module', module: 'mlp/load-shard', parameters: spec as unknown as Json },
@@ -77,8 +80,9 @@ export class TrainingCluster {
         prefer: (shard) => owner.get(shard),
         gang: true,
       },
-      async () => undefined,
+      async (checksum) => checksum,
     );
+    this.input = createHash('sha256').update(JSON.stringify(checksums)).digest('hex');
     const { generation, sliced } = this;
     const { step } = committed;
     const answers = await this.all(({ shards, range }) => ({

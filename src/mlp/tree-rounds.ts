@@ -3,7 +3,7 @@ import { mergeGroups } from '../ps/merge-plan.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
 import type { Committed } from './committed.js';
-import type { RoundResult, Rounds, StepLoss } from './rounds.js';
+import type { Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 /**
@@ -12,31 +12,31 @@ import type { TrainingCluster } from './training-cluster.js';
  * it is told to go on. The driver sees block references and losses, never a vector.
  */
 export class TreeRounds implements Rounds {
+  /** Sums that the replicas have not applied yet. */
+  #pending: readonly SumBlock[] = [];
+
   constructor(readonly cluster: TrainingCluster) {}
 
-  async begin(): Promise<void> {}
-
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
-    let apply: SumBlock[] = [];
-    for (let step = from; step < from + steps; step++) {
-      const { generation } = this.cluster;
-      const pending = apply;
-      const answers = await this.cluster.all(({ shards }) => ({
-        op: 'gradient',
-        generation,
-        step,
-        shards,
-        apply: pending,
-      }));
-      const sums = answers.flatMap(({ value }) => value as unknown as SumBlock[]);
-      onStep(step, totalLoss(sums, this.cluster.spec.plan.shards));
-      apply = await this.#merge(sums, step);
-    }
-    return { pending: apply, step: from + steps };
+  async begin(): Promise<void> {
+    this.#pending = [];
   }
 
-  async commit({ pending, step }: RoundResult): Promise<Committed> {
-    return this.cluster.commit(step, pending, this.cluster.members.slice(0, 1));
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
+    const { generation, spec } = this.cluster;
+    for (let step = from; step < from + steps; step++) {
+      const apply = this.#pending;
+      const answers = await this.cluster.all(({ shards }) => ({ op: 'gradient', generation, step, shards, apply }));
+      const sums = answers.flatMap(({ value }) => value as unknown as SumBlock[]);
+      onStep(step, totalLoss(sums, spec.plan.shards));
+      this.#pending = await this.#merge(sums, step);
+    }
+    return { step: from + steps };
+  }
+
+  async commit(step: number): Promise<Committed> {
+    const committed = await this.cluster.commit(step, this.#pending, this.cluster.members.slice(0, 1));
+    this.#pending = [];
+    return committed;
   }
 
   async #merge(sums: readonly SumBlock[], step: number): Promise<SumBlock[]> {

@@ -1,0 +1,70 @@
+import type { SheafContext } from '../../rdd/context.js';
+import type { Committed } from '../committed.js';
+import type { NumericalPlan } from '../numerical-plan.js';
+import { CheckpointFolder, type Cursor, obstacle, type StoredCheckpoint } from './checkpoint-folder.js';
+
+export interface CheckpointOptions {
+  /** Folder of the training's checkpoints, on a disk of the driver. */
+  readonly path: string;
+  /** Updates between two checkpoints. Default: an epoch's. */
+  readonly everySteps?: number;
+  /** The newest that stay. Default 3. */
+  readonly keep?: number;
+  /**
+   * Whether to go on from the newest checkpoint: `auto` (default) where there is one, `always` (its absence is an error) or
+   * `never` (those of an earlier training are left to be replaced).
+   */
+  readonly resume?: 'auto' | 'always' | 'never';
+}
+
+/** The checkpoints of one training, as its loop sees them. */
+export class Checkpoints {
+  readonly #folder: CheckpointFolder;
+  #resumed: StoredCheckpoint | undefined;
+
+  constructor(
+    readonly options: CheckpointOptions,
+    readonly plan: NumericalPlan,
+    readonly context: SheafContext,
+  ) {
+    this.#folder = new CheckpointFolder(options.path, options.keep);
+  }
+
+  /** Updates from one checkpoint to the next. */
+  get every(): number {
+    return this.options.everySteps ?? this.plan.stepsPerEpoch;
+  }
+
+  /**
+   * Where to go on, if anywhere.
+   * @throws Error when there is a checkpoint of another plan, or none though one must be
+   */
+  async resume(scope: string): Promise<{ cursor: Cursor; committed: Committed } | undefined> {
+    const { resume = 'auto', path } = this.options;
+    if (resume === 'never') return undefined;
+    const stored = await this.#folder.latest();
+    if (!stored && resume === 'always') throw new Error(`there is no checkpoint to go on from in ${path}`);
+    if (!stored) return undefined;
+    this.#refuse(stored, obstacle(stored.checkpoint, this.plan, stored.checkpoint.input));
+    this.#resumed = stored;
+    return { cursor: stored.checkpoint, committed: await stored.restore(scope, this.context.blocks) };
+  }
+
+  /** Once the rows are known. @throws Error when they are not those of the checkpoint that is gone on from */
+  checkInput(input: string): void {
+    const stored = this.#resumed;
+    if (stored) this.#refuse(stored, obstacle(stored.checkpoint, this.plan, input));
+  }
+
+  async write(cursor: Cursor, committed: Committed, input: string): Promise<void> {
+    const { step, losses, partial } = cursor;
+    await this.#folder.write({ step, losses, partial, plan: this.plan, input }, committed, this.context.blocks);
+  }
+
+  #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {
+    if (reason === undefined) return;
+    throw new Error(
+      `the training cannot go on from ${folder}: ${reason}; give it another path, or begin anew with resume: 'never'`,
+    );
+  }
+}
