@@ -1,8 +1,11 @@
 import { connect } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
+import { numericalPlan } from '../mlp/numerical-plan.js';
+import type { ServerParameters } from '../mlp/ps-service.js';
 import type { ExecutorChannel } from '../protocol/channel.js';
 import type { Json } from '../protocol/json.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
+import type { RangeServerInit } from '../ps/server/range-server.js';
 import { Executor } from './executor.js';
 
 type Handlers = Parameters<ExecutorChannel['open']>[2];
@@ -49,17 +52,21 @@ async function message(id: string, module: string, inputs: Json): Promise<TaskMe
   };
 }
 
-const server = { module: 'ps/parameter-server', scope: 'app/fit/server-0' };
-const parameters = {
-  ...{ updater: 'mlp/updater', generation: 0, step: 0, state: null, members: 1, shards: 1, token: 't' },
-  parameters: {
-    backend: 'tfjs-wasm',
-    plan: {
-      network: { inputs: 2, hidden: [], outputs: 2 },
-      ...{ optimizer: { kind: 'sgd', learningRate: 0.1 }, seed: 1, initializer: 'glorot-uniform' },
-    },
-  },
-};
+const server = { module: 'mlp/ps-service', scope: 'app/fit/server-0' };
+const network = { inputs: 2, hidden: [], outputs: 2, loss: 'softmax-cross-entropy' } as const;
+const optimizer = { kind: 'sgd', learningRate: 0.1 } as const;
+
+/** One parameter server over all of a network. */
+async function parameters(): Promise<Json> {
+  const plan = numericalPlan({ rows: 1, batchSize: 1, epochs: 1, seed: 1, network, optimizer });
+  const init: RangeServerInit = {
+    ...{ process: 0, processes: 1, placement: [{ from: 0, to: 6, server: 0 }], replicas: 0 },
+    ...{ generation: 0, members: 1, leaves: 1, consistency: 'sync', token: 't' },
+  };
+  const text: ServerParameters = { init, plan, committed: { step: 0, parts: [] } };
+  return { parameters: await executor.blocks.put('server', 'app', Buffer.from(JSON.stringify(text))) } as never;
+}
+
 const outcome = (channel: Channel) => channel.reported.at(-1)!.outcomes[0]!;
 
 function reachable(port: number): Promise<boolean> {
@@ -74,7 +81,8 @@ function reachable(port: number): Promise<boolean> {
 it('lets services listen where it is bound and answer with the advertised name', async () => {
   const channel = await start();
   expect(executor.info.blockUrl).toMatch(/^http:\/\/worker\.invalid:\d+$/);
-  await channel.handlers.message(await message('m', 'executor/start-service', { ...server, parameters }));
+  const request = { ...server, parameters: await parameters() };
+  await channel.handlers.message(await message('m', 'executor/start-service', request));
   const answer = outcome(channel);
   if (!answer.ok) throw new Error(answer.failure.message);
   const { host, port } = answer.value as { host: string; port: number };
@@ -86,7 +94,8 @@ it('lets services listen where it is bound and answer with the advertised name',
 
 it('ends a service that was started after its scope was released, with the message that started it', async () => {
   const channel = await start();
-  const running = channel.handlers.message(await message('m', 'executor/start-service', { ...server, parameters }));
+  const request = { ...server, parameters: await parameters() };
+  const running = channel.handlers.message(await message('m', 'executor/start-service', request));
   channel.handlers.control({ kind: 'release', scope: 'app/fit' });
   await running;
   const { port } = (outcome(channel) as unknown as { value: { port: number } }).value;
