@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { connect } from 'node:net';
 import { FailureError } from '../../protocol/failure.js';
 import { Link } from './link.js';
@@ -64,6 +65,7 @@ class SocketMesh implements Mesh {
     signal: AbortSignal,
   ) {
     this.#signal = signal;
+    setMaxListeners(0, this.ended); // a listener a member
     if (signal.aborted) this.#onAbort();
     else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
