@@ -1,5 +1,4 @@
 import type { RecordBatch } from 'apache-arrow';
-import { encodeValue } from '../executor/closure/index.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
@@ -61,7 +60,7 @@ export async function consume(
     rows += chunk.numRows;
   }
   const result: PartitionEvaluation = { state: scores.toState(), unseen: [...unseen] };
-  return packPayload(encodeValue(result), `${spec.id}:${partition}`, spec.scope, context);
+  return packPayload(result, `${spec.id}:${partition}`, spec.scope, context);
 }
 
 function scoresOf({ target, ranking, threshold }: EvaluateParameters): Scores {

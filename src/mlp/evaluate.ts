@@ -1,8 +1,6 @@
-import { decodeValue } from '../executor/closure/index.js';
 import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
-import { type Payload, unpackPayload } from '../rdd/payload.js';
 import type { BackendPreference } from './backends.js';
 import type { CommittedPart } from './committed.js';
 import type { EvaluateParameters, PartitionEvaluation, ScoreState } from './evaluate-partition.js';
@@ -36,10 +34,9 @@ export async function evaluateParts<S extends ScoreState>(
       module: 'mlp/evaluate-partition',
       parameters: parameters as unknown as Json,
     } as const;
-    return await context.runJob({ top: table.node, terminal, name }, async (answer) => {
-      const bytes = await unpackPayload(answer as unknown as Payload, context.blocks);
-      return decodeValue(bytes) as PartitionEvaluation<S>;
-    });
+    return await context.runJob({ top: table.node, terminal, name }, (answer) =>
+      context.readValue<PartitionEvaluation<S>>(answer),
+    );
   } finally {
     context.dag.release(scope);
   }

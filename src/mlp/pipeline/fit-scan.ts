@@ -1,11 +1,10 @@
 import { DataType, type RecordBatch } from 'apache-arrow';
-import { decodeValue, encodeValue } from '../../executor/closure/index.js';
 import type { Json } from '../../protocol/json.js';
 import type { TaskContext } from '../../protocol/program.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { type Chunks, isBatch } from '../../rdd/chunks.js';
 import { userError } from '../../rdd/operator-failure.js';
-import { type Payload, packPayload, unpackPayload } from '../../rdd/payload.js';
+import { packPayload } from '../../rdd/payload.js';
 import { listValues, listWidth, requireFinite } from '../columns.js';
 
 /** What is to be learnt of a column: how often each value occurs, or the least and greatest of each feature. */
@@ -41,10 +40,7 @@ export async function scanTable<T extends ValueCounts | Ranges>(
   const scope = `${context.app}/scan-${scans++}`;
   const terminal = { kind: 'module', module: 'mlp/pipeline/fit-scan', parameters: { ...scan, scope } } as const;
   try {
-    return await context.runJob({ top: table.node, terminal, name }, async (answer) => {
-      const bytes = await unpackPayload(answer as unknown as Payload, context.blocks);
-      return decodeValue(bytes) as T;
-    });
+    return await context.runJob({ top: table.node, terminal, name }, (answer) => context.readValue<T>(answer));
   } finally {
     context.dag.release(scope);
   }
@@ -60,7 +56,7 @@ export async function consume(
   const { scan, column, scope } = parameters as unknown as ScanParameters & { readonly scope: string };
   const scanner = scan === 'values' ? new ValueScanner(column) : new RangeScanner(column);
   for await (const chunk of chunks) if (isBatch(chunk) && chunk.numRows > 0) scanner.add(chunk);
-  return packPayload(encodeValue(scanner.found), `scan:${partition}`, scope, context);
+  return packPayload(scanner.found, `scan:${partition}`, scope, context);
 }
 
 class ValueScanner {
