@@ -2,7 +2,7 @@ import type { Layer } from '../layout.js';
 import { activate } from './activations.js';
 import { type DropoutKeys, dropoutMaskOps } from './dropout.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import { constant, matMul, mean, plain, sum } from './ops.js';
+import { constant, matMul, matrix, mean, plain, reshape } from './ops.js';
 
 /** What a layer gives for its input, and what a gradient of that gives: nodes nobody fetches cost nothing. */
 export interface Applied {
@@ -35,7 +35,7 @@ const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
     return {
       y: plain(g, 'BiasAdd', [matMul(g, x, kernel!), bias!]),
       back: (dy) => ({
-        parameters: [matMul(g, x, dy, { transposeA: true }), plain(g, 'BiasAddGrad', [dy])],
+        parameters: [matMul(g, x, dy, { transposeA: true }), columnSums(g, dy)],
         dx: () => matMul(g, dy, kernel!, { transposeB: true }),
       }),
     };
@@ -53,51 +53,44 @@ const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
     return { y: masked(x), back: (dy) => ({ parameters: [], dx: () => masked(dy) }) };
   },
 
-  'batch-normalization'(g, { epsilon }, [gamma, beta, movingMean, movingVariance], x, training) {
+  'batch-normalization'(g, layer, [gamma, beta, movingMean, movingVariance], x, training) {
     if (!training) {
-      const scale = mul(g, inverseDeviation(g, movingVariance!, epsilon), gamma!);
+      const scale = mul(g, inverseDeviation(g, movingVariance!, layer.epsilon), gamma!);
       const y = add(g, mul(g, sub(g, x, movingMean!), scale), beta!);
       return { y, back: notInPrediction };
     }
-    const batchMean = mean(g, x, 0);
-    const centred = sub(g, x, batchMean);
-    const variance = mean(g, plain(g, 'Square', [centred]), 0);
-    const inverse = inverseDeviation(g, variance, epsilon);
-    const normal = mul(g, centred, inverse);
+    const { y, batchMean, variance, back } = fusedBatchNormalization(g, layer, x, gamma!, beta!, training.rows);
     return {
-      y: add(g, mul(g, normal, gamma!), beta!),
+      y,
       back(dy) {
-        const dGamma = sum(g, mul(g, dy, normal), 0);
-        const dBeta = sum(g, dy, 0);
+        const { dx, dGamma, dBeta } = back(dy);
         // Plain descent on (moving - batch) at rate 1 - momentum is the moving average.
         const towards = (moving: Tensor, batch: Tensor) => mul(g, sub(g, moving, batch), training.weight);
         const statistics = [towards(movingMean!, batchMean), towards(movingVariance!, variance)];
-        return {
-          parameters: [dGamma, dBeta, ...statistics],
-          dx() {
-            const common = plain(g, 'RealDiv', [add(g, mul(g, normal, dGamma), dBeta), training.rows]);
-            return mul(g, sub(g, dy, common), mul(g, inverse, gamma!));
-          },
-        };
+        return { parameters: [dGamma, dBeta, ...statistics], dx: () => dx };
       },
     };
   },
 
-  'layer-normalization'(g, { epsilon }, [gamma, beta], x) {
+  'layer-normalization'(g, layer, [gamma, beta], x) {
     const rowMean = (values: Tensor) => mean(g, values, 1, true);
     const centred = sub(g, x, rowMean(x));
-    const inverse = inverseDeviation(g, rowMean(plain(g, 'Square', [centred])), epsilon);
+    const inverse = inverseDeviation(g, rowMean(plain(g, 'Square', [centred])), layer.epsilon);
     const normal = mul(g, centred, inverse);
     return {
       y: add(g, mul(g, normal, gamma!), beta!),
-      back: (dy) => ({
-        parameters: [sum(g, mul(g, dy, normal), 0), sum(g, dy, 0)],
-        dx() {
-          const dNormal = mul(g, dy, gamma!);
-          const common = add(g, rowMean(dNormal), mul(g, normal, rowMean(mul(g, dNormal, normal))));
-          return mul(g, sub(g, dNormal, common), inverse);
-        },
-      }),
+      back(dy) {
+        const along = mul(g, dy, normal);
+        return {
+          parameters: [columnSums(g, along), columnSums(g, dy)],
+          dx() {
+            // Row means of a product with gamma are products with a vector: a pass over the values less.
+            const part = matrix(g, mul(g, gamma!, constant(g, 'float32', 1 / layer.gamma.size)));
+            const common = add(g, matMul(g, dy, part), mul(g, normal, matMul(g, along, part)));
+            return mul(g, sub(g, mul(g, dy, gamma!), common), inverse);
+          },
+        };
+      },
     };
   },
 };
@@ -115,6 +108,51 @@ export function applyLayer(
 
 function notInPrediction(): never {
   throw new Error('batch normalization has a gradient in training only');
+}
+
+/**
+ * TensorFlow's fused op for images, on rows as images of one pixel: half the time of single operations. The variance it
+ * gives is that of a sample.
+ */
+function fusedBatchNormalization(
+  g: GraphBuilder,
+  { epsilon, gamma: { size: units } }: Of<'batch-normalization'>,
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  rows: Tensor,
+) {
+  const float = { type: 'float32' } as const;
+  const attributes = {
+    ...{ T: float, U: float, epsilon: { float: epsilon } },
+    ...{ data_format: { string: 'NHWC' }, is_training: { bool: true } },
+  } as const;
+  const pixels = (values: Tensor) => reshape(g, values, [-1, 1, 1, units]);
+  const matrixOf = (values: Tensor) => reshape(g, values, [-1, units]);
+  const none = constant(g, 'float32', []);
+  const outputs = ['float32', 'float32', 'float32', 'float32', 'float32', 'float32'] as const;
+  const inputs = [pixels(x), gamma, beta, none, none];
+  const [y, batchMean, sampleVariance, ...reserved] = g.emit('FusedBatchNormV3', inputs, outputs, {
+    ...attributes,
+    exponential_avg_factor: { float: 1 },
+  });
+  const ratio = plain(g, 'RealDiv', [sub(g, rows, constant(g, 'float32', 1)), rows]);
+  return {
+    y: matrixOf(y),
+    batchMean,
+    // Of one row it may be no number, and the ratio is 0.
+    variance: plain(g, 'MulNoNan', [sampleVariance, ratio]),
+    back(dy: Tensor) {
+      const backInputs = [pixels(dy), pixels(x), gamma, ...reserved];
+      const [dx, dGamma, dBeta] = g.emit('FusedBatchNormGradV3', backInputs, outputs.slice(1), attributes);
+      return { dx: matrixOf(dx!), dGamma: dGamma!, dBeta: dBeta! };
+    },
+  };
+}
+
+/** A column's sum, as a bias' gradient: in half the time of `Sum`. */
+function columnSums(g: GraphBuilder, values: Tensor): Tensor {
+  return plain(g, 'BiasAddGrad', [values]);
 }
 
 function inverseDeviation(g: GraphBuilder, variance: Tensor, epsilon: number): Tensor {
