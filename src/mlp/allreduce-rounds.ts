@@ -1,19 +1,58 @@
+import { type AllReduceChoice, chooseAllReduce } from '../ps/allreduce/choose.js';
+import type { Algorithm } from '../ps/allreduce/plan.js';
+import { planAllReduce } from '../ps/allreduce/planners.js';
+import { nativeAddon } from '../ps/native-addon.js';
+import type { Range } from '../ps/optimizer/range-optimizer.js';
+import type { Wire } from '../ps/wire/wire.js';
 import type { Committed } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
+import { layoutOf } from './layout.js';
 import type { ExchangePlan } from './membership.js';
 import type { Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
-/** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a slice each. */
+export interface AllReduceOptions {
+  /** Default: chosen by the number of members, their hosts and the length of theta. `ring` adds in order of rank. */
+  readonly algorithm?: Algorithm;
+  /** How sums travel. Default float32; others round, or send only large values, and give other bits. */
+  readonly wire?: Wire;
+}
+
+/** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a range of theta each. */
 export class AllReduceRounds implements Rounds {
-  constructor(readonly cluster: TrainingCluster) {}
+  #choice: AllReduceChoice | undefined;
+
+  constructor(
+    readonly cluster: TrainingCluster,
+    readonly options: AllReduceOptions = {},
+  ) {}
+
+  ranges(members: readonly (readonly number[])[], hosts: readonly string[]): readonly Range[] {
+    const { algorithm, wire = 'float32' } = this.options;
+    const { network, shards } = this.cluster.spec.plan;
+    const { length } = layoutOf(network);
+    this.#choice = chooseAllReduce({
+      ...{ members: members.length, hosts: new Set(hosts).size, bytes: 4 * length, algorithm },
+      ...{ sharedMemory: nativeAddon() !== undefined, lossy: wire !== 'float32' },
+    });
+    const merged = wire === 'float32' ? undefined : true;
+    return planAllReduce(this.#choice.network ?? 'sliced', { members, shards, length, merged }).owned;
+  }
 
   async begin({ step }: Committed): Promise<void> {
     const { cluster } = this;
-    const members = cluster.members.map(({ shards, segment }) => ({ segment: segment!, shards }));
+    const { generation } = cluster;
+    const { network, shared } = this.#choice!;
+    const members = cluster.members.map(({ shards, meeting }) => ({ shards, meeting: meeting! }));
+    const inMemory = shared && network === undefined && members.every(({ meeting }) => meeting.segment !== null);
+    const alone = members.length === 1 && members[0]!.meeting.segment !== null;
+    const way: { kind: 'shared-memory' } | { kind: 'mesh'; algorithm: Algorithm; wire: Wire } =
+      inMemory || alone
+        ? { kind: 'shared-memory' }
+        : { kind: 'mesh', algorithm: network ?? 'sliced', wire: this.options.wire ?? 'float32' };
     await cluster.all(({ rank, shards }) => {
-      const exchange: ExchangePlan = { kind: 'shared-memory', rank, members };
-      return { op: 'join', generation: cluster.generation, step, shards, exchange };
+      const exchange: ExchangePlan = { ...way, rank, members };
+      return { op: 'join', generation, step, shards, exchange };
     });
   }
 

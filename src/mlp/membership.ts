@@ -1,22 +1,39 @@
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
-import type { Residents, TaskContext } from '../protocol/program.js';
+import type { Residents, SlotContext, TaskContext } from '../protocol/program.js';
+import { MeshExchange } from '../ps/allreduce/mesh-exchange.js';
+import type { Algorithm } from '../ps/allreduce/plan.js';
+import { planAllReduce } from '../ps/allreduce/planners.js';
 import { SharedExchange } from '../ps/allreduce/shared-exchange.js';
 import { type SegmentShape, SharedSegment, segmentBytes } from '../ps/allreduce/shared-segment.js';
 import type { Exchange } from '../ps/exchange.js';
+import { joinMesh } from '../ps/mesh/join.js';
+import { type MeshAddress, MeshListener } from '../ps/mesh/listener.js';
 import { nativeAddon } from '../ps/native-addon.js';
 import { joinServers, type ServersOrder } from '../ps/server/server-exchange.js';
 import { subtreeRoots } from '../ps/tree.js';
+import { codecOf, type Wire } from '../ps/wire/wire.js';
 import type { Replica } from './replica.js';
 
 /** How the members of a generation merge their updates, as the driver tells each of them. */
-export type ExchangePlan = SharedMemoryPlan | ({ readonly kind: 'servers' } & ServersOrder);
+export type ExchangePlan =
+  | ({ readonly kind: 'servers' } & ServersOrder)
+  /** All-reduce in memory that all members map. */
+  | ({ readonly kind: 'shared-memory' } & Peers)
+  /** All-reduce through sockets between the members. */
+  | ({ readonly kind: 'mesh'; readonly algorithm: Algorithm; readonly wire: Wire } & Peers);
 
-/** All-reduce in memory that all members map, in order of rank. */
-interface SharedMemoryPlan {
-  readonly kind: 'shared-memory';
+interface Peers {
   readonly rank: number;
-  readonly members: readonly { readonly segment: BlockRef; readonly shards: readonly number[] }[];
+  /** All members, in order of rank. */
+  readonly members: readonly { readonly meeting: MeetingPoint; readonly shards: readonly number[] }[];
+}
+
+/** Where other members find one. */
+export interface MeetingPoint {
+  readonly address: MeshAddress;
+  /** Memory that members of its host may map; null where processes cannot share memory. */
+  readonly segment: BlockRef | null;
 }
 
 /** A replica that takes part in an exchange, from its joining to the end of the generation. */
@@ -32,7 +49,7 @@ export class Membership {
   static async join(plan: ExchangePlan, shards: readonly number[], replica: Replica, context: TaskContext) {
     Membership.leave(replica, context);
     const ending = new AbortController();
-    const exchange = await open(plan, replica, ending.signal);
+    const exchange = await open(plan, replica, ending.signal, context);
     if (exchange.homes) replica.moveInto(exchange.homes, shards);
     const membership = new Membership(replica, shards, exchange, ending);
     context.residents.set(idOf(replica), replica.spec.model, membership, () => membership.#end());
@@ -59,14 +76,31 @@ export class Membership {
 
 const idOf = (replica: Replica) => `membership:${replica.spec.model}`;
 
-async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal): Promise<Exchange> {
+async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, slot: SlotContext): Promise<Exchange> {
   if (plan.kind === 'servers') return joinServers(plan, signal);
-  const { plan: numbers } = replica.spec;
-  const shape = ({ shards }: { shards: readonly number[] }) => shapeOf(replica, shards);
-  const segments = plan.members.map((member) => mapped(member.segment, shape(member)));
-  const members = { rank: plan.rank, segments, shards: numbers.shards };
-  const exchange = new SharedExchange(members, replica.optimizer, signal);
-  return exchange;
+  const { shards } = replica.spec.plan;
+  const { rank, members } = plan;
+  if (plan.kind === 'shared-memory') {
+    const segments = members.map(({ meeting, shards }) => mapped(meeting.segment!, shapeOf(replica, shards)));
+    return new SharedExchange({ rank, segments, shards }, replica.optimizer, signal);
+  }
+  const { optimizer, theta, generation, step } = replica;
+  const addresses = members.map(({ meeting }) => meeting.address);
+  const listener = await listenerOf(slot);
+  const mesh = await joinMesh({ rank, addresses, listener, generation, step, signal });
+  const shape = { members: members.map(({ shards: own }) => own), shards, length: theta.length };
+  const codec = codecOf(plan.wire, theta.length);
+  const reduction = planAllReduce(plan.algorithm, codec ? { ...shape, merged: true } : shape);
+  return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec });
+}
+
+/** One a slot, kept while it lives. */
+async function listenerOf({ residents, bind, hostname }: SlotContext): Promise<MeshListener> {
+  const id = 'mesh-listener';
+  const kept = residents.get<MeshListener>(id);
+  if (kept) return kept;
+  const listener = await MeshListener.listen(bind, hostname);
+  return residents.set(id, id, listener, () => void listener.close());
 }
 
 function mapped(segment: BlockRef, shape: SegmentShape): SharedSegment {
@@ -78,19 +112,18 @@ function shapeOf(replica: Replica, shards: readonly number[]): SegmentShape {
   return { length: replica.theta.length, nodes: subtreeRoots(shards, replica.spec.plan.shards).length };
 }
 
-/**
- * Memory for this member's part of an exchange within its host: a block, so that it goes with the generation's scope or
- * the executor. Null where processes cannot share memory.
- */
-export async function offerSegment(
+/** Memory is a block, so that it goes with the generation's scope or the executor. */
+export async function offerMeeting(
   replica: Replica,
   shards: readonly number[],
   scope: string,
-  { blocks, executor, slot }: TaskContext,
-): Promise<BlockRef | null> {
-  if (!nativeAddon()) return null;
+  slot: TaskContext,
+): Promise<MeetingPoint> {
+  const { address } = await listenerOf(slot);
+  if (!nativeAddon()) return { address, segment: null };
   const bytes = segmentBytes(shapeOf(replica, shards));
-  return blocks.put(`segment:${executor}:${slot}`, scope, zeros(bytes), { bytes });
+  const id = `segment:${slot.executor}:${slot.slot}`;
+  return { address, segment: await slot.blocks.put(id, scope, zeros(bytes), { bytes }) };
 }
 
 function* zeros(bytes: number): Iterable<Uint8Array> {

@@ -1,3 +1,4 @@
+import type { Range } from '../ps/optimizer/range-optimizer.js';
 import type { Committed } from './committed.js';
 
 /**
@@ -18,6 +19,12 @@ export interface StepLoss {
 
 /** How gradients become updates: the one interface of the aggregation modes. A round is some steps without the driver. */
 export interface Rounds {
+  /**
+   * Of theta: what each member updates, by rank; absent: each all of it, or none of it.
+   * @param members gradient shards of each
+   * @param hosts of each
+   */
+  ranges?(members: readonly (readonly number[])[], hosts: readonly string[]): readonly Range[];
   /** After the cluster has formed a generation. */
   begin(committed: Committed): Promise<void>;
   /** @throws TaskSetError with `executor-lost` when a member or server is lost: the trainer forms a new generation */

@@ -1,12 +1,11 @@
 import { decodeValue } from '../executor/closure/index.js';
-import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
 import { type Committed, writeParts } from './committed.js';
-import { type ExchangePlan, Membership, offerSegment } from './membership.js';
+import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
 import { Replica } from './replica.js';
 import { runRound } from './round.js';
 import type { TrainingSpec } from './training-spec.js';
@@ -40,8 +39,8 @@ interface RestoreOrder {
   readonly committed: Committed;
   /** Of theta: what this member updates; absent: all. */
   readonly range?: Range;
-  /** Whether to offer memory for an exchange with others of its host. */
-  readonly segment?: boolean;
+  /** Whether others are to find this member, to exchange among themselves. */
+  readonly meet?: boolean;
 }
 
 /** What a member computes with, and where others find it. */
@@ -49,8 +48,7 @@ export interface RestoreAnswer {
   readonly name: string;
   readonly description: string;
   readonly fingerprint: string;
-  /** Memory that others of its host may map. */
-  readonly segment: BlockRef | null;
+  readonly meeting: MeetingPoint | null;
 }
 
 const trainProgram: SlotProgram = {
@@ -107,9 +105,9 @@ async function restore(order: At & RestoreOrder, replica: Replica, context: Task
   Membership.leave(replica, context);
   await replica.restore(order.generation, order.committed, context.blocks, order.range);
   replica.keepOnly(order.shards);
-  const segment = order.segment ? await offerSegment(replica, order.shards, scope, context) : null;
+  const meeting = order.meet ? await offerMeeting(replica, order.shards, scope, context) : null;
   const { name, description, fingerprint } = replica.backend;
-  return { name, description, fingerprint, segment } satisfies RestoreAnswer;
+  return { name, description, fingerprint, meeting } satisfies RestoreAnswer;
 }
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */

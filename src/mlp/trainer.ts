@@ -4,7 +4,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
 import { TaskSetError } from '../scheduler/task-set.js';
-import { AllReduceRounds } from './allreduce-rounds.js';
+import { type AllReduceOptions, AllReduceRounds } from './allreduce-rounds.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { type CheckpointOptions, Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readParts } from './committed.js';
@@ -25,6 +25,7 @@ export interface TrainSettings {
   readonly aggregation: Aggregation;
   /** Of parameter servers. */
   readonly servers?: ServerOptions;
+  readonly allReduce?: AllReduceOptions;
   readonly hooks?: TrainingHooks;
   readonly checkpoint?: CheckpointOptions;
 }
@@ -90,8 +91,8 @@ class Trainer {
     shards: ArrowRDD,
     readonly settings: TrainSettings,
   ) {
-    const { aggregation, checkpoint } = settings;
-    this.#cluster = new TrainingCluster(context, spec, shards, aggregation === 'allreduce');
+    const { checkpoint } = settings;
+    this.#cluster = new TrainingCluster(context, spec, shards);
     this.#rounds = roundsOf(this.#cluster, settings);
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint, spec.plan, context);
     const committed = { step: 0, parts: spec.warmStart ?? [] };
@@ -131,7 +132,7 @@ class Trainer {
 
   async #form(): Promise<void> {
     const { committed } = this.#saved;
-    await this.#cluster.form(committed);
+    await this.#cluster.form(committed, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
     this.#epochBegun = this.context.bus.clock.now();
@@ -256,10 +257,10 @@ class Trainer {
   }
 }
 
-function roundsOf(cluster: TrainingCluster, { aggregation, servers }: TrainSettings): Rounds {
+function roundsOf(cluster: TrainingCluster, { aggregation, servers, allReduce }: TrainSettings): Rounds {
   if (aggregation === 'tree') return new TreeRounds(cluster);
   if (aggregation === 'ps') return new ParameterServerRounds(cluster, servers);
-  return new AllReduceRounds(cluster);
+  return new AllReduceRounds(cluster, allReduce);
 }
 
 const nextMultiple = (step: number, of: number) => (Math.floor(step / of) + 1) * of;

@@ -5,13 +5,13 @@ import type { Json } from '../protocol/json.js';
 import { HOST_SEAT, type ProgramRef } from '../protocol/task.js';
 import { assignShards } from '../ps/assign-shards.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import { slices } from '../ps/slices.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
-import { type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
+import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
 import type { Committed, CommittedPart } from './committed.js';
-import { layoutOf } from './layout.js';
+import type { MeetingPoint } from './membership.js';
+import type { Rounds } from './rounds.js';
 import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
 
@@ -22,8 +22,9 @@ export interface Member {
   readonly shards: readonly number[];
   /** Of theta: what it updates, where members share that work. */
   readonly range?: Range;
-  /** Memory that others of its host may map. */
-  readonly segment?: BlockRef | null;
+  readonly host: string;
+  /** Where other members find it, when they exchange among themselves. */
+  readonly meeting?: MeetingPoint;
 }
 
 /** Applications that have been told that they compute on the fallback. */
@@ -50,24 +51,25 @@ export class TrainingCluster {
     readonly spec: TrainingSpec,
     /** The training rows, dealt into the plan's shards. */
     readonly shards: ArrowRDD,
-    /** Whether members update a slice of theta each. */
-    readonly sliced: boolean,
   ) {}
 
-  /** Begins a generation on the slots there are now: loads the shards, restores the state. */
-  async form(committed: Committed): Promise<void> {
+  /**
+   * Begins a generation on the slots there are now: loads the shards, restores the state.
+   * @param rangesOf what each member updates; absent: all of theta
+   */
+  async form(committed: Committed, rangesOf?: Rounds['ranges']): Promise<void> {
     const { context, spec } = this;
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
     await context.tasks.slotsAvailable();
     const slots = context.tasks.slots().map(({ key }) => key);
     const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
-    const theta = slices(layoutOf(spec.plan.network).length, ranges.length);
-    const members: Member[] = ranges.map(({ from, to }, rank) => ({
-      rank,
-      slot: slots[rank]!,
-      shards: Array.from({ length: to - from }, (_, k) => from + k),
-      ...(this.sliced ? { range: theta[rank]! } : {}),
+    const owned = ranges.map(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k));
+    const hosts = slots.slice(0, owned.length).map((slot) => this.#hostOf(slot));
+    const theta = rangesOf?.(owned, hosts);
+    const members: Member[] = owned.map((shards, rank) => ({
+      ...{ rank, slot: slots[rank]!, shards, host: hosts[rank]! },
+      ...(theta ? { range: theta[rank]! } : {}),
     }));
     this.members = members;
     const owner = new Map(members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
@@ -83,14 +85,14 @@ export class TrainingCluster {
       async (checksum) => checksum,
     );
     this.input = createHash('sha256').update(JSON.stringify(checksums)).digest('hex');
-    const { generation, sliced } = this;
+    const { generation } = this;
     const { step } = committed;
     const answers = await this.all(({ shards, range }) => ({
-      ...{ op: 'restore', generation, step, committed, shards, range, segment: sliced },
+      ...{ op: 'restore', generation, step, committed, shards, range, meet: theta !== undefined },
     }));
     this.members = members.map((member, rank) => {
-      const { segment } = answers[rank]!.value as unknown as RestoreAnswer;
-      return { ...member, segment };
+      const { meeting } = answers[rank]!.value as unknown as RestoreAnswer;
+      return { ...member, meeting: meeting ?? undefined };
     });
     this.#noteBackends(answers);
   }
@@ -109,6 +111,11 @@ export class TrainingCluster {
       written.map(async (part) => ({ ...part, block: await this.replicate(part.block) })),
     );
     return { step, parts: parts.sort((a, b) => a.from - b.from) };
+  }
+
+  #hostOf(slot: SlotKey): string {
+    const executor = executorOf(slot);
+    return this.context.tasks.executors().find(({ id }) => id === executor)?.host ?? executor;
   }
 
   /** Whether slots have joined that could take shards over. */

@@ -14,7 +14,7 @@ import {
 /** Values whose float32 sum depends on the order of addition. */
 function shardSum(shard: number): GradientSum {
   const gradient = Float32Array.from({ length: 8 }, (_, i) => Math.sin(shard * 31 + i) * 10 ** ((shard + i) % 7));
-  return { gradient, lossSum: Math.cos(shard) * 10 ** (shard % 9), rows: shard };
+  return { gradient, lossSum: Math.cos(shard) * 10 ** (shard % 9), rows: shard, weight: shard };
 }
 
 const leaf = (index: number): ValueNode<GradientSum> => ({ level: 0, index, value: shardSum(index) });

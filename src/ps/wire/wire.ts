@@ -1,0 +1,21 @@
+import { Bf16Codec } from './bf16.js';
+import { ThresholdCodec, TopKCodec } from './sparse.js';
+import type { WireCodec } from './wire-codec.js';
+
+/**
+ * How sums travel: as they are; rounded to bfloat16; only the largest `share` of the values (Stich et al. 2018); only values
+ * of at least `threshold` in magnitude (Strom 2015). What the last two leave out is sent later (error feedback).
+ */
+export type Wire =
+  | 'float32'
+  | 'bf16'
+  | { readonly kind: 'top-k'; readonly share: number }
+  | { readonly kind: 'threshold'; readonly threshold: number };
+
+/** @returns undefined for float32, which needs no coding */
+export function codecOf(wire: Wire, length: number): WireCodec | undefined {
+  if (wire === 'float32') return undefined;
+  if (wire === 'bf16') return new Bf16Codec();
+  if (wire.kind === 'top-k') return new TopKCodec(wire.share, length);
+  return new ThresholdCodec(wire.threshold, length);
+}
