@@ -6,6 +6,9 @@ export { type EvaluateOptions, type Evaluation, MLPClassificationModel } from '.
 export { type ClassifierColumns, MLPClassifier } from './mlp/classifier.js';
 export type { ClassifierOptions } from './mlp/classifier-options.js';
 export type { EarlyStoppingOptions } from './mlp/early-stopping-options.js';
+export type { ExportOptions } from './mlp/formats/exports.js';
+export type { SaveModelOptions } from './mlp/formats/model-folder.js';
+export { type LoadedModel, loadModel } from './mlp/load-model.js';
 export { type FittedNetwork, MLPModel } from './mlp/model.js';
 export { stageFromJSON } from './mlp/pipeline/from-json.js';
 export { MinMaxScaler, MinMaxScalerModel, type MinMaxScalerOptions } from './mlp/pipeline/min-max-scaler.js';
@@ -17,6 +20,8 @@ export { VectorAssembler, type VectorAssemblerOptions } from './mlp/pipeline/vec
 export { WindowFeatures } from './mlp/pipeline/window-features.js';
 export { MLPRegressionModel, type RegressionEvaluation } from './mlp/regression-model.js';
 export { MLPRegressor, type RegressorColumns, type RegressorOptions } from './mlp/regressor.js';
+export type { ReportOptions } from './mlp/report/save-report.js';
+export { TensorBoard } from './mlp/report/tensor-board.js';
 export { CrossValidator, CrossValidatorModel, type CrossValidatorOptions } from './mlp/selection/cross-validator.js';
 export type { Metric, MetricName } from './mlp/selection/metric.js';
 export { ParamGridBuilder, paramGrid } from './mlp/selection/param-grid.js';

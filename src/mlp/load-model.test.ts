@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { writeModelFolder } from './formats/model-folder.js';
-import { loadModel, saveModel } from './load-model.js';
+import { loadModel } from './load-model.js';
 import { EXAMPLE_MODELS } from './testing/example-models.js';
 
 let directory: string;
@@ -19,7 +19,7 @@ const ROWS = [
 
 it.each(Object.entries(EXAMPLE_MODELS))('%s: predicts, when loaded, the same bits', async (name, make) => {
   const model = make();
-  await saveModel(model, join(directory, 'model'));
+  await model.save(join(directory, 'model'));
   const loaded = await loadModel(join(directory, 'model'));
   expect(loaded.constructor).toBe(model.constructor);
   const rows = name === 'pipeline of scalers' ? ROWS : ROWS.map((row) => Object.values(row));
@@ -31,7 +31,7 @@ it.each(Object.entries(EXAMPLE_MODELS))('%s: predicts, when loaded, the same bit
 
 it('keeps plan, losses and weights', async () => {
   const model = EXAMPLE_MODELS.classifier();
-  await saveModel(model, join(directory, 'model'));
+  await model.save(join(directory, 'model'));
   const loaded = (await loadModel(join(directory, 'model'))) as typeof model;
   expect([loaded.plan, loaded.losses, loaded.weightsHash]).toEqual([model.plan, model.losses, model.weightsHash]);
 });

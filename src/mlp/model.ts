@@ -16,6 +16,7 @@ import type { NumericalPlan } from './numerical-plan.js';
 import { COLUMN, checkForms, type Form, type Forms } from './options.js';
 import { plainBatch } from './pipeline/plain-batch.js';
 import type { Model, PlainRow, StageJson } from './pipeline/stage.js';
+import { PortableModel } from './portable-model.js';
 import type { PredictParameters } from './predict-step.js';
 import { addPredictions, classProbabilities, type PredictionColumns, predictionsOf, unscaled } from './predictions.js';
 import type { LabelType, TargetSpec } from './targets.js';
@@ -55,6 +56,7 @@ let models = 0;
 
 /** A fitted network. Needs no context: tables bring theirs, plain rows are predicted in this process. */
 export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
+  extends PortableModel
   implements Model<Prediction, Metrics>, FittedNetwork
 {
   /** Name in JSON. */
@@ -74,6 +76,7 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
   readonly #resident = new WeakMap<SheafContext, Resident>();
 
   constructor(fitted: FittedNetwork) {
+    super();
     ({ network: this.network, theta: this.theta, target: this.target, plan: this.plan } = fitted);
     ({ features: this.features, featureNames: this.featureNames, losses: this.losses } = fitted);
     ({ validation: this.validation, epoch: this.epoch, backend: this.backend } = fitted);

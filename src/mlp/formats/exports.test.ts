@@ -88,7 +88,7 @@ describe('exported models', () => {
   it('refuse misspelt options', async () => {
     const options = { overwite: true } as object;
     await expect(exportOnnx(EXAMPLE_MODELS.classifier(), join(directory, 'a'), options)).rejects.toThrow(
-      /exportONNX has no option "overwite"; the options are overwrite, scaler/,
+      /exportONNX has no option "overwite"; the options are overwrite, storage, scaler/,
     );
   });
 });

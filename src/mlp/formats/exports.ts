@@ -1,20 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { promises as fs } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { SourceError } from '../../rdd/sources/source.js';
-import type { StorageSettings } from '../../rdd/storage/storage.js';
 import { encodeSavedModel } from '../graph/saved-model.js';
-import { checkForms, FLAG, type Forms } from '../options.js';
+import { checkForms, type Forms } from '../options.js';
 import type { Transformer } from '../pipeline/stage.js';
 import { type ExportPlan, exportPlan } from './export-plan.js';
 import { layersModelFiles } from './layers-model.js';
-import { placeOf, writeFolder } from './model-folder.js';
+import { SAVE_FORMS, type SaveModelOptions, writeFolder } from './model-folder.js';
 import { encodeOnnx } from './onnx.js';
 import { SERVING, tensorFlowGraph } from './tensorflow-graph.js';
+import { writeWhole } from './write-whole.js';
 
-export interface ExportOptions {
-  /** Replace what is at the path. Default false. */
-  readonly overwrite?: boolean;
+export interface ExportOptions extends SaveModelOptions {
   /**
    * Scaler of the features that was applied before the network, outside a pipeline: it becomes part of what is exported, which
    * then takes unscaled features. Those of a pipeline always do.
@@ -26,7 +20,7 @@ export interface ExportOptions {
 export type Exportable = Pick<Transformer, 'toJSON' | 'weights'>;
 
 const FORMS: Forms<ExportOptions> = {
-  overwrite: FLAG,
+  ...SAVE_FORMS,
   scaler: [(value) => typeof value?.toJSON === 'function', 'a fitted scaler'],
 };
 
@@ -40,17 +34,12 @@ const MAX_BYTES = 2 ** 31 - 1;
  * @param path a local directory, or an S3 URL
  * @throws SourceError when the path holds something and `overwrite` is not set; RangeError above 2 GB of weights
  */
-export async function exportSavedModel(
-  model: Exportable,
-  path: string,
-  options: ExportOptions = {},
-  storage?: StorageSettings,
-): Promise<void> {
+export async function exportSavedModel(model: Exportable, path: string, options: ExportOptions = {}): Promise<void> {
   const { plan } = planOf('exportSavedModel', model, options);
   const { graph, signature } = tensorFlowGraph(plan);
   const bytes = encodeSavedModel(graph.nodes, { [SERVING]: signature });
   requireReadable('exportSavedModel', bytes);
-  await writeFolder(path, { 'saved_model.pb': bytes }, options.overwrite ?? false, storage);
+  await writeFolder(path, { 'saved_model.pb': bytes }, options.overwrite ?? false, options.storage);
 }
 
 /**
@@ -59,16 +48,11 @@ export async function exportSavedModel(
  * @param path a local directory, or an S3 URL
  * @throws SourceError when the path holds something and `overwrite` is not set
  */
-export async function exportLayersModel(
-  model: Exportable,
-  path: string,
-  options: ExportOptions = {},
-  storage?: StorageSettings,
-): Promise<void> {
+export async function exportLayersModel(model: Exportable, path: string, options: ExportOptions = {}): Promise<void> {
   const { plan, metadata } = planOf('exportLayersModel', model, options);
   const { 'model.json': json, 'weights.bin': weights } = layersModelFiles(plan, metadata);
   const files = { 'weights.bin': weights, 'model.json': Buffer.from(json) };
-  await writeFolder(path, files, options.overwrite ?? false, storage);
+  await writeFolder(path, files, options.overwrite ?? false, options.storage);
 }
 
 /**
@@ -92,24 +76,4 @@ function planOf(name: string, model: Exportable, options: ExportOptions): Export
 function requireReadable(name: string, { length }: Uint8Array): void {
   if (length > MAX_BYTES)
     throw new RangeError(`${name}: the model would have ${length} bytes, and readers of the format take 2 GB at most`);
-}
-
-/** A local file, whole or not at all. @throws SourceError when it exists and is not to be replaced */
-export async function writeWhole(path: string, content: Uint8Array | string, overwrite = false): Promise<void> {
-  const place = placeOf(path);
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(place))
-    throw new SourceError(`${path}: this can be written to a local file only`);
-  await fs.mkdir(dirname(place), { recursive: true });
-  const temporary = join(dirname(place), `.${basename(place)}.${randomBytes(6).toString('hex')}`);
-  try {
-    await fs.writeFile(temporary, content, { flush: true });
-    // A link, unlike a renaming, never replaces anything.
-    if (overwrite) await fs.rename(temporary, place);
-    else await fs.link(temporary, place);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new SourceError(`${path} exists already: write to another path, or replace it with { overwrite: true }`);
-  } finally {
-    await fs.rm(temporary, { force: true });
-  }
 }

@@ -6,6 +6,7 @@ import { localPath } from '../../rdd/storage/local.js';
 import { openOutput } from '../../rdd/storage/output.js';
 import { openStorage, type StorageSettings } from '../../rdd/storage/storage.js';
 import { bytesOf } from '../float-bytes.js';
+import { checkForms, FLAG, type Forms } from '../options.js';
 import type { StageJson } from '../pipeline/stage.js';
 
 /**
@@ -24,7 +25,14 @@ export interface SavedStage {
 export interface SaveModelOptions {
   /** Replace what is at the path. Default false. */
   readonly overwrite?: boolean;
+  /** Where S3 is, when not where the environment says; credentials always come from there. */
+  readonly storage?: StorageSettings;
 }
+
+export const SAVE_FORMS: Forms<SaveModelOptions> = {
+  overwrite: FLAG,
+  storage: [(value) => typeof value === 'object' && value !== null, 'an object with settings of s3'],
+};
 
 interface Header {
   readonly format: 'sheaf-model';
@@ -45,14 +53,14 @@ const WEIGHTS = 'weights.bin';
 /**
  * Writes the folder, all at once: it holds the old files or the new ones, whatever happens meanwhile.
  * @param path a local directory, or an S3 URL
- * @throws SourceError when the path holds something and `overwrite` is not set
+ * @throws SourceError when the path holds something and `overwrite` is not set; TypeError for an option that is not known
  */
 export async function writeModelFolder(
   path: string,
   { json, weights }: SavedStage,
-  { overwrite = false }: SaveModelOptions = {},
-  storage: StorageSettings = {},
+  options: SaveModelOptions = {},
 ): Promise<void> {
+  const { overwrite = false, storage } = checkForms('save', options, SAVE_FORMS);
   const bytes = Buffer.concat(weights.map(bytesOf));
   const lengths = weights.map(({ length }) => length);
   const header: Header = {

@@ -1,6 +1,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { shown } from '../../rdd/arguments.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
+import { PortableModel } from '../portable-model.js';
 import { plainBatch } from './plain-batch.js';
 import {
   type Estimator,
@@ -50,8 +51,9 @@ export class Pipeline implements Estimator<PipelineModel> {
 }
 
 /** Fitted stages in a row. */
-export class PipelineModel implements Model {
+export class PipelineModel extends PortableModel implements Model {
   constructor(readonly stages: readonly Transformer[]) {
+    super();
     requireStages('PipelineModel', stages, isTransformer);
   }
 

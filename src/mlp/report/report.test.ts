@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { classMetrics } from '../metrics/confusion.js';
 import { numericalPlan } from '../numerical-plan.js';
 import { drawConfusion } from './heat-map.js';
 import { reportHtml } from './html.js';
@@ -20,7 +21,7 @@ const model = {
   backend: 'TensorFlow 2.21.0 (CPU)',
   weightsHash: 'abc123',
   theta: new Float32Array(67),
-  label: 'species',
+  target: { kind: 'class', column: 'species', classes: ['ann', 'bob', 'cleo'] } as const,
 };
 const classes = ['ann', '<b>bob</b>', 'cleo'];
 const confusion = [
@@ -28,7 +29,8 @@ const confusion = [
   [1, 48, 1],
   [0, 2, 48],
 ];
-const evaluation = { rows: 150, accuracy: 0.9733, macro: { f1: 0.9733 }, classes, confusion, table: 'text' };
+const perClass = classMetrics({ classes: 3, counts: Float64Array.from(confusion.flat()) });
+const evaluation = { perClass, rows: 150, accuracy: 0.9733, macro: { f1: 0.9733 }, classes, confusion, table: 'text' };
 const report: TrainingReport = { model, evaluation, facts: { exchangedBytes: 1234567, machine: 'two cores' } };
 
 describe('reportData', () => {
@@ -126,7 +128,10 @@ describe('pictures', () => {
     const many = Array.from({ length: 300 }, (_, k) => `class ${k}`);
     const counts = many.map((_, i) => many.map((_, j) => Number(i === j)));
     expect(() => drawConfusion({ kind: 'confusion', title: '', classes: many, counts })).toThrow(/300 classes/);
-    const data = reportData({ model, evaluation: { classes: many, confusion: counts } });
+    const data = reportData({
+      model,
+      evaluation: { classes: many, confusion: counts, perClass: many.map(() => perClass[0]!) },
+    });
     expect(data.figures.map(({ kind }) => kind)).toEqual(['curves']);
     expect(drawReport(data).body).toContain('… 241 more');
   });

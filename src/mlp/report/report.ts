@@ -1,6 +1,7 @@
-import { classMetrics } from '../metrics/confusion.js';
+import type { ClassMetrics } from '../metrics/confusion.js';
 import type { Network } from '../network.js';
 import type { NumericalPlan } from '../numerical-plan.js';
+import type { TargetSpec } from '../targets.js';
 import { shortNumber } from './axis.js';
 import type { Curves, Figure, ReportData, Table } from './data.js';
 import { MAX_CLASSES } from './heat-map.js';
@@ -25,10 +26,11 @@ export interface ReportedModel {
   readonly network: Network;
   readonly plan: NumericalPlan;
   readonly losses: readonly number[];
+  readonly validation?: readonly number[];
   readonly backend: string;
   readonly weightsHash: string;
   readonly theta: { readonly length: number };
-  readonly label?: string;
+  readonly target: TargetSpec;
 }
 
 /** Numbers become a table; so do records of numbers in it, as `macro: { precision, … }`. */
@@ -36,28 +38,30 @@ export interface ReportedEvaluation {
   readonly classes?: readonly string[];
   /** True class by row, predicted class by column. */
   readonly confusion?: readonly (readonly number[])[];
+  readonly perClass?: readonly ClassMetrics[];
 }
 
 /** Pure. */
 export function reportData({ title, model, evaluation = {}, history, facts = {} }: TrainingReport): ReportData {
-  const epochs = history ?? model.losses.map((loss, k) => ({ epoch: k + 1, loss }));
-  const { confusion, classes } = evaluation;
+  const epochs = history ?? epochsOf(model);
+  const { confusion, classes, perClass } = evaluation;
+  const { target } = model;
   const figures: Figure[] = curvesOf(epochs);
   const tables: Table[] = [];
   const metrics = numbersOf(evaluation);
   if (metrics.length > 0)
     tables.push({ title: 'Evaluation', rows: metrics.map(([name, value]) => [name, metric(value)]) });
-  if (confusion && classes) {
-    const heat = { kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion } as const;
-    if (classes.length <= MAX_CLASSES) figures.push(heat);
-    tables.push(perClass(classes, confusion));
-  }
+  // Of many labels, counts are no matrix.
+  if (confusion && classes && target.kind === 'class' && classes.length <= MAX_CLASSES)
+    figures.push({ kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion });
+  if (classes && perClass) tables.push(classTable(classes, perClass));
   tables.push({ title: 'Training', rows: trainingRows(model, facts) });
-  return {
-    title: title ?? `${model.label ? `${model.label}: ` : ''}network ${shapeOf(model.network)}`,
-    figures,
-    tables,
-  };
+  const learnt = target.kind === 'values' ? target.columns.join(', ') : target.column;
+  return { title: title ?? `${learnt}: network ${shapeOf(model.network)}`, figures, tables };
+}
+
+function epochsOf({ losses, validation }: ReportedModel): object[] {
+  return losses.map((loss, k) => ({ epoch: k + 1, loss, validation: validation?.[k] }));
 }
 
 /** A chart for every quantity; `validationLoss` is drawn into that of `loss`. */
@@ -86,25 +90,25 @@ export function curvesOf(history: readonly object[]): Curves[] {
   );
 }
 
-function perClass(classes: readonly string[], confusion: readonly (readonly number[])[]): Table {
-  const matrix = { classes: classes.length, counts: Float64Array.from(confusion.flat()) };
-  const rows = classMetrics(matrix).map(({ precision, recall, f1, support }, k) => [
+function classTable(classes: readonly string[], perClass: readonly ClassMetrics[]): Table {
+  const rows = perClass.map(({ precision, recall, f1, support }, k) => [
     classes[k]!,
     ...[precision, recall, f1].map((value) => value.toFixed(3)),
-    String(support),
+    support.toLocaleString('en'),
   ]);
   return { title: 'Classes', header: ['class', 'precision', 'recall', 'F1', 'rows'], rows };
 }
 
 function trainingRows(model: ReportedModel, facts: Readonly<Record<string, string | number>>): string[][] {
   const { network, plan, backend, weightsHash, theta } = model;
-  const { kind, ...rest } = plan.update.optimizer as unknown as Readonly<Record<string, unknown>>;
-  const settings = Object.entries(rest).map(([name, value]) => `${words(name)} ${plainly(value)}`);
+  const { optimizer, ...update } = plan.update;
+  const { kind, ...settings } = optimizer;
   return [
     ['network', shapeOf(network)],
     ['parameters', theta.length.toLocaleString('en')],
     ['loss', typeof network.loss === 'string' ? network.loss : plainly(network.loss)],
-    ['optimizer', [String(kind), ...settings].join(', ')],
+    ['optimizer', [kind, ...given(settings).map((setting) => setting.join(' '))].join(', ')],
+    ...given(update),
     ['rows', plan.rows.toLocaleString('en')],
     ['epochs', `${plan.epochs}, of ${plan.stepsPerEpoch} steps of ${plan.batch} rows`],
     ['gradient shards', String(plan.shards)],
@@ -114,6 +118,12 @@ function trainingRows(model: ReportedModel, facts: Readonly<Record<string, strin
     ['numerical plan', plan.hash],
     ['weights', weightsHash],
   ];
+}
+
+/** Names and values of what is set, in words. */
+function given(settings: object): [string, string][] {
+  const set = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return set.map(([name, value]) => [words(name), plainly(value)]);
 }
 
 /** `784-128-64-10`: inputs, units of dense layers, outputs. */
