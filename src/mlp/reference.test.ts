@@ -4,7 +4,7 @@ import type { Network } from './network.js';
 import { referenceApply, referenceGradient, referencePredict } from './reference.js';
 import { functionOf } from './reference-layers.js';
 import { exampleData, exampleWeights } from './testing/example-data.js';
-import { describeNetwork, EXAMPLE_NETWORKS } from './testing/example-networks.js';
+import { ACTIVATION_FORMS, describeNetwork, EXAMPLE_NETWORKS, LOSS_FORMS } from './testing/example-networks.js';
 
 describe('the float64 reference', () => {
   it.each(EXAMPLE_NETWORKS.map((network) => [describeNetwork(network), network] as const))(
@@ -25,6 +25,31 @@ describe('the float64 reference', () => {
         const [above, below] = [h, -h].map((step) => lossAt(theta.with(i, theta[i]! + step)));
         expect(derivative).toBeCloseTo((above! - below!) / (2 * h), 6);
       });
+    },
+  );
+
+  it.each(ACTIVATION_FORMS.flatMap((activation) => LOSS_FORMS.map((loss) => [activation, loss] as const)))(
+    'has it with every normalisation and dropout, in any direction: %j, %j',
+    (activation, loss) => {
+      for (const normalization of [undefined, 'batch', 'layer'] as const)
+        for (const dropout of [0, 0.4]) {
+          const layer = { units: 4, activation, normalization, dropout };
+          const network: Network = { inputs: 3, hidden: [layer, { ...layer, units: 5 }], outputs: 3, loss };
+          const { features, labels } = exampleData(network, 7, 2);
+          const options = { seed: 1, shard: 2, step: 3, weights: exampleWeights(7, 2) };
+          const layout = layoutOf(network);
+          const theta = Float64Array.from(initialTheta(network, 4), (value, i) => value + 0.1 * Math.sin(i));
+          const at = (position: Float64Array) =>
+            referenceGradient(network, position, features, labels, [0, 1, 2, 4, 5, 6], options);
+          const { gradient } = at(theta);
+          const direction = Float64Array.from(theta, (_, i) => Math.cos(3 * i));
+          for (const { kind, offset, size } of layout.parameters)
+            if (kind === 'statistic') direction.fill(0, offset, offset + size);
+          const h = 1e-6;
+          const lossAt = (step: number) => at(theta.map((value, i) => value + step * direction[i]!)).lossSum;
+          const slope = gradient.reduce((sum, value, i) => sum + value * direction[i]!, 0);
+          expect(slope).toBeCloseTo((lossAt(h) - lossAt(-h)) / (2 * h), 5);
+        }
     },
   );
 

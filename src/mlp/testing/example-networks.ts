@@ -2,14 +2,14 @@ import { ACTIVATIONS, type Activation, type HiddenLayer, LOSSES, type Loss, type
 
 /** Small networks that together use every activation, loss and layer: what backends and the reference are compared on. */
 
-const ACTIVATION_FORMS: readonly Activation[] = [
+export const ACTIVATION_FORMS: readonly Activation[] = [
   ...ACTIVATIONS,
   { kind: 'leaky-relu', negativeSlope: 0.01 },
   { kind: 'elu', alpha: 0.5 },
   { kind: 'gelu', approximate: true },
 ];
 
-const LOSS_FORMS: readonly Loss[] = [
+export const LOSS_FORMS: readonly Loss[] = [
   ...LOSSES,
   { kind: 'softmax-cross-entropy', labelSmoothing: 0.1 },
   { kind: 'binary-cross-entropy', labelSmoothing: 0.2, positiveWeights: [1, 3, 0.5] },
