@@ -1,4 +1,4 @@
-import { encodeValue, HANDLE, type Handle, type HandleReference, provideHandles } from '../executor/closure/index.js';
+import { HANDLE, type Handle, type HandleReference, provideHandles } from '../executor/closure/index.js';
 import { currentTask } from '../executor/task-output.js';
 import type { TaskContext } from '../protocol/program.js';
 import type { Task } from '../protocol/task.js';

@@ -31,6 +31,12 @@ export class NumberRange {
     return [from, step, from + first * step, from + (first + length) * step].every(Number.isSafeInteger);
   }
 
+  /** Of whole numbers: whether all, and the one behind the last, are of 32 bits. */
+  get small(): boolean {
+    const { from, step, first, length } = this;
+    return [step, from + first * step, from + (first + length) * step].every((value) => value === (value | 0));
+  }
+
   slice(from: number, to: number): NumberRange {
     return new NumberRange(this.from, this.step, this.first + from, to - from);
   }

@@ -163,6 +163,26 @@ describe('fuse', () => {
     }
   });
 
+  it('folds on when a result is no number any more, or has not been one', () => {
+    const fn = (a: number | string, b: number | string) =>
+      b === 7 || typeof a === 'string' ? `${a},${b}` : a + Number(b);
+    for (const rows of [
+      [1, 2, 7, 3, 4],
+      ['1', 2],
+      [undefined, 1],
+    ])
+      for (const zero of [undefined, { value: 0 }]) {
+        const state = emptyState(zero);
+        const loop = fuse([{ kind: 'flatMap', fn: (x) => [x, x], name: 'f' }], { kind: 'fold', fn }, 'sink');
+        for (const row of rows) loop([row], state);
+        const all = emptyState(zero);
+        loop(rows, all);
+        const twice = rows.flatMap((row) => [row, row]);
+        expect(all.accumulated).toEqual(zero ? twice.reduce(fn as any, zero.value) : twice.reduce(fn as any));
+        expect(state.accumulated).toEqual(all.accumulated);
+      }
+  });
+
   it('keeps apart sinks that differ only in how a key begins', () => {
     const sums = [true, false].map((creates) => {
       const table = new CombineTable();

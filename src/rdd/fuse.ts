@@ -83,29 +83,33 @@ const MAX_ROWS = 1 << 16;
 function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
   const functions = [...operators.map(({ fn }) => fn), ...sinkFunctions(sink)];
   const names = [...operators.map(({ name }) => name), sinkName];
-  const kinds = [...operators.map(({ kind }) => kind), sink.kind].join();
+  const kinds = operators.map(({ kind }) => kind).join();
   const codes = functions.map((fn) => fn && codeOf(fn)).join();
-  const make = (input: LoopInput) => {
-    const key = `${input}: ${kinds}: ${codes}`;
+  const make = (input: LoopInput, into: RowSink) => {
+    const key = `${input}: ${kinds}, ${into.kind}: ${codes}`;
     const known = warm.get(key);
     if (known) return known;
     // V8 recognises code by its text and would take up what it has learnt of others: the key makes each text its own.
-    const loop = new Function('failures', 'double', `${loopSource(operators, sink, input)}\n// ${key}`)(
-      failures,
-      double,
-    ) as Loop;
-    const made = { loop, fresh: true };
+    const text = `${loopSource(operators, into, input)}\n// ${key}`;
+    const made = { loop: new Function('failures', 'double', text)(failures, double) as Loop, fresh: true };
     warm.set(key, made);
     return made;
   };
-  const loops: Partial<Record<LoopInput, ReturnType<typeof make>>> = {};
+  const numbers: RowSink | undefined = sink.kind === 'fold' ? { ...sink, kind: 'foldNumbers' } : undefined;
+  const loops: Partial<Record<string, ReturnType<typeof make>>> = {};
+  const loopOf = (input: LoopInput, { accumulated }: LoopState) => {
+    const into = numbers && typeof accumulated === 'number' ? numbers : sink;
+    loops[`${input} ${into.kind}`] ??= make(input, into);
+    return loops[`${input} ${into.kind}`]!;
+  };
   return (rows, state) => {
     const input = inputOf(rows);
-    loops[input] ??= make(input);
-    const each = loops[input];
     const { length } = rows;
-    for (let from = 0, to = 0; from < length; from = to) {
-      to = Math.min(from + (each.fresh ? FIRST_ROWS : MAX_ROWS), length);
+    // The first row says what a fold's result is, and so which loop takes the rows behind it.
+    let most = numbers && !state.started ? 1 : MAX_ROWS;
+    for (let from = 0, to = 0; from < length; from = to, most = Math.min(4 * most, MAX_ROWS)) {
+      const each = loopOf(input, state);
+      to = Math.min(from + (each.fresh ? Math.min(FIRST_ROWS, most) : most), length);
       each.fresh = false;
       each.loop(rows, from, to, state, functions, names);
     }
@@ -118,7 +122,7 @@ function sinkFunctions(sink: RowSink): ((...args: any[]) => any)[] {
 }
 
 function inputOf(rows: RowSource): LoopInput {
-  if (rows instanceof NumberRange) return rows.whole ? 'integers' : 'range';
+  if (rows instanceof NumberRange) return rows.whole ? (rows.small ? 'int32' : 'integers') : 'range';
   if (rows instanceof Pairs) return 'pairs';
   if (rows instanceof JoinedPairs) return 'joined';
   return rows instanceof Float64Array ? 'numbers' : 'array';

@@ -14,6 +14,8 @@ export type RowSink =
   | { readonly kind: 'count' }
   /** Left fold; without a zero the first row starts it. */
   | { readonly kind: 'fold'; readonly fn: (accumulated: any, row: any) => any }
+  /** The same while the result is a number. */
+  | { readonly kind: 'foldNumbers'; readonly fn: (accumulated: any, row: any) => any }
   | { readonly kind: 'foreach'; readonly fn: (row: any) => any }
   /** Rows are pairs; each goes to `state.into.add(key, value)`. */
   | { readonly kind: 'pairs' }
@@ -25,7 +27,7 @@ export type RowSink =
     };
 
 /** Where a loop's rows come from. */
-export type LoopInput = 'array' | 'numbers' | 'pairs' | 'joined' | 'range' | 'integers';
+export type LoopInput = 'array' | 'numbers' | 'pairs' | 'joined' | 'range' | 'integers' | 'int32';
 
 /** What a row is at a point of the loop: one variable, or a pair that no array has been made for. */
 type RowText = string | { readonly key: string; readonly value: string };
@@ -49,6 +51,11 @@ const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; 
     turn: 'const v = start + (first + i) * step;',
     row: 'v',
   },
+  int32: {
+    once: 'const step = rows.step | 0; let next = (rows.from + (rows.first + from) * rows.step) | 0;',
+    turn: 'const v = next; next = (next + step) | 0;',
+    row: 'v',
+  },
   integers: {
     once: 'const step = rows.step; let next = rows.from + (rows.first + from) * step;',
     turn: 'const v = next; next += step;',
@@ -68,7 +75,7 @@ return function stageLoop(rows, from, to, state, functions, names) {
   const ${called.map((name, index) => `${name} = functions[${index}]`).join(', ')};
   const out = state.out, into = state.into;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
-  ${sink.kind === 'fold' ? FOLD_ONCE : ''}
+  ${sink.kind === 'foldNumbers' ? FOLD_NUMBERS_ONCE : ''}
   ${once}${sink.kind === 'combine' ? 'let combined = into.numbers;' : ''}
   try {
     for (let i = from; i < to; i++) {
@@ -78,7 +85,7 @@ return function stageLoop(rows, from, to, state, functions, names) {
   } catch (error) {
     throw failures.operatorFailure(error, names[at]);
   }
-  state.count = count; state.accumulated = ${sink.kind === 'fold' ? 'numeric ? sum : acc' : 'acc'}; state.started = started;
+  state.count = count; state.accumulated = ${sink.kind === 'foldNumbers' ? 'numeric ? sum : acc' : 'acc'}; state.started = started;
 };`;
 }
 
@@ -134,7 +141,8 @@ class LoopBody {
       this.#lines.push(combineText(this.#pair(index), index, sink.create !== undefined));
     else if (sink.kind === 'foreach')
       this.#lines.push(`at = ${index}; const done = sink(${this.#whole(index)}); ${promiseCheck('done')}`);
-    else this.#lines.push(foldText(this.#whole(index), index));
+    else if (sink.kind === 'fold') this.#lines.push(foldText(this.#whole(index), index));
+    else this.#lines.push(foldNumbersText(this.#whole(index), index));
   }
 
   #call(index: number, result: string, argument: string): void {
@@ -177,16 +185,20 @@ class LoopBody {
   }
 }
 
-/** A number that has been in `double` is no small integer for V8: a sum of these would, once too large, be a reason to begin anew. */
-const FOLD_ONCE = `let numeric = typeof acc === 'number', sum = 0;
-  if (numeric) { double[0] = acc; sum = double[0]; }`;
-
-/** While the result is a number it stays in a variable of its own, which V8 keeps in a register, not in an object. */
 function foldText(row: string, at: number): string {
   return `at = ${at};
-      if (numeric) { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { numeric = false; acc = r; ${promiseCheck('acc')} } }
-      else if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
+      if (started) { acc = sink(acc, ${row}); ${promiseCheck('acc')} }
       else { acc = ${row}; started = true; }`;
+}
+
+/** A number that has been in `double` is no small integer for V8: a sum of these would, once too large, be a reason to begin anew. */
+const FOLD_NUMBERS_ONCE = 'let numeric = true; double[0] = acc; let sum = double[0];';
+
+/** The result has a variable of its own, which V8 keeps in a register; one that may be anything else as well would be an object. */
+function foldNumbersText(row: string, at: number): string {
+  return `at = ${at};
+      if (numeric) { const r = sink(sum, ${row}); if (typeof r === 'number') sum = r; else { numeric = false; acc = r; ${promiseCheck('acc')} } }
+      else { acc = sink(acc, ${row}); ${promiseCheck('acc')} }`;
 }
 
 /** The user's function is called here and not in the table, whose code all programs share. */
