@@ -1,12 +1,12 @@
 import type { Exchange, RangeState, StepTotal } from '../exchange.js';
 import type { Mesh } from '../mesh/mesh.js';
-import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
+import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
 import { clipScale } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
-import { vectorKernels } from '../vector/vector-kernels.js';
 import type { WireCodec } from '../wire/wire-codec.js';
 import { allNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
+import { addParts, bytesOf, expected, type Part, restrict } from './parts.js';
 import type { AllReducePlan, Message } from './plan.js';
 import { StepNumbers } from './step-numbers.js';
 
@@ -21,12 +21,6 @@ export interface MeshExchangeOptions {
   readonly theta: Float32Array;
   /** How sums travel; needs a merged plan. Default: float32. */
   readonly codec?: WireCodec;
-}
-
-/** Values of a vector from some element on. */
-interface Part {
-  readonly from: number;
-  readonly values: Float32Array;
 }
 
 /**
@@ -88,7 +82,7 @@ export class MeshExchange implements Exchange {
     for (const [k, messages] of plan.reduce.entries()) held = await this.#reduce(messages, tag(k), held, numbers);
 
     const total = numbers.total(shards);
-    const sum = reduceNodes(restrict(held, { from, to }), plan.shards, add)?.values;
+    const sum = reduceNodes(restrict(held, { from, to }), plan.shards, addParts)?.values;
     const scale = await this.#scale(sum, total.weight, tag(plan.reduce.length));
     if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale });
 
@@ -120,7 +114,7 @@ export class MeshExchange implements Exchange {
       if (value.values.length !== plan.length)
         throw new RangeError(`a sum of ${value.values.length} values came where ${plan.length} belong`);
     if (plan.merged) {
-      const values = reduceNodes(parts, shards, add)?.values;
+      const values = reduceNodes(parts, shards, addParts)?.values;
       // A ring's parts begin at every member, whether it has anything to give or not.
       if (!values && plan.algorithm !== 'ring') return [];
       return [{ level: 0, index: mesh.rank, value: { from: 0, values: values ?? this.#zeros(plan.length) } }];
@@ -149,8 +143,8 @@ export class MeshExchange implements Exchange {
     const range = incoming[0]?.range;
     if (!range) return held;
     const received = arrived.flatMap(({ nodes }) => nodes);
-    if (!ring) return mergeNodes([...restrict(held, range), ...received], plan.shards, add);
-    add(restrict(held, range)[0]!.value, received[0]!.value);
+    if (!ring) return mergeNodes([...restrict(held, range), ...received], plan.shards, addParts);
+    addParts(restrict(held, range)[0]!.value, received[0]!.value);
     return held;
   }
 
@@ -213,29 +207,6 @@ export class MeshExchange implements Exchange {
   }
 }
 
-/** Adds what is in memory of this member's own; both cover the same range. */
-function add(left: Part, right: Part): Part {
-  vectorKernels().addInto(left.values, right.values);
-  return left;
-}
-
-function restrict(nodes: readonly ValueNode<Part>[], { from, to }: Range): ValueNode<Part>[] {
-  return nodes.map(({ level, index, value }) => {
-    const values = value.values.subarray(from - value.from, to - value.from);
-    return { level, index, value: { from, values } };
-  });
-}
-
 function sameNode(a: { level: number; index: number }, b: { level: number; index: number }): boolean {
   return a.level === b.level && a.index === b.index;
-}
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-function expected(target: Uint8Array, bytes: number, from: number): Uint8Array {
-  if (bytes !== target.length)
-    throw new RangeError(`member ${from} sent ${bytes} bytes where ${target.length} belong: it has another plan`);
-  return target;
 }

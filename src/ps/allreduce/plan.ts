@@ -32,7 +32,8 @@ export interface AllReducePlan {
   readonly gather: readonly (readonly Message[])[];
 }
 
-export type Algorithm = 'sliced' | 'halving-doubling' | 'ring';
+export const ALGORITHMS = ['sliced', 'halving-doubling', 'ring'] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** Payload bytes of a message in float32. */
 export function messageBytes({ range, nodes }: Message): number {

@@ -1,10 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
-import { nativeAddon } from '../native-addon.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
 import { clipScale } from '../optimizer/update-spec.js';
 import { CHUNK } from '../slices.js';
 import { addInto, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { SharedMeeting } from './shared-meeting.js';
 import type { SharedSegment } from './shared-segment.js';
 
 export interface SharedMembers {
@@ -14,11 +13,6 @@ export interface SharedMembers {
   /** G, gradient shards. */
   readonly shards: number;
 }
-
-/** Turns of looking before a member that waits asks the kernel to wake it: tens of microseconds. */
-const SPINS = 2_000;
-/** At most so long without a look at the event loop, where news of a lost member arrives. */
-const SLEEP_MS = 2;
 
 /**
  * All-reduce among the slots of one host, through memory that all of them map. Each member owns a slice of theta with the
@@ -32,16 +26,17 @@ const SLEEP_MS = 2;
 export class SharedExchange implements Exchange {
   bytesSent = 0;
   readonly homes: { readonly theta: Float32Array; readonly sums: readonly Float32Array[] };
-  #phase = 0;
-  readonly #addon = nativeAddon();
+  readonly #meeting: SharedMeeting;
 
   constructor(
     readonly members: SharedMembers,
     /** Over this member's slice. */
     readonly optimizer: RangeOptimizer,
     /** Ends the waits when a member is lost. */
-    readonly signal: AbortSignal,
+    signal: AbortSignal,
   ) {
+    const words = members.segments.map((segment) => segment.words);
+    this.#meeting = new SharedMeeting(members.rank, words, signal);
     this.homes = { theta: members.segments[0]!.theta, sums: members.segments[members.rank]!.sums };
   }
 
@@ -52,12 +47,12 @@ export class SharedExchange implements Exchange {
     if (theta !== shared) shared.set(theta.subarray(from, to), from);
     segments[rank]!.write(nodes);
     this.bytesSent += nodes.length * (theta.length - (to - from)) * 4;
-    await this.#meet();
+    await this.#meeting.meet();
     const { total, sum } = this.#reduce(from, to);
     const scale = await this.#clipScale(sum, total.weight);
     this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale });
     this.bytesSent += (segments.length - 1) * (to - from) * 4;
-    await this.#meet();
+    await this.#meeting.meet();
     if (theta !== shared) theta.set(shared);
     return total;
   }
@@ -90,29 +85,7 @@ export class SharedExchange implements Exchange {
     if (spec.clipNorm === undefined) return 1;
     const { norms } = this.members.segments[0]!;
     norms.set(this.optimizer.norms(sum), range.from / CHUNK);
-    await this.#meet();
+    await this.#meeting.meet();
     return clipScale(spec.clipNorm, norms, weight);
-  }
-
-  /** Ends a phase: goes on when all members have ended it. @throws the signal's reason when one never will */
-  async #meet(): Promise<void> {
-    const { rank, segments } = this.members;
-    const phase = ++this.#phase;
-    const { words } = segments[rank]!;
-    Atomics.store(words, 0, phase);
-    if (segments.length > 1) this.#addon!.wake(words, 0);
-    for (const segment of segments) await this.#arrival(segment.words, phase);
-  }
-
-  async #arrival(words: Int32Array, phase: number): Promise<void> {
-    for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(words, 0) >= phase) return;
-    for (;;) {
-      const seen = Atomics.load(words, 0);
-      if (seen >= phase) return;
-      this.#addon!.wait(words, 0, seen, SLEEP_MS);
-      if (Atomics.load(words, 0) >= phase) return;
-      await nextTurn();
-      this.signal.throwIfAborted();
-    }
   }
 }
