@@ -8,10 +8,10 @@ export const SCHEDULE_LENGTH = 3;
 
 /**
  * @param step counts from 1
- * @param rate default: the optimizer's learning rate
+ * @param rate default: the optimizer's learning rate; of l-bfgs, which makes no steps of its own, 0
  */
 export function scheduleAt(optimizer: OptimizerSpec, step: number, rate?: number): Float32Array {
-  if (optimizer.kind === 'l-bfgs') throw new TypeError('l-bfgs makes no steps of its own');
+  if (optimizer.kind === 'l-bfgs') return Float32Array.of(rate ?? 0, 0, 0);
   const { learningRate } = optimizer;
   if (optimizer.kind !== 'adam' && optimizer.kind !== 'adamw') return Float32Array.of(rate ?? learningRate, 0, 0);
   const { beta1 = 0.9, beta2 = 0.999 } = optimizer;
@@ -65,6 +65,6 @@ export function applyOps(
       return apply('ResourceApplyAdam', inputs, { use_nesterov: { bool: false } });
     }
     case 'l-bfgs':
-      throw new TypeError('l-bfgs makes no steps of its own');
+      return apply('ResourceApplyGradientDescent', [rate, gradient]);
   }
 }

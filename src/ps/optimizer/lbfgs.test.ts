@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keyedRandom } from '../../rdd/random.js';
 import { javascriptKernels } from '../vector/javascript-kernels.js';
 import { Lbfgs, type LbfgsDecision, type LbfgsOptions, type LbfgsState } from './lbfgs.js';
+import { addPenalty } from './penalty.js';
 
 type Loss = (theta: Float32Array) => { loss: number; gradient: Float32Array };
 
@@ -78,6 +79,20 @@ describe('Lbfgs', () => {
     expect(reason).toMatch(/converged/);
     expect(Math.max(...f(theta).gradient.map(Math.abs))).toBeLessThan(1e-3);
     expect(loss).toBeLessThan(0.6);
+  });
+
+  it('minimises with a penalty: the gradient of both vanishes, which draws kernels and leaves biases', () => {
+    const segments = [{ from: 0, to: 4, kind: 'kernel' } as const, { from: 4, to: 5, kind: 'bias' } as const];
+    const f = logisticRegression(200, 5);
+    const penalised: Loss = (theta) => {
+      const { loss, gradient } = f(theta);
+      return { loss: loss + addPenalty(0.1, segments, theta, gradient), gradient };
+    };
+    const { theta, reason } = minimise(penalised, new Float32Array(5), { tolerance: 1e-8 });
+    expect(reason).toMatch(/converged|failed/);
+    f(theta).gradient.forEach((g, i) => {
+      expect(g).toBeCloseTo(i < 4 ? -0.1 * theta[i]! : 0, 3);
+    });
   });
 
   it('stops after so many iterations, or when no step improves', () => {

@@ -135,6 +135,15 @@ describe('RangeOptimizer', () => {
     expect(clipScale(100, [4 * 7900], 2)).toBe(1);
   });
 
+  it('lets statistics follow beside l-bfgs, which has no rate of its own', () => {
+    const segments = segmentsOf([2, 2], ['kernel', 'statistic']);
+    const owner = new RangeOptimizer({ optimizer: { kind: 'l-bfgs' } }, segments, { from: 0, to: 4 });
+    const theta = Float32Array.of(1, 2, 3, 4);
+    expect(() => owner.update(theta, new Float32Array(4), 1, 1)).toThrow('l-bfgs has no learning rate');
+    owner.update(theta, Float32Array.of(100, 100, 100, 200), 1, 1, { rate: 0 });
+    expect(theta).toEqual(Float32Array.of(1, 2, 3 - 100 * (1 - 0.99), 4 - 200 * (1 - 0.99)));
+  });
+
   it('does nothing for a step without rows', () => {
     const [segment] = segmentsOf([3], ['kernel']);
     const owner = new RangeOptimizer({ optimizer: ADAM }, [segment!], { from: 0, to: 3 });

@@ -64,7 +64,7 @@ export class RangeOptimizer {
   readonly #norms: Float64Array;
   readonly #chunk = new Float32Array(CHUNK);
 
-  /** @throws RangeError when norms are clipped and the range does not begin at a multiple of CHUNK; TypeError for l-bfgs */
+  /** @throws RangeError when norms are clipped and the range does not begin at a multiple of CHUNK */
   constructor(
     readonly spec: UpdateSpec,
     readonly segments: readonly Segment[],
@@ -102,6 +102,7 @@ export class RangeOptimizer {
    * @param sum of gradients over the range; changed
    * @param weight what the sum is divided by; 0 leaves all as it is
    * @param step counts from 1
+   * @throws TypeError for l-bfgs when no rate is given: it has none (see lbfgs.ts), and with rate 0 only statistics follow
    */
   update(theta: Float32Array, sum: Float32Array, weight: number, step: number, options: StepOptions = {}): void {
     if (weight === 0) return;

@@ -9,7 +9,7 @@ export interface StepPlan {
   readonly constants: Float32Array;
 }
 
-/** @throws TypeError for l-bfgs, which is no rule of a step (see lbfgs.ts) */
+/** Of l-bfgs, which makes no steps of its own (see lbfgs.ts), a descent: with rate 0 only statistics follow. */
 export function stepPlan(optimizer: OptimizerSpec): StepPlan {
   switch (optimizer.kind) {
     case 'sgd': {
@@ -28,7 +28,7 @@ export function stepPlan(optimizer: OptimizerSpec): StepPlan {
       return plan(amsgrad ? 'adam-amsgrad' : 'adam', 1 - fround(beta1), 1 - fround(beta2), epsilon);
     }
     case 'l-bfgs':
-      throw new TypeError('l-bfgs makes no steps of its own: class Lbfgs drives it');
+      return plan('descent');
   }
 }
 
