@@ -17,16 +17,15 @@ export interface StepReport {
   readonly rows: number;
 }
 
-/** What a callback says to end the training. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a callback that says nothing
-export type Verdict = 'stop' | boolean | undefined | void;
+/** 'stop' or false ends the training, with the epoch it is at; anything else means nothing. */
+export type Verdict = unknown;
 
 /** Who is told how a training goes, and may end it. */
 export interface TrainingHooks {
   /** After every step; each is then a round trip to the driver. */
   readonly onStep?: (report: StepReport) => Verdict;
   /** The state may be read until the next epoch is over. */
-  readonly onEpoch?: (report: EpochReport, state: Committed) => Verdict | Promise<Verdict>;
+  readonly onEpoch?: (report: EpochReport, state: Committed) => Verdict;
 }
 
 export const isStop = (verdict: Verdict) => verdict === 'stop' || verdict === false;
