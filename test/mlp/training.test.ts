@@ -234,7 +234,7 @@ describe('a whole training beside its replay in float64', () => {
   /** From the numerical plan alone, one row after another: row r is local row floor(r / G) of shard r mod G. */
   function replay(plan: NumericalPlan, { x, y }: Blobs) {
     const begin = initialTheta(plan.network, plan.seed, plan.initializer);
-    const slots = plan.optimizer.kind === 'adam' ? 2 : 1;
+    const slots = plan.update.optimizer.kind === 'adam' ? 2 : 1;
     let state = new Float64Array(begin.length * (slots + 1));
     state.set(begin);
     const losses: number[] = [];
@@ -249,11 +249,16 @@ describe('a whole training beside its replay in float64', () => {
         const sum = referenceGradient(plan.network, theta, x.flat(), y, rows);
         lossSum += sum.lossSum;
         const mean = addReferencePenalty(
-          plan.network,
+          { ...plan.network, l2: plan.update.l2 },
           theta,
           sum.gradient.map((value) => value / rows.length),
         );
-        state = referenceApply(plan.optimizer, state, mean, epoch * plan.stepsPerEpoch + step + 1) as typeof state;
+        state = referenceApply(
+          plan.update.optimizer,
+          state,
+          mean,
+          epoch * plan.stepsPerEpoch + step + 1,
+        ) as typeof state;
       }
       losses.push(lossSum / plan.rows);
     }
