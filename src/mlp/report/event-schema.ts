@@ -1,4 +1,5 @@
-import protobuf from 'protobufjs';
+import { createRequire } from 'node:module';
+import type { Type } from 'protobufjs';
 
 /**
  * The part of TensorBoard's events that scalars need, with the official numbers of the fields
@@ -19,7 +20,13 @@ message Summary {
 }
 `;
 
-const root = protobuf.parse(SCHEMA, { keepCase: true }).root;
+let event: Type | undefined;
 
-/** Encodes and decodes `tensorflow.Event`, its fields named as in the schema. */
-export const Event = root.lookupType('tensorflow.Event');
+/** Encodes and decodes `tensorflow.Event`, its fields named as in the schema. Loads protobufjs when it is first asked for. */
+export function eventType(): Type {
+  const require = createRequire(import.meta.url);
+  event ??= (require('protobufjs') as typeof import('protobufjs'))
+    .parse(SCHEMA, { keepCase: true })
+    .root.lookupType('tensorflow.Event');
+  return event;
+}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { crc32c, maskedCrc32c } from './crc32c.js';
-import { Event } from './event-schema.js';
+import { eventType } from './event-schema.js';
 import { TensorBoard, tfRecord } from './tensor-board.js';
 
 describe('crc32c', () => {
@@ -67,7 +67,7 @@ function eventsOf(directory: string): unknown[] {
     const data = bytes.subarray(at + 12, at + 12 + length);
     expect(bytes.readUInt32LE(at + 8)).toBe(maskedCrc32c(bytes.subarray(at, at + 8)));
     expect(bytes.readUInt32LE(at + 12 + length)).toBe(maskedCrc32c(data));
-    events.push(Event.toObject(Event.decode(data), { longs: Number }));
+    events.push(eventType().toObject(eventType().decode(data), { longs: Number }));
     at += length + 16;
   }
   return events;

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { maskedCrc32c } from './crc32c.js';
-import { Event } from './event-schema.js';
+import { eventType } from './event-schema.js';
 
 /** Seconds since 1970; tests set their own. */
 export type Clock = () => number;
@@ -80,7 +80,14 @@ class EventFile {
   }
 
   #write(event: object): void {
-    writeSync(this.#file, tfRecord(Event.encode({ wall_time: this.clock(), ...event }).finish()));
+    writeSync(
+      this.#file,
+      tfRecord(
+        eventType()
+          .encode({ wall_time: this.clock(), ...event })
+          .finish(),
+      ),
+    );
   }
 }
 
