@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keyedRandom } from '../../rdd/random.js';
 import { AdaScale } from './adascale.js';
 import { bestBatch, goodput, statisticalEfficiency, stepSeconds } from './goodput.js';
-import { type GradientNorms, gradientMoments, NoiseScale } from './noise-scale.js';
+import { type GradientNorms, gradientMoments, gradientSquare, NoiseScale } from './noise-scale.js';
 import { dynSgdScale } from './staleness.js';
 
 const DIMENSIONS = 20;
@@ -50,6 +50,14 @@ describe('gradientMoments', () => {
 
   it('is unknown with one shard', () => {
     expect(gradientMoments({ shardSquares: [3, 0], shardWeights: [2, 0], totalSquare: 3 })).toBeUndefined();
+  });
+});
+
+describe('gradientSquare', () => {
+  it('counts what is no statistic', () => {
+    const kinds = ['kernel', 'statistic', 'bias'] as const;
+    const segments = kinds.map((kind, i) => ({ from: 2 * i, to: 2 * i + 2, kind }));
+    expect(gradientSquare(segments, Float32Array.of(1, 2, 100, 100, 3, 4))).toBe(30);
   });
 });
 

@@ -1,3 +1,6 @@
+import { vectorKernels } from '../vector/vector-kernels.js';
+import type { Segment } from './range-optimizer.js';
+
 /** Squared norms that pass through the merge of one step anyway: of every gradient shard's SUM over rows, and of the total. */
 export interface GradientNorms {
   /** Of the shards' sums; shards without rows may be among them. */
@@ -13,6 +16,21 @@ export interface GradientMoments {
   readonly variance: number;
   /** |G|². May come out negative where noise hides the gradient. */
   readonly square: number;
+}
+
+/**
+ * The squared norm of a whole gradient sum, statistics left out, in float64 and in a fixed order: of a shard's sum, where it
+ * lies, before it is merged.
+ */
+export function gradientSquare(segments: readonly Segment[], sum: Float32Array): number {
+  const { dot } = vectorKernels();
+  let square = 0;
+  for (const { from, to, kind } of segments) {
+    if (kind === 'statistic') continue;
+    const part = sum.subarray(from, to);
+    square += dot(part, part);
+  }
+  return square;
 }
 
 /**

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nativeAddon } from '../native-addon.js';
@@ -114,6 +117,17 @@ describe.runIf(nativeAddon())('native kernels give the bits of the JavaScript on
       kernels.unpackBf16(packed, x!);
       return packed;
     }));
+
+  it('work in memory that processes share', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sheaf-kernels-'));
+    const file = join(folder, 'shared');
+    writeFileSync(file, new Uint8Array(4 * 105));
+    const [here, there] = [0, 1].map(() => new Float32Array(nativeAddon()!.map(file, 4 * 105), 4 * 5, 100));
+    here!.fill(1);
+    native!.addInto(there!, new Float32Array(100).fill(2));
+    expect(here).toEqual(new Float32Array(100).fill(3));
+    rmSync(folder, { recursive: true });
+  });
 
   it('refuse what would write where it must not', () => {
     const [short, long] = [new Float32Array(3), new Float32Array(4)];
