@@ -30,8 +30,9 @@ it('takes the ring only when asked, and sends rounded sums to sliced owners', ()
 it('says why', () => {
   const reason = (setting: Partial<Parameters<typeof chooseAllReduce>[0]>) =>
     chooseAllReduce({ members: 4, hosts: 2, bytes: 4e6, sharedMemory: true, ...setting }).reason;
-  expect(reason({})).toBe(
-    '4 members on 2 hosts: shared memory within a host, sliced owners between 2 (predicted: sliced 4.3 ms, halving-doubling 4.3 ms)',
+  expect(reason({})).toBe('4 members on 2 hosts: shared memory within a host, sliced owners between hosts');
+  expect(reason({ hosts: 4 })).toBe(
+    '4 members on 4 hosts: sliced owners (predicted: sliced 6.4 ms, halving-doubling 6.6 ms)',
   );
   expect(reason({ hosts: 1 })).toBe('4 members on 1 host: shared memory');
   expect(reason({ algorithm: 'ring' })).toBe('4 members on 2 hosts: ring, as asked for');

@@ -18,7 +18,7 @@ export interface AllReduceSetting {
 export interface AllReduceChoice {
   /** How sums travel between hosts, or, where they share no memory, between members; undefined: within one memory only. */
   readonly network: Algorithm | undefined;
-  /** Members of one host merge in memory they share first. */
+  /** Members of one host merge in memory they share first (`planHierarchical` where there is a network too). */
   readonly shared: boolean;
   /** For people. */
   readonly reason: string;
@@ -40,7 +40,7 @@ const BYTES_A_SECOND = 1e9;
  * 2 log2 N steps of one. So the former is for few members or long vectors, the latter for many with short ones.
  *
  * @example chooseAllReduce({ members: 4, hosts: 2, bytes: 4e6, sharedMemory: true })
- * // { network: 'sliced', shared: true, reason: '4 members on 2 hosts: shared memory within a host, sliced owners between …' }
+ * // { network: 'sliced', shared: true, reason: '4 members on 2 hosts: shared memory within a host, sliced owners between hosts' }
  */
 export function chooseAllReduce(setting: AllReduceSetting): AllReduceChoice {
   const { members, hosts, sharedMemory, algorithm, lossy = false } = setting;
@@ -52,16 +52,15 @@ export function chooseAllReduce(setting: AllReduceSetting): AllReduceChoice {
     return { network: undefined, shared: true, reason: `${who}: shared memory` };
   if (lossy)
     return { network: 'sliced', shared: false, reason: `${who}: sliced owners, the only way for rounded sums` };
-  const shared = sharedMemory && hosts < members;
-  const peers = shared ? hosts : members;
-  const network = cheaper(peers, setting.bytes);
-  const within = shared ? 'shared memory within a host, ' : '';
+  if (sharedMemory && hosts < members)
+    return {
+      network: 'sliced',
+      shared: true,
+      reason: `${who}: shared memory within a host, sliced owners between hosts`,
+    };
+  const network = cheaper(members, setting.bytes);
   const between = network === 'sliced' ? 'sliced owners' : 'halving and doubling';
-  return {
-    network,
-    shared,
-    reason: `${who}: ${within}${between} between ${peers} (${secondsText(peers, setting.bytes)})`,
-  };
+  return { network, shared: false, reason: `${who}: ${between} (${secondsText(members, setting.bytes)})` };
 }
 
 /** Predicted seconds of an exchange of so many members. Each has its own link. */

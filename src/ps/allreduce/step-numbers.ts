@@ -1,5 +1,5 @@
 import { addTotals, type StepTotal } from '../exchange.js';
-import { type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { reduceNodes, type ValueNode } from '../tree.js';
 
 /** level, index, rows, weight, lossSum. */
 const FIELDS = 5;
@@ -11,7 +11,7 @@ const FIELDS = 5;
 export class StepNumbers {
   readonly #nodes = new Map<string, ValueNode<StepTotal>>();
 
-  constructor(own: readonly ValueNode<GradientSum>[]) {
+  constructor(own: readonly ValueNode<StepTotal>[]) {
     for (const { level, index, value } of own) {
       const { rows, weight, lossSum } = value;
       this.#add({ level, index, value: { rows, weight, lossSum } });
