@@ -1,3 +1,5 @@
+import { power } from './step-plan.js';
+
 /** A length of training. */
 export type Span = { readonly steps: number } | { readonly epochs: number };
 
@@ -68,7 +70,7 @@ export function scheduleFactor(schedule: Schedule, step: number, stepsPerEpoch?:
     case 'constant':
       return 1;
     case 'step':
-      return (schedule.factor ?? 0.1) ** Math.floor(before / steps(schedule.every));
+      return power(schedule.factor ?? 0.1, Math.floor(before / steps(schedule.every)));
     case 'exponential':
       return schedule.factor ** (before / steps(schedule.every));
     case 'piecewise':
@@ -76,8 +78,8 @@ export function scheduleFactor(schedule: Schedule, step: number, stepsPerEpoch?:
     case 'cosine':
       return cosine(1, schedule.final ?? 0, progress(schedule.over));
     case 'polynomial': {
-      const { final = 0, power = 1 } = schedule;
-      return final + (1 - final) * (1 - progress(schedule.over)) ** power;
+      const { final = 0 } = schedule;
+      return final + (1 - final) * (1 - progress(schedule.over)) ** (schedule.power ?? 1);
     }
     case 'one-cycle': {
       const { rise = 0.3, startDivisor = 25, finalDivisor = 1e4 } = schedule;
