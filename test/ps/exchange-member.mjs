@@ -3,12 +3,17 @@
  * is told to, and makes steps of a training whose gradients are functions of shard and step.
  */
 import { createHash } from 'node:crypto';
+import { HierarchicalExchange } from '../../dist/ps/allreduce/hierarchical-exchange.js';
+import { SegmentMemory } from '../../dist/ps/allreduce/host-memory.js';
 import { MeshExchange } from '../../dist/ps/allreduce/mesh-exchange.js';
+import { planHierarchical } from '../../dist/ps/allreduce/plan-hierarchical.js';
 import { planAllReduce } from '../../dist/ps/allreduce/planners.js';
+import { SharedSegment, segmentBytes } from '../../dist/ps/allreduce/shared-segment.js';
 import { joinMesh } from '../../dist/ps/mesh/join.js';
 import { MeshListener } from '../../dist/ps/mesh/listener.js';
+import { nativeAddon } from '../../dist/ps/native-addon.js';
 import { RangeOptimizer } from '../../dist/ps/optimizer/range-optimizer.js';
-import { addGradientSums, mergeNodes } from '../../dist/ps/tree.js';
+import { addGradientSums, mergeNodes, subtreeRoots } from '../../dist/ps/tree.js';
 
 const listener = await MeshListener.listen('127.0.0.1');
 const { signal } = new AbortController();
@@ -26,17 +31,31 @@ process.on('message', async (order) => {
 process.on('disconnect', () => process.exit());
 process.send({ ok: listener.address });
 
-async function join({ rank, addresses, generation, algorithm, members, shards, length, clipNorm }) {
+async function join({ rank, addresses, generation, algorithm, members, shards, length, clipNorm, hosts, files }) {
   await training?.exchange.close();
-  const plan = planAllReduce(algorithm, { members, shards, length });
+  const plan = hosts
+    ? planHierarchical(members, hosts, shards, length)
+    : planAllReduce(algorithm, { members, shards, length });
   const mesh = await joinMesh({ listener, rank, addresses, generation, step: 0, signal });
   const segments = [{ from: 0, to: length, kind: 'kernel' }];
   const spec = { optimizer: { kind: 'sgd', learningRate: 0.1 }, clipNorm };
   const optimizer = new RangeOptimizer(spec, segments, plan.owned[rank]);
   const theta = new Float32Array(length);
-  const exchange = new MeshExchange({ plan, mesh, shards, optimizer, theta });
+  const exchange = hosts
+    ? new HierarchicalExchange({ plan, mesh, optimizer, memory: hostMemory(rank, plan, members, files) })
+    : new MeshExchange({ plan, mesh, shards, optimizer, theta });
   vectors.clear();
   training = { exchange, theta, shards, own: members[rank] };
+}
+
+/** Maps the files of the members of its host. */
+function hostMemory(rank, { hosts, shards, length }, members, files) {
+  const group = hosts.find((ranks) => ranks.includes(rank));
+  const segments = group.map((member) => {
+    const shape = { length, nodes: subtreeRoots(members[member], shards).length };
+    return new SharedSegment(nativeAddon().map(files[member], segmentBytes(shape)), shape);
+  });
+  return new SegmentMemory(group.indexOf(rank), segments, signal);
 }
 
 async function steps({ from, count, pauseMs = 0 }) {

@@ -1,13 +1,18 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Failure } from '../../src/protocol/failure.js';
 import { type Algorithm, bytesSentBy } from '../../src/ps/allreduce/plan.js';
 import { planAllReduce } from '../../src/ps/allreduce/planners.js';
+import { segmentBytes } from '../../src/ps/allreduce/shared-segment.js';
 import { assignShards } from '../../src/ps/assign-shards.js';
 import type { MeshAddress } from '../../src/ps/mesh/listener.js';
 import { CHUNK } from '../../src/ps/slices.js';
+import { subtreeRoots } from '../../src/ps/tree.js';
 
 interface StepsAnswer {
   readonly hash: string;
@@ -18,6 +23,8 @@ interface StepsAnswer {
 
 const ALGORITHMS: readonly Algorithm[] = ['sliced', 'halving-doubling', 'ring'];
 const children: ChildProcess[] = [];
+const directory = mkdtempSync(join(tmpdir(), 'exchange-'));
+afterAll(() => rmSync(directory, { recursive: true }));
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
@@ -38,11 +45,11 @@ class Group {
   }
 
   /** A new generation of the first so many. */
-  async join(algorithm: Algorithm, count: number, shards: number, length: number, clipNorm?: number) {
+  async join(algorithm: Algorithm, count: number, shards: number, length: number, more: object = {}) {
     const members = dealt(shards, count);
     const addresses = this.#addresses.slice(0, count);
     const generation = ++this.#generation;
-    const order = { op: 'join', addresses, generation, algorithm, members, shards, length, clipNorm };
+    const order = { op: 'join', addresses, generation, algorithm, members, shards, length, ...more };
     await this.answers(this.order(count, (rank) => ({ ...order, rank })));
     return planAllReduce(algorithm, { members, shards, length });
   }
@@ -79,7 +86,7 @@ describe('all-reduce between processes', () => {
     const hashes = { sliced: new Set<string>(), 'halving-doubling': new Set<string>(), ring: new Set<string>() };
     for (const algorithm of ALGORITHMS)
       for (const count of [1, 2, 3, 5]) {
-        const plan = await group.join(algorithm, count, 8, length, 0.7);
+        const plan = await group.join(algorithm, count, 8, length, { clipNorm: 0.7 });
         const answers = await group.steps(count, 0, 3);
         answers.forEach(({ bytes }, rank) => void expect(bytes).toBe(3 * bytesSentBy(rank, plan)));
         expect(new Set(answers.map(({ hash }) => hash)).size).toBe(1);
@@ -88,6 +95,24 @@ describe('all-reduce between processes', () => {
     expect(hashes.sliced.size).toBe(1);
     expect(hashes['halving-doubling']).toEqual(hashes.sliced);
     expect(hashes.ring.size).toBeGreaterThan(1);
+  });
+
+  it('gives the same bits with memory shared within two hosts of two members and of one', async () => {
+    const group = await Group.start(3);
+    const [shards, length] = [8, 9 * CHUNK + 3];
+    await group.join('sliced', 3, shards, length, { clipNorm: 0.7 });
+    const expected = (await group.steps(3, 0, 3))[0]!.hash;
+    const files = dealt(shards, 3).map((own, rank) => {
+      const file = join(directory, `segment-${rank}`);
+      writeFileSync(file, Buffer.alloc(segmentBytes({ length, nodes: subtreeRoots(own, shards).length })));
+      return file;
+    });
+    await group.join('sliced', 3, shards, length, { clipNorm: 0.7, hosts: ['a', 'a', 'b'], files });
+    const answers = await group.steps(3, 0, 3);
+    for (const { hash } of answers) expect(hash).toBe(expected);
+    const [a, b, c] = answers.map(({ bytes }) => bytes / 3 / 4) as [number, number, number];
+    expect(c).toBeLessThan(length * 3);
+    expect(a + b).toBeLessThan(length * 3);
   });
 
   it.each(ALGORITHMS)(
