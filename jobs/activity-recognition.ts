@@ -10,7 +10,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MLPClassifier, type SheafContext, StandardScaler, windowFeatures } from 'sheaf';
+import { type ClassifierOptions, MLPClassifier, type SheafContext, StandardScaler, windowFeatures } from 'sheaf';
 
 const CHANNELS = ['attitude', 'gravity', 'rotationRate', 'userAcceleration'].flatMap((sensor) =>
   (sensor === 'attitude' ? ['roll', 'pitch', 'yaw'] : ['x', 'y', 'z']).map((axis) => `${sensor}.${axis}`),
@@ -24,7 +24,7 @@ export default async function main(sc: SheafContext, args: string[]) {
       data: { type: 'string', default: fileURLToPath(new URL('../data/motionsense-sample', import.meta.url)) },
       epochs: { type: 'string', default: '30' },
       seed: { type: 'string', default: '1' },
-      aggregation: { type: 'string', default: 'tree' },
+      aggregation: { type: 'string', default: 'auto' },
       'bad-rows': { type: 'string', default: 'error' },
     },
   });
@@ -35,7 +35,7 @@ export default async function main(sc: SheafContext, args: string[]) {
     optimizer: { kind: 'adam', learningRate: 3e-3 },
     l2: 0.03,
     seed: Number(values.seed),
-    aggregation: values.aggregation as 'tree' | 'ps',
+    aggregation: values.aggregation as ClassifierOptions['aggregation'],
   });
   const begun = performance.now();
   const recordings = sc.csv(`${values.data}/**/sub_*.csv`, {

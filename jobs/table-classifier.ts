@@ -12,7 +12,14 @@
  */
 import { parseArgs } from 'node:util';
 import type { RecordBatch } from 'apache-arrow';
-import { type ArrowRDD, MLPClassifier, type SheafContext, StandardScaler, takeRows } from 'sheaf';
+import {
+  type ArrowRDD,
+  type ClassifierOptions,
+  MLPClassifier,
+  type SheafContext,
+  StandardScaler,
+  takeRows,
+} from 'sheaf';
 
 const OPTIONS = {
   data: { type: 'string' },
@@ -31,7 +38,7 @@ const OPTIONS = {
   'learning-rate': { type: 'string', default: '0.001' },
   l2: { type: 'string', default: '0' },
   seed: { type: 'string', default: '1' },
-  aggregation: { type: 'string', default: 'tree' },
+  aggregation: { type: 'string', default: 'auto' },
 } as const;
 
 export default async function main(sc: SheafContext, args: string[]) {
@@ -50,7 +57,7 @@ export default async function main(sc: SheafContext, args: string[]) {
     optimizer: { kind: 'adam', learningRate: Number(values['learning-rate']) },
     l2: Number(values.l2),
     seed,
-    aggregation: values.aggregation as 'tree' | 'ps',
+    aggregation: values.aggregation as ClassifierOptions['aggregation'],
   });
 
   const format = { delimiter: values.delimiter, nullValues: values['null-values'].split(',') };

@@ -1,14 +1,14 @@
 import { type AllReduceChoice, chooseAllReduce } from '../ps/allreduce/choose.js';
-import type { Algorithm } from '../ps/allreduce/plan.js';
+import { ALGORITHMS, type Algorithm } from '../ps/allreduce/plan.js';
 import { planAllReduce } from '../ps/allreduce/planners.js';
 import { nativeAddon } from '../ps/native-addon.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import type { Wire } from '../ps/wire/wire.js';
+import { isWire, type Wire } from '../ps/wire/wire.js';
 import type { Committed } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
 import { layoutOf } from './layout.js';
 import type { ExchangePlan } from './membership.js';
-import type { Rounds, StepLoss } from './rounds.js';
+import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 export interface AllReduceOptions {
@@ -16,6 +16,13 @@ export interface AllReduceOptions {
   readonly algorithm?: Algorithm;
   /** How sums travel. Default float32; others round, or send only large values, and give other bits. */
   readonly wire?: Wire;
+}
+
+export function isAllReduce(value: unknown): value is AllReduceOptions {
+  if (typeof value !== 'object' || value === null) return false;
+  const { algorithm, wire, ...others } = value as { algorithm?: unknown; wire?: unknown };
+  const known = algorithm === undefined || ALGORITHMS.includes(algorithm as Algorithm);
+  return known && (wire === undefined || isWire(wire)) && Object.keys(others).length === 0;
 }
 
 /** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a range of theta each. */
@@ -50,18 +57,24 @@ export class AllReduceRounds implements Rounds {
       inMemory || alone
         ? { kind: 'shared-memory' }
         : { kind: 'mesh', algorithm: network ?? 'sliced', wire: this.options.wire ?? 'float32' };
+    if (generation === 0) this.#tell(way.kind);
     await cluster.all(({ rank, shards }) => {
       const exchange: ExchangePlan = { ...way, rank, members };
       return { op: 'join', generation, step, shards, exchange };
     });
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
-    await runWithExchange(this.cluster, from, steps, onStep);
-    return { step: from + steps };
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+    const cost = await runWithExchange(this.cluster, from, steps, onStep);
+    return { step: from + steps, cost };
   }
 
   async commit(step: number): Promise<Committed> {
     return this.cluster.commit(step, [], this.cluster.members);
+  }
+
+  #tell(choice: string): void {
+    const { context, spec } = this.cluster;
+    context.bus.emit({ event: 'plan', what: `all-reduce of ${spec.model}`, choice, reason: this.#choice!.reason });
   }
 }

@@ -16,7 +16,7 @@ export interface CommittedPart extends Range {
   readonly block: BlockRef;
 }
 
-/** Writes states down, each as a block of its own. */
+/** Writes states down, each that is not empty as a block of its own. */
 export async function writeParts(
   states: readonly RangeState[],
   step: number,
@@ -25,6 +25,7 @@ export async function writeParts(
 ): Promise<CommittedPart[]> {
   const parts: CommittedPart[] = [];
   for (const { from, theta, slots } of states) {
+    if (theta.length === 0) continue;
     const vectors = [theta, ...slots].map(
       ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
     );

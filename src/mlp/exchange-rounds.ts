@@ -2,7 +2,7 @@ import type { Json } from '../protocol/json.js';
 import { addTotals, type StepTotal } from '../ps/exchange.js';
 import type { TaskResult } from '../scheduler/task-set.js';
 import type { RoundAnswer } from './round.js';
-import type { StepLoss } from './rounds.js';
+import { addCosts, type RoundCost, type StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 /**
@@ -16,7 +16,7 @@ export async function runWithExchange(
   steps: number,
   onStep: (step: number, loss: StepLoss) => void,
   totals: 'all' | 'own' = 'all',
-): Promise<void> {
+): Promise<RoundCost> {
   const { generation } = cluster;
   const answers = await cluster.all(() => ({ op: 'round', generation, step: from, steps }));
   const members = answers.map(({ value }: TaskResult) => value as Json as unknown as RoundAnswer);
@@ -28,6 +28,7 @@ export async function runWithExchange(
       .map(({ level, index }) => ({ level, index, lossSum: Number.NaN }));
     onStep(from + at, { rows, weight, lossSum, parts });
   }
+  return members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
 }
 
 function totalOf({ totals }: RoundAnswer, at: number): StepTotal {

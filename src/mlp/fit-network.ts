@@ -13,14 +13,13 @@ import type { FittedNetwork, MLPModel } from './model.js';
 import type { Loss, Network } from './network.js';
 import { type NetworkOptions, networkOf } from './network-options.js';
 import { type NumericalPlan, numericalPlan } from './numerical-plan.js';
-import type { Aggregation } from './rounds.js';
 import { directionOf, type MetricName } from './selection/metric.js';
 import { holdOut } from './selection/splits.js';
 import { summaries } from './summaries.js';
 import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
 import { type TrainingHooks, train } from './trainer.js';
-import { type TrainingOptions, updateOf } from './training-options.js';
+import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
 import { type Validation, validate } from './validation.js';
 
 /** What is learnt, as the summary of the training rows tells it. */
@@ -77,10 +76,12 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     plan.shards,
     parts.map((part) => part.rows),
   );
-  const mode = context.conf.get('sheaf.aggregation');
-  const aggregation = mode === 'auto' ? (options.aggregation ?? 'tree') : (mode as Aggregation);
+  const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
   const watching = watch && new Watching(watch, { network, target, features }, plan);
-  const result = await train(context, spec, dealt, { aggregation, hooks: hooksOf(options, watching) });
+  const result = await train(context, spec, dealt, {
+    ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
+    hooks: hooksOf(options, watching),
+  });
   const featureNames = parts.find((part) => part.featureNames)?.featureNames ?? undefined;
   return {
     ...{ network, theta: result.theta, target, labelType, features, featureNames, plan },

@@ -16,7 +16,7 @@ import { runWithExchange } from './exchange-rounds.js';
 import { type Layout, layoutOf } from './layout.js';
 import { shardRows } from './numerical-plan.js';
 import type { ServerParameters, ServerRequest } from './ps-service.js';
-import type { Rounds, StepLoss } from './rounds.js';
+import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
 /**
@@ -71,15 +71,15 @@ export class ParameterServerRounds implements Rounds {
     });
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
     await this.#tellConsistency();
     this.#running = true;
     try {
-      await runWithExchange(this.cluster, from, steps, onStep, isSync(this.#told) ? 'all' : 'own');
+      const cost = await runWithExchange(this.cluster, from, steps, onStep, isSync(this.#told) ? 'all' : 'own');
+      return { step: from + steps, cost };
     } finally {
       this.#running = false;
     }
-    return { step: from + steps };
   }
 
   async commit(step: number): Promise<Committed> {

@@ -17,6 +17,30 @@ export interface StepLoss {
   readonly parts?: readonly { readonly level: number; readonly index: number; readonly lossSum: number }[];
 }
 
+export interface RoundResult {
+  /** Updates made. */
+  readonly step: number;
+  /** Where no step passes through the driver. */
+  readonly cost?: RoundCost;
+}
+
+/** What a round took, added up over its members. */
+export interface RoundCost {
+  /** Payload sent. */
+  readonly bytes: number;
+  readonly computeMs: number;
+  /** Merging, updating and waiting for others. */
+  readonly exchangeMs: number;
+}
+
+export function addCosts(left: RoundCost, right: RoundCost): RoundCost {
+  return {
+    bytes: left.bytes + right.bytes,
+    computeMs: left.computeMs + right.computeMs,
+    exchangeMs: left.exchangeMs + right.exchangeMs,
+  };
+}
+
 /** How gradients become updates: the one interface of the aggregation modes. A round is some steps without the driver. */
 export interface Rounds {
   /**
@@ -28,7 +52,7 @@ export interface Rounds {
   /** After the cluster has formed a generation. */
   begin(committed: Committed): Promise<void>;
   /** @throws TaskSetError with `executor-lost` when a member or server is lost: the trainer forms a new generation */
-  run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ readonly step: number }>;
+  run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult>;
   /** Makes the state after so many updates, the last round's, durable. */
   commit(step: number): Promise<Committed>;
   /**

@@ -11,7 +11,7 @@ import { type Committed, readParts } from './committed.js';
 import { Diverged, divergedError } from './diverged.js';
 import { initialTheta, layoutOf } from './layout.js';
 import { ParameterServerRounds } from './ps-rounds.js';
-import type { Aggregation, Rounds, StepLoss } from './rounds.js';
+import { type Aggregation, addCosts, type RoundCost, type RoundResult, type Rounds, type StepLoss } from './rounds.js';
 import { TrainingCluster } from './training-cluster.js';
 import { isStop, type TrainingHooks } from './training-reports.js';
 import type { TrainingSpec } from './training-spec.js';
@@ -84,6 +84,8 @@ class Trainer {
   #cursor: Cursor;
   #stopped = false;
   #epochBegun = 0;
+  /** Of the epoch's rounds so far. */
+  #cost: RoundCost | undefined;
 
   constructor(
     readonly context: SheafContext,
@@ -144,10 +146,11 @@ class Trainer {
     const { stepsPerEpoch } = this.spec.plan;
     const every = this.#checkpoints?.every ?? stepsPerEpoch;
     const until = Math.min(nextMultiple(this.#cursor.step, stepsPerEpoch), nextMultiple(this.#cursor.step, every));
-    let result = { step: this.#cursor.step };
+    let result: RoundResult = { step: this.#cursor.step };
     while (result.step < until && !this.#stopped) {
       const steps = hooks?.onStep ? 1 : until - result.step;
       result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss));
+      this.#cost = result.cost && (this.#cost ? addCosts(this.#cost, result.cost) : result.cost);
     }
     const committed = await this.#rounds.commit(result.step);
     const ended = committed.step % stepsPerEpoch === 0;
@@ -194,7 +197,9 @@ class Trainer {
     const ms = bus.clock.now() - this.#epochBegun;
     this.#epochBegun = bus.clock.now();
     const { generation } = this.#cluster;
-    bus.emit({ event: 'round', model, generation, epoch: this.#epoch, epochs: plan.epochs, loss, rows, ms });
+    const { epochs } = plan;
+    bus.emit({ event: 'round', model, generation, epoch: this.#epoch, epochs, loss, rows, ms, ...this.#cost });
+    this.#cost = undefined;
   }
 
   /** After the loss of a member: back to what was committed, or to what its mode could save. */

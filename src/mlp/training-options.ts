@@ -2,6 +2,10 @@ import { inspect } from 'node:util';
 import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
 import type { Schedule } from '../ps/optimizer/schedule.js';
 import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
+import { isSync } from '../ps/server/consistency.js';
+import { SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
+import { type AllReduceOptions, isAllReduce } from './allreduce-rounds.js';
+import { type CheckpointOptions, isCheckpoint } from './checkpoint/checkpoints.js';
 import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
 import { MLPModel } from './model.js';
 import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
@@ -34,7 +38,7 @@ export interface UpdateOptions {
 }
 
 /** Options of an estimator that say how it is trained. */
-export interface TrainingOptions extends UpdateOptions {
+export interface TrainingOptions extends UpdateOptions, ServerOptions {
   /** Passes over the rows. Default 20. */
   readonly epochs?: number;
   /** Rows of a global step, however many slots compute it. Default 256. */
@@ -43,8 +47,12 @@ export interface TrainingOptions extends UpdateOptions {
   readonly seed?: number;
   /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
   readonly shards?: number;
-  /** How gradients are merged; equal bits either way. Default `tree`. */
-  readonly aggregation?: Aggregation;
+  /** How gradients are merged; equal bits in each synchronous way. Default `auto`: servers where `consistency` asks for them, else all-reduce. */
+  readonly aggregation?: Aggregation | 'auto';
+  /** Of `allreduce`: which one, and how sums travel. */
+  readonly allReduce?: AllReduceOptions;
+  /** Keeps states on the driver's disk, from which the same training goes on after the driver's end. Default: none. */
+  readonly checkpoint?: CheckpointOptions;
   /** Ends the training when rows that it does not learn from are predicted no better for a while. Default: all epochs. */
   readonly earlyStopping?: boolean | EarlyStoppingOptions;
   /** A model of the same network, whose weights are the first. Default: drawn by the seed. */
@@ -74,7 +82,13 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   batchSize: COUNT,
   seed: WHOLE,
   shards: COUNT,
-  aggregation: oneOf(...AGGREGATIONS),
+  aggregation: oneOf('auto', ...AGGREGATIONS),
+  allReduce: [
+    isAllReduce,
+    "{ algorithm: 'sliced', 'halving-doubling' or 'ring', wire: 'float32', 'bf16', { kind: 'top-k', share } or { kind: 'threshold', threshold } }",
+  ],
+  checkpoint: [isCheckpoint, "{ path, everySteps, keep, resume: 'auto', 'always' or 'never' }"],
+  ...SERVER_OPTION_FORMS,
   earlyStopping: [
     (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
     'true, or { validation, patience, minDelta, monitor, restoreBest }',
@@ -114,5 +128,18 @@ function optimizerOf(
 /** What the forms of single options do not show. @throws TypeError */
 export function checkTraining(owner: string, options: TrainingOptions): void {
   updateOf(owner, options);
+  const { aggregation = 'auto', consistency = 'sync' } = options;
+  if (aggregation !== 'auto' && aggregation !== 'ps' && !isSync(consistency))
+    throw new TypeError(`${owner}: consistency other than 'sync' needs aggregation 'ps', not '${aggregation}'`);
   checkEarlyStopping(owner, options.earlyStopping);
+}
+
+/** The mode that options ask for. @param forced by the configuration, or `auto` */
+export function aggregationOf(
+  { aggregation = 'auto', consistency = 'sync' }: TrainingOptions,
+  forced: string,
+): Aggregation {
+  if (forced !== 'auto') return forced as Aggregation;
+  if (aggregation !== 'auto') return aggregation;
+  return isSync(consistency) ? 'allreduce' : 'ps';
 }

@@ -114,6 +114,10 @@ export type SheafEvent =
       readonly loss: number;
       readonly rows: number;
       readonly ms: number;
+      /** Where no step passes through the driver, of all members: payload sent, time with gradients and with all else. */
+      readonly bytes?: number;
+      readonly computeMs?: number;
+      readonly exchangeMs?: number;
     }
   | { readonly event: 'warning'; readonly message: string };
 

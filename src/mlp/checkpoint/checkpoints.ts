@@ -17,6 +17,15 @@ export interface CheckpointOptions {
   readonly resume?: 'auto' | 'always' | 'never';
 }
 
+export function isCheckpoint(value: unknown): value is CheckpointOptions {
+  if (typeof value !== 'object' || value === null) return false;
+  const { path, everySteps, keep, resume, ...others } = value as Record<string, unknown>;
+  const isCount = (count: unknown) => count === undefined || (Number.isSafeInteger(count) && (count as number) >= 1);
+  const resumes = resume === undefined || ['auto', 'always', 'never'].includes(resume as string);
+  const named = typeof path === 'string' && path !== '' && Object.keys(others).length === 0;
+  return named && isCount(everySteps) && isCount(keep) && resumes;
+}
+
 /** The checkpoints of one training, as its loop sees them. */
 export class Checkpoints {
   readonly #folder: CheckpointFolder;

@@ -12,6 +12,13 @@ export type Wire =
   | { readonly kind: 'top-k'; readonly share: number }
   | { readonly kind: 'threshold'; readonly threshold: number };
 
+export function isWire(value: unknown): value is Wire {
+  if (value === 'float32' || value === 'bf16') return true;
+  const { kind, share, threshold } = (value ?? {}) as { kind?: unknown; share?: unknown; threshold?: unknown };
+  if (kind === 'top-k') return typeof share === 'number' && share > 0 && share <= 1;
+  return kind === 'threshold' && typeof threshold === 'number' && threshold > 0 && Number.isFinite(threshold);
+}
+
 /** @returns undefined for float32, which needs no coding */
 export function codecOf(wire: Wire, length: number): WireCodec | undefined {
   if (wire === 'float32') return undefined;

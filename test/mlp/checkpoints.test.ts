@@ -1,0 +1,97 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ClassifierOptions, MLPClassifier, SheafContext } from 'sheaf';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blobs, readBlobs, writeBlobs } from './blobs.js';
+
+let directory: string;
+let data: string;
+let one: SheafContext;
+let two: SheafContext;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sheaf-checkpoints-'));
+  data = writeBlobs(join(directory, 'data'), blobs(300), 5);
+  const conf = { 'sheaf.eventLog.enabled': 'false' };
+  one = await SheafContext.create({ master: 'local[1]', conf });
+  two = await SheafContext.create({ master: 'local[2]', conf });
+});
+afterAll(async () => {
+  await Promise.all([one.stop(), two.stop()]);
+  rmSync(directory, { recursive: true });
+});
+
+// 10 steps an epoch, a checkpoint in the middle of one. Dropout and Adam: randomness and optimizer state must come back too.
+const OPTIONS = { hidden: [8], dropout: 0.2, epochs: 3, batchSize: 32, seed: 5, shards: 4 } satisfies ClassifierOptions;
+const fit = (context: SheafContext, options: ClassifierOptions, folder = data) =>
+  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context, folder, 4, 3));
+let folders = 0;
+const checkpoint = (more: object = {}) => ({ path: join(directory, `c${folders++}`), everySteps: 4, ...more });
+
+describe('a training that ended in the middle of an epoch', () => {
+  it.each(['tree', 'allreduce', 'ps'] as const)('goes on to the same bits on other slots (%s)', async (aggregation) => {
+    const whole = await fit(one, { aggregation });
+    const kept = checkpoint({ keep: 2 });
+    await fit(two, { aggregation, checkpoint: kept, onStep: ({ step }) => step < 14 });
+    expect(readdirSync(kept.path)).toEqual(['step-000000000010', 'step-000000000012']);
+    const steps: number[] = [];
+    const onStep = ({ step }: { step: number }) => void steps.push(step);
+    const resumed = await fit(one, { aggregation, checkpoint: kept, onStep });
+    expect(steps).toEqual(Array.from({ length: 18 }, (_, k) => 13 + k));
+    expect(resumed.weightsHash).toBe(whole.weightsHash);
+    expect(resumed.losses).toEqual(whole.losses);
+  });
+
+  it('is over at once when it was at its end', async () => {
+    const kept = checkpoint();
+    const whole = await fit(two, { checkpoint: kept });
+    const again = await fit(one, { checkpoint: { ...kept, resume: 'always' }, onStep: () => expect.unreachable() });
+    expect(again.weightsHash).toBe(whole.weightsHash);
+    expect(again.losses).toEqual(whole.losses);
+  });
+
+  it('begins anew when it is told to', async () => {
+    const kept = checkpoint();
+    const first = await fit(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
+    const whole = await fit(two, { checkpoint: { ...kept, resume: 'never' } });
+    expect(whole.weightsHash).not.toBe(first.weightsHash);
+    expect(whole.losses).toHaveLength(3);
+  });
+});
+
+describe('a checkpoint is refused', () => {
+  const stopped = async () => {
+    const kept = checkpoint();
+    await fit(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
+    return kept;
+  };
+
+  it('for another plan', async () => {
+    const kept = await stopped();
+    await expect(fit(two, { checkpoint: kept, seed: 6 })).rejects.toThrow(
+      /cannot go on from .*step-000000000004: the numerical plan has changed: seed 5 became 6; give it another path/,
+    );
+  });
+
+  it('for rows that have changed, or stand in another order', async () => {
+    const kept = await stopped();
+    const { x, y } = blobs(300);
+    const other = writeBlobs(join(directory, 'other'), { x: [...x].reverse(), y: [...y].reverse() }, 5);
+    await expect(fit(two, { checkpoint: kept }, other)).rejects.toThrow(
+      'the training rows are not those it was written for',
+    );
+  });
+
+  it('when there must be one and is none', async () => {
+    const none = checkpoint({ resume: 'always' });
+    await expect(fit(two, { checkpoint: none })).rejects.toThrow(
+      `there is no checkpoint to go on from in ${none.path}`,
+    );
+  });
+
+  it('when its options are not right', () => {
+    expect(() => new MLPClassifier({ checkpoint: { path: '' } })).toThrow('MLPClassifier: checkpoint must be { path');
+    expect(() => new MLPClassifier({ checkpoint: { path: 'a', every: 3 } as never })).toThrow('checkpoint must be');
+  });
+});
