@@ -42,20 +42,20 @@ async function join({ rank, addresses, generation, algorithm, members, shards, l
   const optimizer = new RangeOptimizer(spec, segments, plan.owned[rank]);
   const theta = new Float32Array(length);
   const exchange = hosts
-    ? new HierarchicalExchange({ plan, mesh, optimizer, memory: hostMemory(rank, plan, members, files) })
+    ? new HierarchicalExchange({ plan, mesh, optimizer, memory: hostMemory(mesh, plan, members, files) })
     : new MeshExchange({ plan, mesh, shards, optimizer, theta });
   vectors.clear();
   training = { exchange, theta, shards, own: members[rank] };
 }
 
 /** Maps the files of the members of its host. */
-function hostMemory(rank, { hosts, shards, length }, members, files) {
+function hostMemory({ rank, ended }, { hosts, shards, length }, members, files) {
   const group = hosts.find((ranks) => ranks.includes(rank));
   const segments = group.map((member) => {
     const shape = { length, nodes: subtreeRoots(members[member], shards).length };
     return new SharedSegment(nativeAddon().map(files[member], segmentBytes(shape)), shape);
   });
-  return new SegmentMemory(group.indexOf(rank), segments, signal);
+  return new SegmentMemory(group.indexOf(rank), segments, ended);
 }
 
 async function steps({ from, count, pauseMs = 0 }) {

@@ -79,6 +79,15 @@ function dealt(shards: number, members: number): number[][] {
   return assignShards(shards, members).map(({ from, to }) => Array.from({ length: to - from }, (_, i) => from + i));
 }
 
+/** What the members of a host map: a file each. */
+function segmentFiles(members: number, shards: number, length: number): string[] {
+  return dealt(shards, members).map((own, rank) => {
+    const file = join(directory, `segment-${rank}-${length}`);
+    writeFileSync(file, Buffer.alloc(segmentBytes({ length, nodes: subtreeRoots(own, shards).length })));
+    return file;
+  });
+}
+
 describe('all-reduce between processes', () => {
   it('gives the same bits for every number of members and both canonical ways, with the bytes predicted', async () => {
     const group = await Group.start(5);
@@ -102,11 +111,7 @@ describe('all-reduce between processes', () => {
     const [shards, length] = [8, 9 * CHUNK + 3];
     await group.join('sliced', 3, shards, length, { clipNorm: 0.7 });
     const expected = (await group.steps(3, 0, 3))[0]!.hash;
-    const files = dealt(shards, 3).map((own, rank) => {
-      const file = join(directory, `segment-${rank}`);
-      writeFileSync(file, Buffer.alloc(segmentBytes({ length, nodes: subtreeRoots(own, shards).length })));
-      return file;
-    });
+    const files = segmentFiles(3, shards, length);
     await group.join('sliced', 3, shards, length, { clipNorm: 0.7, hosts: ['a', 'a', 'b'], files });
     const answers = await group.steps(3, 0, 3);
     for (const { hash } of answers) expect(hash).toBe(expected);
@@ -115,11 +120,13 @@ describe('all-reduce between processes', () => {
     expect(a + b).toBeLessThan(length * 3);
   });
 
-  it.each(ALGORITHMS)(
+  it.each([...ALGORITHMS, 'hosts' as const])(
     '%s: when a member is killed the others end with executor-lost within two seconds',
-    async (algorithm) => {
+    async (way) => {
       const group = await Group.start(3);
-      await group.join(algorithm, 3, 6, 50 * CHUNK);
+      const length = 50 * CHUNK;
+      const shared = { hosts: ['a', 'a', 'b'], files: segmentFiles(3, 6, length) };
+      await group.join(way === 'hosts' ? 'sliced' : way, 3, 6, length, way === 'hosts' ? shared : {});
       const pending = group.order(3, () => ({ op: 'steps', from: 0, count: 1e6, pauseMs: 1 }));
       await new Promise((resolve) => setTimeout(resolve, 100));
       const killed = Date.now();

@@ -26,6 +26,7 @@ export class SegmentMemory implements HostMemory {
   /**
    * @param place of this member among those of its host
    * @param segments of all members of the host
+   * @param signal ends the waits: the mesh's `ended`, which notices a lost member by itself
    */
   constructor(
     readonly place: number,

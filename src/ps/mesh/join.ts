@@ -70,7 +70,6 @@ class SocketMesh implements Mesh {
     else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** Aborted, with the reason, when the mesh is of no use any more. */
   get ended(): AbortSignal {
     return this.#end.signal;
   }

@@ -20,6 +20,8 @@ export interface Mesh {
   /** Payload bytes sent to others since the beginning; `overheadBytes` counts headers and metadata. */
   readonly payloadBytes: number;
   readonly overheadBytes: number;
+  /** Aborted, with the reason, as soon as the mesh is of no use any more: for waits beside it. */
+  readonly ended: AbortSignal;
   /**
    * @param tag 32 bits that sender and receiver agree on
    * @returns when the payload's memory may be changed

@@ -21,6 +21,7 @@ export function memoryMeshes(members: number, delay: () => number = () => 0): Me
     return queues.get(key)!;
   };
   let broken: Error | undefined;
+  const end = new AbortController();
   const turns = async (count: number) => {
     for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
@@ -30,6 +31,7 @@ export function memoryMeshes(members: number, delay: () => number = () => 0): Me
     members,
     payloadBytes: 0,
     overheadBytes: 0,
+    ended: end.signal,
     send(to, tag, meta, payload) {
       const bytes = payload.reduce((sum, part) => sum + part.length, 0);
       (this as { payloadBytes: number }).payloadBytes += bytes;
@@ -56,6 +58,7 @@ export function memoryMeshes(members: number, delay: () => number = () => 0): Me
     close() {},
     abort(reason) {
       broken ??= reason;
+      end.abort(broken);
       for (const { wake } of queues.values()) for (const resolve of wake.splice(0)) resolve();
     },
   }));
