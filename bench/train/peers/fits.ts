@@ -1,4 +1,5 @@
 import { serveLines } from '../../common/serve.js';
+import type { Course } from '../../staleness/progress.js';
 import type { Case, Race } from '../cases.js';
 import type { Files } from '../data.js';
 
@@ -22,10 +23,12 @@ export type Answer<T> = T | { readonly skipped: string };
 
 export interface Orders {
   fit(order: { case: Case; train: Files }): Promise<Answer<Fit>>;
+  /** @param order with options that Sheaf's classifier takes beside those of the case */
+  course?(order: { case: Case; train: Files; options: object }): Promise<Answer<Course>>;
   race?(order: { race: Race; train: Files; test: Files }): Promise<Answer<Finish>>;
 }
 
-/** Lines are `fit` or `race`, a tab, and the order as JSON. */
+/** Lines are the name of an order, a tab, and the order as JSON. */
 export async function serveFits(orders: Orders): Promise<void> {
   await serveLines(async ([name, order]) => {
     const run = orders[name as keyof Orders];

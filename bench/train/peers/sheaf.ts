@@ -12,6 +12,12 @@ import { type Fit, serveFits } from './fits.js';
 const [master, shards, aggregation] = process.argv.slice(2) as [string, string, string];
 const sc = await SheafContext.create({ master, conf: { 'sheaf.eventLog.enabled': 'false' } });
 
+/** Of the fit at hand. */
+const rounds: { readonly ms: number; readonly computeMs?: number }[] = [];
+sc.bus.listen((event) => {
+  if (event.event === 'round') rounds.push(event);
+});
+
 const tables = new Map<string, ArrowRDD>();
 
 async function resident({ images, labels }: Files): Promise<ArrowRDD> {
@@ -25,12 +31,13 @@ async function resident({ images, labels }: Files): Promise<ArrowRDD> {
 }
 
 /** An option that Sheaf does not know (yet) makes the case one that is skipped. */
-function classifier(work: Case, epochs: number, onEpoch?: (report: { loss: number }) => void) {
+function classifier(work: Case, epochs: number, more: object) {
   const { widths, batch, optimizer, precision } = work;
   const options = {
-    ...{ hidden: widths.slice(1, -1), epochs, batchSize: batch, shards: Number(shards), seed: 1, optimizer, onEpoch },
+    ...{ hidden: widths.slice(1, -1), epochs, batchSize: batch, shards: Number(shards), seed: 1, optimizer },
     ...(aggregation === 'default' ? {} : { aggregation }),
     ...(precision === 'f32' ? {} : { precision }),
+    ...more,
   };
   try {
     return new MLPClassifier(options as ConstructorParameters<typeof MLPClassifier>[0]);
@@ -40,13 +47,14 @@ function classifier(work: Case, epochs: number, onEpoch?: (report: { loss: numbe
   }
 }
 
-async function trained(work: Case, table: ArrowRDD, epochs: number) {
+async function trained(work: Case, table: ArrowRDD, epochs: number, more: object = {}) {
   const losses: number[] = [];
   const ends: number[] = [];
-  const trainer = classifier(work, epochs, ({ loss }) => {
+  const onEpoch = ({ loss }: { loss: number }) => {
     losses.push(loss);
     ends.push(performance.now());
-  });
+  };
+  const trainer = classifier(work, epochs, { ...more, onEpoch });
   if ('skipped' in trainer) return trainer;
   const start = performance.now();
   const model = await trainer.fit(table);
@@ -59,6 +67,17 @@ await serveFits({
   async fit({ case: work, train }) {
     const done = await trained(work, await resident(train), work.epochs);
     return 'skipped' in done ? done : done.fit;
+  },
+  /** Times of the epochs alone, without what a fit does before the first. */
+  async course({ case: work, train, options }) {
+    const stepLosses: number[] = [];
+    rounds.length = 0;
+    const onStep = ({ loss }: { loss: number }) => void stepLosses.push(loss);
+    const done = await trained(work, await resident(train), work.epochs, { ...options, onStep });
+    if ('skipped' in done) return done;
+    const computing = rounds.reduce((sum, { computeMs = Number.NaN }) => sum + computeMs, 0);
+    const there = Number(shards) * rounds.reduce((sum, { ms }) => sum + ms, 0);
+    return { epochSeconds: rounds.map(({ ms }) => ms / 1000), stepLosses, computeShare: computing / there };
   },
   /** Fits of one epoch, of two, …: the first epochs of equal seeds are equal. The time is that of the last. */
   async race({ race, train, test }) {
