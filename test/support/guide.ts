@@ -16,7 +16,7 @@ export async function runExamples(
   const examples = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code).join('\n');
   const program = examples
     .replace(/^await ((?:(?!;$)[\s\S])*?); \/\/ => (.*)$/gm, (_, found, value) => `check(await ${found}, ${value});`)
-    .replace(/^([\w.]+(?: [<>=]+ \w+)?); \/\/ => (.*)$/gm, (_, found, value) => `check(${found}, ${value});`);
+    .replace(/^([\w.]+(?: [<>=]+ [\w.]+)?); \/\/ => (.*)$/gm, (_, found, value) => `check(${found}, ${value});`);
   const names = Object.keys(known);
   const { code } = await transform(`async (${[...names, 'check'].join(', ')}) => {\n${program}\n}`, { loader: 'ts' });
   let checks = 0;

@@ -6,36 +6,42 @@ import { drawTable } from './table.js';
 
 const MARGIN = 24;
 const GAP = 36;
-const COLUMNS = 2;
+/** What stands side by side: two charts. */
+const WIDTH = 1160;
 /** Rows of a table that a picture shows: it cannot be scrolled. */
 const MAX_ROWS = 60;
 
-/** The whole report as one drawing: figures side by side, tables below one another. */
+/** The whole report as one drawing: figures, then tables, side by side where they fit. */
 export function drawReport({ title, figures, tables }: ReportData): Drawing {
   const shown = tables.map((table) => drawTable({ ...table, rows: shorten(table.rows) }));
-  const placed: { readonly x: number; readonly y: number; readonly drawing: Drawing }[] = [];
-  let y = MARGIN + 44;
-  const drawings = figures.map(drawFigure);
-  for (let first = 0; first < drawings.length; first += COLUMNS) {
-    const row = drawings.slice(first, first + COLUMNS);
-    let x = MARGIN;
-    for (const drawing of row) {
-      placed.push({ x, y, drawing });
-      x += drawing.width + GAP;
-    }
-    y += Math.max(...row.map(({ height }) => height)) + GAP;
-  }
-  for (const drawing of shown) {
-    placed.push({ x: MARGIN, y, drawing });
-    y += drawing.height + GAP;
-  }
-  const width = Math.max(480, ...placed.map(({ x, drawing }) => x + drawing.width + MARGIN));
+  const placed = [...figures.map(drawFigure), ...shown].reduce(place, []);
+  const right = placed.map(({ x, drawing }) => x + drawing.width + MARGIN);
+  const width = Math.ceil(Math.max(480, ...right));
+  const height = Math.ceil(Math.max(...placed.map(bottom)) + MARGIN);
   const body = [
-    `<rect width="${width}" height="${y}" fill="${COLORS.paper}"/>`,
+    `<rect width="${width}" height="${height}" fill="${COLORS.paper}"/>`,
     text(MARGIN, MARGIN + 20, title, { size: 22, weight: 600, color: COLORS.ink }),
     ...placed.map(({ x, y, drawing }) => `<g transform="translate(${x} ${y})">${drawing.body}</g>`),
   ];
-  return { width, height: y, label: title, body: body.join('\n') };
+  return { width, height, label: title, body: body.join('\n') };
+}
+
+interface Placed {
+  readonly x: number;
+  readonly y: number;
+  readonly drawing: Drawing;
+}
+
+const bottom = ({ y, drawing }: Placed) => y + drawing.height;
+
+/** To the right of the last one, or below all where there is no room. */
+function place(placed: readonly Placed[], drawing: Drawing): Placed[] {
+  const last = placed.at(-1);
+  if (!last) return [{ x: MARGIN, y: MARGIN + 44, drawing }];
+  const x = last.x + last.drawing.width + GAP;
+  const fits = x + drawing.width <= MARGIN + WIDTH;
+  const next = fits ? { x, y: last.y } : { x: MARGIN, y: Math.max(...placed.map(bottom)) + GAP };
+  return [...placed, { ...next, drawing }];
 }
 
 function shorten(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {

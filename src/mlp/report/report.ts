@@ -48,9 +48,10 @@ export function reportData({ title, model, evaluation = {}, history, facts = {} 
   const { target } = model;
   const figures: Figure[] = curvesOf(epochs);
   const tables: Table[] = [];
-  const metrics = numbersOf(evaluation);
-  if (metrics.length > 0)
-    tables.push({ title: 'Evaluation', rows: metrics.map(([name, value]) => [name, metric(value)]) });
+  // Some measures have two names: `macroF1` is `macro.f1`.
+  const metrics = new Map(numbersOf(evaluation));
+  if (metrics.size > 0)
+    tables.push({ title: 'Evaluation', rows: [...metrics].map(([name, value]) => [name, metric(value)]) });
   // Of many labels, counts are no matrix.
   if (confusion && classes && target.kind === 'class' && classes.length <= MAX_CLASSES)
     figures.push({ kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion });
@@ -102,12 +103,11 @@ function classTable(classes: readonly string[], perClass: readonly ClassMetrics[
 function trainingRows(model: ReportedModel, facts: Readonly<Record<string, string | number>>): string[][] {
   const { network, plan, backend, weightsHash, theta } = model;
   const { optimizer, ...update } = plan.update;
-  const { kind, ...settings } = optimizer;
   return [
     ['network', shapeOf(network)],
     ['parameters', theta.length.toLocaleString('en')],
-    ['loss', typeof network.loss === 'string' ? network.loss : plainly(network.loss)],
-    ['optimizer', [kind, ...given(settings).map((setting) => setting.join(' '))].join(', ')],
+    ['loss', kindOf(network.loss)],
+    ['optimizer', kindOf(optimizer)],
     ...given(update),
     ['rows', plan.rows.toLocaleString('en')],
     ['epochs', `${plan.epochs}, of ${plan.stepsPerEpoch} steps of ${plan.batch} rows`],
@@ -118,6 +118,13 @@ function trainingRows(model: ReportedModel, facts: Readonly<Record<string, strin
     ['numerical plan', plan.hash],
     ['weights', weightsHash],
   ];
+}
+
+/** @example kindOf({ kind: 'adam', learningRate: 0.01 }) // 'adam, learning rate 0.01' */
+function kindOf(spec: string | { readonly kind: string }): string {
+  if (typeof spec === 'string') return spec;
+  const { kind, ...settings } = spec;
+  return [kind, ...given(settings).map((setting) => setting.join(' '))].join(', ');
 }
 
 /** Names and values of what is set, in words. */
@@ -143,7 +150,10 @@ function numbersOf(record: object, prefix = ''): [string, number][] {
 /** @example words('validationLoss') // 'validation loss' */
 const words = (name: string) => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, ' ').toLowerCase();
 
-const plainly = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+const plainly = (value: unknown): string => {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return 'kind' in value ? kindOf(value as { kind: string }) : JSON.stringify(value);
+};
 
 const metric = (value: number) =>
   Number.isInteger(value) || Math.abs(value) >= 1e4 ? shortInteger(value) : value.toPrecision(4);
