@@ -1,4 +1,5 @@
 import type { StepTotal } from '../exchange.js';
+import { dynSgdScale } from '../optimizer/staleness.js';
 import { clipScale } from '../optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { type Consistency, isSync, maxLead } from './consistency.js';
@@ -40,7 +41,7 @@ export interface PrimarySettings {
   /** G, gradient shards of the canonical tree. */
   readonly leaves: number;
   readonly consistency: Consistency;
-  /** Makes steps smaller whose weights are older than a whole step (Jiang et al., SIGMOD 2017). Default false. */
+  /** Makes steps smaller whose weights are old. Default false. @see dynSgdScale */
   readonly dynSGD?: boolean;
   /** Needed where the learning rate's schedule counts in epochs. */
   readonly stepsPerEpoch?: number;
@@ -69,8 +70,7 @@ export const ALL_MEMBERS = -1;
  *   with an M-th of the rate: an epoch moves as far as a synchronous one does, whatever the optimizer. (Dividing the
  *   gradient instead would do so for plain SGD only: Adam does not see a gradient's length.) The schedule goes by the steps
  *   of all rows that have been made, the optimizer's own corrections by its updates. With dynSGD the rate is also divided by
- *   the push's staleness: the steps of all rows made since the weights it was computed with were read, where that is more
- *   than one.
+ *   1 + the push's staleness: the whole steps of all rows made since the weights it was computed with were read.
  *
  * A push that has been applied is answered, not applied again; one that leaves a step out is refused. Nobody is answered
  * before the replicas have the update.
@@ -179,9 +179,9 @@ export class Primary {
     const { gradient, weight } = this.#sumOf(nodes);
     const scale = await this.#scale(member, step, gradient, weight);
     const { progress, updates } = this.state;
-    const staleness = this.settings.dynSGD ? Math.max(1, progress - basis) : 1;
     const due = Math.floor(progress + ROUNDING) + 1;
-    const rate = (this.state.learningRate(due, this.settings.stepsPerEpoch) * share) / staleness;
+    const fresh = this.settings.dynSGD ? dynSgdScale(Math.floor(progress - basis + ROUNDING)) : 1;
+    const rate = this.state.learningRate(due, this.settings.stepsPerEpoch) * share * fresh;
     const clocks = [[member, step + 1]] as const;
     this.#apply({ clocks, weight, step: updates + 1, rate, scale, progress: share }, gradient);
     this.#wake();

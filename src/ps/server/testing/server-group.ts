@@ -9,6 +9,7 @@ import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '
 import { RangeServer, type RangeServerInit } from '../range-server.js';
 import { joinServers, type ServerExchange, type ServersOrder } from '../server-exchange.js';
 import { ShardState } from '../shard-state.js';
+import { CuttingProxy } from './cutting-proxy.js';
 
 export const TOKEN = 'token';
 
@@ -23,6 +24,8 @@ export interface GroupSettings extends Partial<Omit<RangeServerInit, 'process' |
 export class ServerGroup {
   readonly servers: RangeServer[] = [];
   readonly saved: RangeState[] = [];
+  readonly proxies: CuttingProxy[] = [];
+  readonly #killed = new Set<number>();
   readonly placement: Placement;
   readonly length: number;
   readonly #ports: number[] = [];
@@ -50,7 +53,7 @@ export class ServerGroup {
         token: TOKEN,
         placement: this.placement,
         consistency: 'sync',
-        graceMs: 100,
+        graceMs: 10_000,
       },
       ...settings,
     };
@@ -75,6 +78,15 @@ export class ServerGroup {
     return group;
   }
 
+  /** Puts a proxy before each server: connections are cut after these numbers of bytes. */
+  async cutConnections(cuts: readonly number[]): Promise<void> {
+    for (const [process, port] of this.#ports.entries()) {
+      const proxy = new CuttingProxy(port, cuts);
+      this.proxies.push(proxy);
+      this.#ports[process] = await proxy.listen();
+    }
+  }
+
   addresses() {
     return this.#ports.map((port) => ({ host: '127.0.0.1', port, token: TOKEN }));
   }
@@ -94,19 +106,21 @@ export class ServerGroup {
 
   /** As `kill -9`: sockets close, nobody listens any more. */
   async kill(process: number): Promise<void> {
+    this.#killed.add(process);
     await this.servers[process]!.close();
   }
 
   async close(): Promise<void> {
     for (const abort of this.#aborts) abort.abort(new Error('the test is over'));
     await Promise.all(this.#exchanges.map((exchange) => exchange.close()));
-    await Promise.all(this.servers.map((server) => server.close().catch(() => {})));
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
+    await Promise.all(this.servers.map((server, process) => (this.#killed.has(process) ? undefined : server.close())));
   }
 
-  /** Theta as the servers have it. */
+  /** Theta as the living servers have it. */
   theta(): Float32Array {
     const theta = new Float32Array(this.length);
-    for (const server of this.servers)
+    for (const server of this.servers.filter((_, process) => !this.#killed.has(process)))
       for (const { state } of server.primaries.values())
         for (const { from, theta: values } of state.states()) theta.set(values, from);
     return theta;
