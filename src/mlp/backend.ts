@@ -55,9 +55,10 @@ export interface CompiledNetwork {
   setTheta(theta: Float32Array): void;
   /**
    * Computes from now on with what this array holds at each call, without being told of changes, where that is possible.
+   * @param scratch memory of the same kind and alignment that nobody else uses: changed, to try it out
    * @returns whether it is; if not, all is as before
    */
-  shareTheta(theta: Float32Array): boolean;
+  shareTheta(theta: Float32Array, scratch: Float32Array): boolean;
   /** Makes a shard resident, in place of what was loaded as this shard before. The arrays may be changed afterwards. */
   loadShard(shard: number, data: ShardData): void;
   dropShard(shard: number): void;

@@ -102,7 +102,8 @@ export class Replica {
   moveInto({ theta, sums }: NonNullable<Exchange['homes']>, shards: readonly number[]): void {
     theta.set(this.theta);
     this.theta = theta;
-    this.#shared = this.network.shareTheta(theta);
+    // A member without shards has no memory to try it with.
+    this.#shared = sums.length > 0 && this.network.shareTheta(theta, sums[0]!);
     // The first shard below a node is where its sum comes about.
     subtreeRoots(shards, this.spec.plan.shards).forEach(({ level, index }, k) => {
       this.#sums.set(index * 2 ** level, sums[k]!);

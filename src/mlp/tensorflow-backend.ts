@@ -77,18 +77,23 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   /** On the CPU, for memory aligned as TensorFlow wants it (64 bytes): the variable then is the array. */
-  shareTheta(theta: Float32Array): boolean {
+  shareTheta(theta: Float32Array, scratch: Float32Array): boolean {
     checkLength('theta', theta, this.#length);
+    checkLength('scratch', scratch, this.#length);
     const before = this.theta();
-    this.#held.splice(0, 1, theta);
-    this.#session.run('shareTheta', { theta: { values: theta, shape: [this.#length] } });
-    const first = theta[0]!;
-    theta[0] = first === 1 ? 2 : 1;
-    const seen = this.theta()[0] === theta[0];
-    theta[0] = first;
-    if (seen) return true;
-    this.setTheta(before);
-    return false;
+    scratch[0] = 1;
+    this.#share(scratch);
+    scratch[0] = 2;
+    const follows = this.theta()[0] === 2;
+    if (follows) this.#share(theta);
+    else this.setTheta(before);
+    return follows;
+  }
+
+  #share(values: Float32Array): void {
+    this.#held.push(values);
+    this.#session.run('shareTheta', { theta: { values, shape: [this.#length] } });
+    this.#held.splice(0, this.#held.length - 1);
   }
 
   loadShard(shard: number, data: ShardData): void {
