@@ -24,8 +24,8 @@ const FORMS: Forms<ExportOptions> = {
   scaler: [(value) => typeof value?.toJSON === 'function', 'a fitted scaler'],
 };
 
-/** Protobuf's own limit, of the parsers that will read it. */
-const MAX_BYTES = 2 ** 31 - 1;
+/** Protobuf's limit of 2 GB, less a MB for all that is no weight: what is longer, no parser reads. */
+const MAX_WEIGHTS = 2 ** 31 - 2 ** 20;
 
 /**
  * As a TensorFlow SavedModel, weights as constants, for Python, TensorFlow Serving and others. Its signature
@@ -35,10 +35,9 @@ const MAX_BYTES = 2 ** 31 - 1;
  * @throws SourceError when the path holds something and `overwrite` is not set; RangeError above 2 GB of weights
  */
 export async function exportSavedModel(model: Exportable, path: string, options: ExportOptions = {}): Promise<void> {
-  const { plan } = planOf('exportSavedModel', model, options);
+  const { plan } = planOf('exportSavedModel', model, options, MAX_WEIGHTS);
   const { graph, signature } = tensorFlowGraph(plan);
   const bytes = encodeSavedModel(graph.nodes, { [SERVING]: signature });
-  requireReadable('exportSavedModel', bytes);
   await writeFolder(path, { 'saved_model.pb': bytes }, options.overwrite ?? false, options.storage);
 }
 
@@ -61,19 +60,19 @@ export async function exportLayersModel(model: Exportable, path: string, options
  * @throws SourceError when the file exists and `overwrite` is not set; RangeError above 2 GB of weights
  */
 export async function exportOnnx(model: Exportable, path: string, options: ExportOptions = {}): Promise<void> {
-  const { plan, metadata } = planOf('exportONNX', model, options);
+  const { plan, metadata } = planOf('exportONNX', model, options, MAX_WEIGHTS);
   const bytes = encodeOnnx(plan, metadata);
-  requireReadable('exportONNX', bytes);
   await writeWhole(path, bytes, options.overwrite);
 }
 
-function planOf(name: string, model: Exportable, options: ExportOptions): ExportPlan {
+/** @param limit of the weights' bytes */
+function planOf(name: string, model: Exportable, options: ExportOptions, limit = Number.POSITIVE_INFINITY): ExportPlan {
   const { scaler } = checkForms(name, options, FORMS);
   const saved = { json: model.toJSON(), weights: model.weights ?? [] };
+  const bytes = saved.weights.at(-1)?.byteLength ?? 0;
+  if (bytes > limit)
+    throw new RangeError(
+      `${name}: the network has ${bytes} bytes of weights, and readers of the format take 2 GB at most`,
+    );
   return exportPlan(saved, scaler ? [scaler.toJSON()] : []);
-}
-
-function requireReadable(name: string, { length }: Uint8Array): void {
-  if (length > MAX_BYTES)
-    throw new RangeError(`${name}: the model would have ${length} bytes, and readers of the format take 2 GB at most`);
 }
