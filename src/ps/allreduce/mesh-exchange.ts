@@ -62,6 +62,11 @@ export class MeshExchange implements Exchange {
     }
   }
 
+  /** What this member's sums still owe the weights, where sums are sent sparsely; see `dealResiduals`. */
+  get residual(): Float32Array | undefined {
+    return this.options.codec?.residual;
+  }
+
   state(): readonly RangeState[] {
     const { range, slots } = this.options.optimizer;
     return [{ from: range.from, theta: this.#theta.slice(range.from, range.to), slots }];

@@ -23,8 +23,8 @@ export interface Hello extends MeshRound {
 
 export const HELLO = 1;
 export const WELCOME = 2;
-/** Whoever has not said by then who it is is hung up on. */
-const HELLO_MS = 10_000;
+/** Whoever has not said by then who it is is hung up on: longer than a computation keeps this event loop from listening. */
+const HELLO_MS = 60_000;
 /** Connections of rounds this member has not begun yet: more than any cluster has members. */
 const MAX_WAITING = 4096;
 
