@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { transform } from 'esbuild';
 import * as sheaf from 'sheaf';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runExamples } from '../support/guide.js';
 import { blobs, TEXT_LABELS } from './blobs.js';
 
 const globalEval: (text: string) => any = eval;
@@ -14,12 +15,28 @@ beforeAll(async () => {
   sc = await sheaf.SheafContext.create({ master: 'local[2]', conf: { 'sheaf.eventLog.enabled': 'false' } });
   directory = mkdtempSync(join(tmpdir(), 'sheaf-training-docs-'));
   const { x, y } = blobs(200);
-  const lines = x.map((row, r) => [r, ...row, TEXT_LABELS[y[r]!]].join(','));
-  writeFileSync(join(directory, 'flowers.csv'), `${['id,x0,x1,x2,x3,species', ...lines].join('\n')}\n`);
+  const lines = x.map((row, r) => [r, ...row, TEXT_LABELS[y[r]!], `b${r % 7}`].join(','));
+  writeFileSync(join(directory, 'flowers.csv'), `${['id,x0,x1,x2,x3,species,box', ...lines].join('\n')}\n`);
 });
 afterAll(async () => {
   await sc.stop();
   rmSync(directory, { recursive: true });
+});
+
+it('docs/estimators.md says what its examples give', async () => {
+  const guide = readFileSync(new URL('../../docs/estimators.md', import.meta.url), 'utf8');
+  const { CrossValidator, MLPClassifier, MLPRegressor, OneHotEncoder, Pipeline, paramGrid } = sheaf;
+  const { StandardScaler, StringIndexer, VectorAssembler } = sheaf;
+  const estimators = { CrossValidator, MLPClassifier, MLPRegressor, OneHotEncoder, Pipeline, paramGrid };
+  const known = {
+    sc,
+    csvFile: join(directory, 'flowers.csv'),
+    ...estimators,
+    StandardScaler,
+    StringIndexer,
+    VectorAssembler,
+  };
+  expect(await runExamples(guide, known, (found, value) => expect(found).toEqual(value))).toBe(8);
 });
 
 it('docs/training.md says what its examples give', async () => {
