@@ -149,18 +149,25 @@ describe('fuse', () => {
 
   it('sees rows of columns as the rows they stand for', () => {
     const [keys, lefts, rights]: Column[] = [Float64Array.of(1, 2), Float64Array.of(3, 4), ['a', undefined]];
-    const chain: RowOperator[] = [
+    const plain: RowOperator[] = [
+      { kind: 'filter', fn: ([, [left]]) => left > 2, name: 'f' },
+      { kind: 'filter', fn: ([key, [left, right]]) => key + left !== right, name: 'f' },
       { kind: 'mapValues', fn: ([left, right]) => [left + 1, right], name: 'm' },
       { kind: 'map', fn: ([key, [left, right]]) => [key, left, right], name: 'm' },
     ];
-    for (const rows of [new JoinedPairs(keys!, lefts!, rights!), new JoinedPairs(keys!, lefts!, rights!).toArray()]) {
-      const state = emptyState();
-      fuse(chain, { kind: 'array' }, 'sink')(rows, state);
-      expect(state.out).toEqual([
-        [1, 4, 'a'],
-        [2, 5, undefined],
-      ]);
-    }
+    const shipped = plain.map((each) => ({
+      ...each,
+      fn: restoreFunction(shipFunction(each.fn!)) as (row: any) => any,
+    }));
+    for (const chain of [plain, shipped])
+      for (const rows of [new JoinedPairs(keys!, lefts!, rights!), new JoinedPairs(keys!, lefts!, rights!).toArray()]) {
+        const state = emptyState();
+        fuse(chain, { kind: 'array' }, 'sink')(rows, state);
+        expect(state.out).toEqual([
+          [1, 4, 'a'],
+          [2, 5, undefined],
+        ]);
+      }
   });
 
   it('folds on when a result is no number any more, or has not been one', () => {

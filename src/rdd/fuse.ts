@@ -1,4 +1,4 @@
-import { codeOf } from '../executor/closure/index.js';
+import { codeOf, type Openings, openingsOf } from '../executor/closure/index.js';
 import { Lru } from '../protocol/lru.js';
 import { NumberRange } from './chunks.js';
 import { JoinedPairs, Pairs } from './columns.js';
@@ -63,6 +63,7 @@ type Loop = (
   state: LoopState,
   functions: readonly unknown[],
   names: readonly string[],
+  openings: readonly (Openings | undefined)[],
 ) => void;
 
 /** Loops of some hundred stages. They hold code alone: no functions, no rows. */
@@ -80,13 +81,16 @@ const MAX_ROWS = 1 << 16;
  * One loop for each chain of operators *and* of the code of their functions: it is found warm when the chain comes again,
  * with whatever the functions have captured. A loop that served different code would turn megamorphic, and six times slower.
  */
-function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
+function compile(chain: readonly RowOperator[], sink: RowSink, sinkName: string): FusedLoop {
+  const openings = chain.map(({ fn }) => fn && openingsOf(fn));
+  const operators = chain.map((operator, k): RowOperator => ({ ...operator, openings: openings[k] }));
   const functions = [...operators.map(({ fn }) => fn), ...sinkFunctions(sink)];
   const names = [...operators.map(({ name }) => name), sinkName];
   const kinds = operators.map(({ kind }) => kind).join();
   const codes = functions.map((fn) => fn && codeOf(fn)).join();
+  const depths = openings.map((each) => each?.depth).join();
   const make = (input: LoopInput, into: RowSink) => {
-    const key = `${input}: ${kinds}, ${into.kind}: ${codes}`;
+    const key = `${input}: ${kinds}, ${into.kind}: ${codes}: ${depths}`;
     const known = warm.get(key);
     if (known) return known;
     // V8 recognises code by its text and would take up what it has learnt of others: the key makes each text its own.
@@ -111,7 +115,7 @@ function compile(operators: readonly RowOperator[], sink: RowSink, sinkName: str
       const each = loopOf(input, state);
       to = Math.min(from + (each.fresh ? Math.min(FIRST_ROWS, most) : most), length);
       each.fresh = false;
-      each.loop(rows, from, to, state, functions, names);
+      each.loop(rows, from, to, state, functions, names, openings);
     }
   };
 }

@@ -1,9 +1,12 @@
+import type { Openings } from '../executor/closure/index.js';
 import type { RowStepKind } from '../scheduler/lineage.js';
 
 /** A row operator as the generated loop sees it; `keys` and `values` take no function. */
 export interface RowOperator {
   readonly kind: RowStepKind;
   readonly fn?: (row: any) => any;
+  /** Of `fn`, where it takes a pair apart. */
+  readonly openings?: Pick<Openings, 'depth' | 'pair' | 'nested'>;
   /** For errors: `map at job.ts:12`. */
   readonly name: string;
 }
@@ -29,8 +32,9 @@ export type RowSink =
 /** Where a loop's rows come from. */
 export type LoopInput = 'array' | 'numbers' | 'pairs' | 'joined' | 'range' | 'integers' | 'int32';
 
-/** What a row is at a point of the loop: one variable, or a pair that no array has been made for. */
-type RowText = string | { readonly key: string; readonly value: string };
+/** What a row is at a point of the loop: one variable, or a pair that no array has been made for, perhaps with another in it. */
+type RowText = string | PairText;
+type PairText = { readonly key: string; readonly value: RowText };
 
 /** What a loop reads once, and each turn, and what a row is then. Adding is exact for whole numbers, and saves a product. */
 const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; readonly row: RowText }> = {
@@ -43,8 +47,8 @@ const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; 
   },
   joined: {
     once: 'const keys = rows.keys, lefts = rows.lefts, rights = rows.rights;',
-    turn: 'const k = keys[i], v = [lefts[i], rights[i]];',
-    row: { key: 'k', value: 'v' },
+    turn: 'const k = keys[i], l = lefts[i], r = rights[i];',
+    row: { key: 'k', value: { key: 'l', value: 'r' } },
   },
   range: {
     once: 'const start = rows.from, step = rows.step, first = rows.first;',
@@ -67,12 +71,12 @@ const INPUTS: Record<LoopInput, { readonly once: string; readonly turn: string; 
 export function loopSource(operators: readonly RowOperator[], sink: RowSink, input: LoopInput): string {
   const { once, turn, row } = INPUTS[input];
   const body = new LoopBody(row);
-  for (const [index, { kind }] of operators.entries()) body.operator(kind, index);
+  for (const [index, operator] of operators.entries()) body.operator(operator, index);
   body.sink(sink, operators.length);
   const called = [...operators.map((_, index) => `f${index}`), 'sink', 'create'];
   return `'use strict';
-return function stageLoop(rows, from, to, state, functions, names) {
-  const ${called.map((name, index) => `${name} = functions[${index}]`).join(', ')};
+return function stageLoop(rows, from, to, state, functions, names, openings) {
+  const ${[...called.map((name, index) => `${name} = functions[${index}]`), ...body.opened].join(', ')};
   const out = state.out, into = state.into;
   let count = state.count, acc = state.accumulated, started = state.started, at = 0;
   ${sink.kind === 'foldNumbers' ? FOLD_NUMBERS_ONCE : ''}
@@ -93,7 +97,10 @@ return function stageLoop(rows, from, to, state, functions, names) {
 class LoopBody {
   readonly #lines: string[] = [];
   readonly #ends: string[] = [];
+  /** Constants for functions that take a row's parts. */
+  readonly opened: string[] = [];
   #row: RowText;
+  #arrays = 0;
 
   constructor(row: RowText) {
     this.#row = row;
@@ -103,31 +110,28 @@ class LoopBody {
     return [...this.#lines, ...this.#ends].join('\n      ');
   }
 
-  operator(kind: RowOperator['kind'], index: number): void {
+  operator(operator: RowOperator, index: number): void {
+    const { kind } = operator;
     const result = `v${index}`;
     if (kind === 'keys') this.#row = this.#pair(index).key;
     else if (kind === 'values') this.#row = this.#pair(index).value;
     else if (kind === 'map') {
-      this.#call(index, result, this.#whole(index));
+      this.#call(operator, index, result);
       this.#row = result;
     } else if (kind === 'keyBy') {
-      const value = this.#whole(index);
-      this.#call(index, result, value);
-      this.#row = { key: result, value };
+      this.#call(operator, index, result);
+      this.#row = { key: result, value: this.#row };
     } else if (kind === 'filter') {
-      this.#call(index, result, this.#whole(index));
+      this.#call(operator, index, result);
       this.#open(`if (${result}) {`, '}');
-    } else if (kind === 'mapValues') {
-      const { key, value } = this.#pair(index);
-      this.#call(index, result, value);
-      this.#row = { key, value: result };
     } else if (kind === 'flatMap') {
-      this.#call(index, result, this.#whole(index));
+      this.#call(operator, index, result);
       this.#row = this.#each(index, result);
     } else {
       const { key, value } = this.#pair(index);
-      this.#call(index, result, value);
-      this.#row = { key, value: this.#each(index, result) };
+      this.#row = value;
+      this.#call(operator, index, result);
+      this.#row = { key, value: kind === 'mapValues' ? result : this.#each(index, result) };
     }
   }
 
@@ -135,18 +139,30 @@ class LoopBody {
     if (sink.kind === 'array') this.#lines.push(`out.push(${this.#whole(index)});`);
     else if (sink.kind === 'count') this.#lines.push('count++;');
     else if (sink.kind === 'pairs') {
-      const { key, value } = this.#pair(index);
+      const { key, value } = this.#wholes(index);
       this.#lines.push(`at = ${index}; into.add(${key}, ${value});`);
     } else if (sink.kind === 'combine')
-      this.#lines.push(combineText(this.#pair(index), index, sink.create !== undefined));
+      this.#lines.push(combineText(this.#wholes(index), index, sink.create !== undefined));
     else if (sink.kind === 'foreach')
       this.#lines.push(`at = ${index}; const done = sink(${this.#whole(index)}); ${promiseCheck('done')}`);
     else if (sink.kind === 'fold') this.#lines.push(foldText(this.#whole(index), index));
     else this.#lines.push(foldNumbersText(this.#whole(index), index));
   }
 
-  #call(index: number, result: string, argument: string): void {
-    this.#lines.push(`at = ${index}; const ${result} = f${index}(${argument}); ${promiseCheck(result)}`);
+  /** Calls the operator's function with the row, or with its parts if the function takes just these apart. */
+  #call({ openings }: RowOperator, index: number, result: string): void {
+    const row = this.#row;
+    let call: string;
+    if (!openings || typeof row === 'string') call = `f${index}(${this.#whole(index)})`;
+    else if (openings.depth === 2 && typeof row.value !== 'string') {
+      this.opened.push(`h${index} = openings[${index}].nested`);
+      call = `h${index}(${row.key}, ${this.#made(row.value.key, index)}, ${this.#made(row.value.value, index)})`;
+    } else {
+      this.opened.push(`g${index} = openings[${index}].pair`);
+      const { key, value } = this.#wholes(index);
+      call = `g${index}(${key}, ${value})`;
+    }
+    this.#lines.push(`at = ${index}; const ${result} = ${call}; ${promiseCheck(result)}`);
   }
 
   #open(head: string, end: string): void {
@@ -165,14 +181,27 @@ class LoopBody {
 
   /** The row as one value: here an array for a pair is made, if it has to be. */
   #whole(index: number): string {
-    if (typeof this.#row === 'string') return this.#row;
-    const { key, value } = this.#row;
-    this.#lines.push(`const row${index} = [${key}, ${value}];`);
-    this.#row = `row${index}`;
-    return this.#row;
+    const made = this.#made(this.#row, index);
+    this.#row = made;
+    return made;
   }
 
-  #pair(index: number): { readonly key: string; readonly value: string } {
+  #made(row: RowText, index: number): string {
+    if (typeof row === 'string') return row;
+    const name = `row${index}_${this.#arrays++}`;
+    this.#lines.push(`const ${name} = [${row.key}, ${this.#made(row.value, index)}];`);
+    return name;
+  }
+
+  /** The row's key and value, each as one value. */
+  #wholes(index: number): { readonly key: string; readonly value: string } {
+    const { key, value } = this.#pair(index);
+    const pair = { key, value: this.#made(value, index) };
+    this.#row = pair;
+    return pair;
+  }
+
+  #pair(index: number): PairText {
     if (typeof this.#row !== 'string') return this.#row;
     const row = this.#row;
     const pair = { key: `key${index}`, value: `value${index}` };

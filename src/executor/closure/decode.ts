@@ -136,7 +136,6 @@ class Decoder {
     const stateless = code.stateless && late.length === 0 && this.#capturesConstants(code);
     const { fn, set } = evaluate(code, late, cell, stateless);
     if (late.length > 0) this.#late.push(() => set(late.map((slot) => code.values[slot])));
-    if (fn.name !== code.name) Object.defineProperty(fn, 'name', { value: code.name, configurable: true });
     if (code.id !== undefined) remember(code.id, fn);
     return fn;
   }

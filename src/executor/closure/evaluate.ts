@@ -1,6 +1,7 @@
 import { addressed, factoryOf, type Make, madeBy, share, sharedOf } from './factories.js';
 import type { AnyFunction } from './function-type.js';
 import type { Code } from './graph.js';
+import { keepOpenings, Openings } from './openings.js';
 
 /** Evaluates text in a scope of its own that several functions share. */
 export interface Evaluator {
@@ -42,14 +43,22 @@ export function evaluate(
     `return [($) => { ${list && `[${list}] = $;`} }, ${code.form === 'expression' ? '(' : '({'}`,
   ].join(' ');
   const { url, map } = code;
-  const text = `${head}${place(code)}${code.text}\n${code.form === 'expression' ? ')' : '})'}]; })`;
+  const around = (inner: string) => `${head}${place(code)}${inner}\n${code.form === 'expression' ? ')' : '})'}]; })`;
+  const text = around(code.text);
   const captured = parameters.map((slot) => code.values[slot]);
   if (cell) return made(code, (cell.run(addressed(text, url, map)) as Make)(...captured));
   const factory = factoryOf(text, url, map);
+  const again = (inner: string) => {
+    const other = factoryOf(around(inner), url, map);
+    const { fn } = made(code, other.make(...captured));
+    madeBy(other, fn);
+    return fn;
+  };
   const known = stateless ? sharedOf(factory, code.name, captured) : undefined;
   if (known) return { fn: known, set: () => {} };
   const result = made(code, factory.make(...captured));
   madeBy(factory, result.fn);
+  if (code.stateless && late.length === 0) keepOpenings(result.fn, new Openings(code.text, again));
   if (stateless) share(factory, result.fn, captured);
   return result;
 }
@@ -58,7 +67,9 @@ function made(
   code: Code,
   [set, value]: ReturnType<Make>,
 ): { fn: AnyFunction; set: (values: readonly unknown[]) => void } {
-  return { fn: code.form === 'expression' ? value : member(value, code.form), set };
+  const fn = code.form === 'expression' ? value : member(value, code.form);
+  if (fn.name !== code.name) Object.defineProperty(fn, 'name', { value: code.name, configurable: true });
+  return { fn, set };
 }
 
 function member(object: object, form: Code['form']): AnyFunction {

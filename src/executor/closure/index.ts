@@ -11,6 +11,7 @@ export { ClosureError } from './error.js';
 export { codeOf } from './factories.js';
 export { HANDLE, type Handle, type HandleReference, provideHandles } from './handles.js';
 export { provideModule } from './modules.js';
+export { type Openings, openingsOf } from './openings.js';
 export { prepareShipping } from './prepare.js';
 
 /** A captured variable above this size should not travel with every copy of the function. */
