@@ -121,6 +121,11 @@ describe('placeShards', () => {
     expect(moved / 4096).toBeLessThan(0.35);
   });
 
+  it('favours no server on a ring of few chunks', () => {
+    const layers = [{ from: 0, to: 64 * CHUNK }];
+    expect(placementReport(placeShards('ring', layers, 4), 4).maxOverMean).toBeLessThan(1.8);
+  });
+
   it("hashes BytePS' chunks of 4,096,000 bytes, which end at whole chunks of norms", () => {
     const placement = placeShards('chunks', [{ from: 0, to: 3_000_000 }], 3);
     expect(placement.map(({ from, to }) => [from, to])).toEqual([

@@ -91,9 +91,10 @@ function hashedChunks(layers: readonly Range[], servers: number, bytes: number):
  */
 function ring(length: number, servers: number, virtual: number): PlacedRange[] {
   const chunks = Math.ceil(length / CHUNK);
-  const points = times(servers, (server) => times(virtual, (v) => ({ at: hash(`${server}/${v}`) % chunks, server })))
+  const points = times(servers, (server) => times(virtual, (v) => ({ at: hash(`${server}/${v}`) * chunks, server })))
     .flat()
-    .sort((a, b) => a.at - b.at || a.server - b.server);
+    .sort((a, b) => a.at - b.at)
+    .map(({ at, server }) => ({ at: Math.floor(at), server })); // of points in one chunk the last one has it
   const placed = points.map(({ at, server }, i) => ({
     from: Math.min(at * CHUNK, length),
     to: Math.min((points[i + 1]?.at ?? chunks) * CHUNK, length),
@@ -103,8 +104,9 @@ function ring(length: number, servers: number, virtual: number): PlacedRange[] {
   return joined([{ from: 0, to: first, server: points.at(-1)!.server }, ...placed]);
 }
 
+/** In [0, 1). */
 function hash(text: string): number {
-  return createHash('sha256').update(text).digest().readUIntBE(0, 6);
+  return createHash('sha256').update(text).digest().readUIntBE(0, 6) / 2 ** 48;
 }
 
 function times<T>(count: number, make: (index: number) => T): T[] {
