@@ -25,6 +25,11 @@ export function isAllReduce(value: unknown): value is AllReduceOptions {
   return known && (wire === undefined || isWire(wire)) && Object.keys(others).length === 0;
 }
 
+type Way =
+  | { readonly kind: 'shared-memory' }
+  | { readonly kind: 'hosts'; readonly hosts: readonly string[] }
+  | { readonly kind: 'mesh'; readonly algorithm: Algorithm; readonly wire: Wire };
+
 /** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a range of theta each. */
 export class AllReduceRounds implements Rounds {
   #choice: AllReduceChoice | undefined;
@@ -51,12 +56,14 @@ export class AllReduceRounds implements Rounds {
     const { generation } = cluster;
     const { network, shared } = this.#choice!;
     const members = cluster.members.map(({ shards, meeting }) => ({ shards, meeting: meeting! }));
-    const inMemory = shared && network === undefined && members.every(({ meeting }) => meeting.segment !== null);
-    const alone = members.length === 1 && members[0]!.meeting.segment !== null;
-    const way: { kind: 'shared-memory' } | { kind: 'mesh'; algorithm: Algorithm; wire: Wire } =
-      inMemory || alone
+    const inMemory = (shared || members.length === 1) && members.every(({ meeting }) => meeting.segment !== null);
+    const hosts = cluster.members.map(({ host }) => host);
+    const way: Way =
+      inMemory && (network === undefined || members.length === 1)
         ? { kind: 'shared-memory' }
-        : { kind: 'mesh', algorithm: network ?? 'sliced', wire: this.options.wire ?? 'float32' };
+        : inMemory
+          ? { kind: 'hosts', hosts }
+          : { kind: 'mesh', algorithm: network ?? 'sliced', wire: this.options.wire ?? 'float32' };
     if (generation === 0) this.#tell(way.kind);
     await cluster.all(({ rank, shards }) => {
       const exchange: ExchangePlan = { ...way, rank, members };

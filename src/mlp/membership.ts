@@ -1,8 +1,11 @@
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext, TaskContext } from '../protocol/program.js';
+import { HierarchicalExchange } from '../ps/allreduce/hierarchical-exchange.js';
+import { SegmentMemory } from '../ps/allreduce/host-memory.js';
 import { MeshExchange } from '../ps/allreduce/mesh-exchange.js';
 import type { Algorithm } from '../ps/allreduce/plan.js';
+import { planHierarchical } from '../ps/allreduce/plan-hierarchical.js';
 import { planAllReduce } from '../ps/allreduce/planners.js';
 import { SharedExchange } from '../ps/allreduce/shared-exchange.js';
 import { type SegmentShape, SharedSegment, segmentBytes } from '../ps/allreduce/shared-segment.js';
@@ -20,6 +23,8 @@ export type ExchangePlan =
   | ({ readonly kind: 'servers' } & ServersOrder)
   /** All-reduce in memory that all members map. */
   | ({ readonly kind: 'shared-memory' } & Peers)
+  /** All-reduce in shared memory within hosts, through sockets between them; each member's host, by rank. */
+  | ({ readonly kind: 'hosts'; readonly hosts: readonly string[] } & Peers)
   /** All-reduce through sockets between the members. */
   | ({ readonly kind: 'mesh'; readonly algorithm: Algorithm; readonly wire: Wire } & Peers);
 
@@ -88,7 +93,15 @@ async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, s
   const addresses = members.map(({ meeting }) => meeting.address);
   const listener = await listenerOf(slot);
   const mesh = await joinMesh({ rank, addresses, listener, generation, step, signal });
-  const shape = { members: members.map(({ shards: own }) => own), shards, length: theta.length };
+  const owned = members.map(({ shards: own }) => own);
+  if (plan.kind === 'hosts') {
+    const reduction = planHierarchical(owned, plan.hosts, shards, theta.length);
+    const group = reduction.hosts.find((ranks) => ranks.includes(rank))!;
+    const segments = group.map((member) => mapped(members[member]!.meeting.segment!, shapeOf(replica, owned[member]!)));
+    const memory = new SegmentMemory(group.indexOf(rank), segments, mesh.ended);
+    return new HierarchicalExchange({ plan: reduction, mesh, memory, optimizer });
+  }
+  const shape = { members: owned, shards, length: theta.length };
   const codec = codecOf(plan.wire, theta.length);
   const reduction = planAllReduce(plan.algorithm, codec ? { ...shape, merged: true } : shape);
   return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec });

@@ -62,7 +62,12 @@ export class TrainingCluster {
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
     await context.tasks.slotsAvailable();
-    const slots = context.tasks.slots().map(({ key }) => key);
+    // Neighbours in the tree on one host, whose sums then merge before they travel.
+    const byHost = (a: SlotKey, b: SlotKey) => this.#hostOf(a).localeCompare(this.#hostOf(b));
+    const slots = context.tasks
+      .slots()
+      .map(({ key }) => key)
+      .sort(byHost);
     const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
     const owned = ranges.map(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k));
     const hosts = slots.slice(0, owned.length).map((slot) => this.#hostOf(slot));
