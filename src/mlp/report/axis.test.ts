@@ -15,6 +15,7 @@ describe('axisOf', () => {
         }
         expect(ticks.length).toBeLessThan(13);
       }),
+      { seed: 1, numRuns: 500 },
     );
   });
 
