@@ -31,6 +31,7 @@ export {
   type TrainValidationSplitOptions,
 } from './mlp/selection/train-validation-split.js';
 export { FittedScaler, StandardScaler, type StandardScalerOptions } from './mlp/standard-scaler.js';
+export type { CustomLoss } from './mlp/tfjs/custom-loss.js';
 export { DivergedError, type EpochReport, type StepReport } from './mlp/trainer.js';
 export type { TrainingOptions } from './mlp/training-options.js';
 export { featureNames, type WindowOptions, windowFeatures } from './mlp/window-features.js';

@@ -1,5 +1,5 @@
+import type { GradientSum, TreeNode, ValueNode } from '../ps/tree.js';
 import type { Network } from './network.js';
-import type { OptimizerSpec } from './optimizers.js';
 
 /**
  * Computes a network on one device. Two implementations: `tensorflow` (native graphs, CPU or CUDA) and `tfjs` (TF.js
@@ -14,12 +14,19 @@ export interface ComputeBackend {
   readonly fingerprint: string;
   readonly device: 'cpu' | 'gpu';
   /** @throws RangeError, TypeError for a network that makes no sense, as `checkNetwork` */
-  compile(network: Network, optimizer: OptimizerSpec, options?: CompileOptions): Promise<CompiledNetwork>;
+  compile(network: Network, options?: CompileOptions): Promise<CompiledNetwork>;
 }
 
+/**
+ * Of what the products of training are made: `bf16` rounds their factors to bfloat16 and each of their results, which are
+ * accumulated in float32, once more; weights, biases, losses and all else are float32 in both.
+ */
+export const PRECISIONS = ['float32', 'bf16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 export interface CompileOptions {
-  /** Keys dropout. Default 0. */
-  readonly seed?: number;
+  /** Of training; predictions are float32. Default `float32`. */
+  readonly precision?: Precision;
 }
 
 /** A gradient shard's rows. */
@@ -32,45 +39,51 @@ export interface ShardData {
   readonly weights?: Float32Array;
 }
 
-/** Sums (not means) over the rows of a gradient. */
-export interface ShardGradient {
-  /**
-   * Of the sum of the rows' losses, each times its weight, in theta's layout. In the place of a statistic:
-   * (moving - statistic of these rows) x `weight`.
-   */
-  readonly gradient: Float32Array;
-  /** In float64, as `weight`. */
-  readonly lossSum: number;
-  /** Sum of the rows' weights, those of their classes included: what sums are divided by. */
-  readonly weight: number;
+/** Rows of a resident shard, by their numbers in it. */
+export interface Batch {
+  readonly shard: number;
+  readonly rows: Int32Array;
 }
 
-/** A network whose weights, optimizer slots and training shards are resident in the device's memory. */
+/** Whose gradients are asked for, on which rows. */
+export interface SumRequest {
+  /** The weights to compute with; not kept. */
+  readonly theta: Float32Array;
+  /** One a shard, in ascending order. */
+  readonly batches: readonly Batch[];
+  /** Keys dropout, with step and shard. Default 0. */
+  readonly seed?: number;
+  /** Where a subtree's sum is to be written. Default: a new array. */
+  into?(node: TreeNode): Float32Array | undefined;
+}
+
+/** A network whose training shards are resident in the device's memory. It holds no weights: they come with each call. */
 export interface CompiledNetwork {
-  /** `theta` followed by the optimizer's slots, each of theta's length. */
-  readonly stateLength: number;
-  setState(state: Float32Array): void;
-  state(): Float32Array;
-  theta(): Float32Array;
-  setTheta(theta: Float32Array): void;
-  /**
-   * Computes from now on with what this array holds at each call, without being told of changes, where that is possible.
-   * @param scratch memory of the same kind and alignment that nobody else uses: changed, to try it out
-   * @returns whether it is; if not, all is as before
-   */
-  shareTheta(theta: Float32Array, scratch: Float32Array): boolean;
   /** Makes a shard resident, in place of what was loaded as this shard before. The arrays may be changed afterwards. */
   loadShard(shard: number, data: ShardData): void;
   dropShard(shard: number): void;
   /**
-   * Over the given rows of the shard, in one native call. No rows, no sums.
-   * @param step updates made before: with seed and shard it keys dropout
-   * @param into takes the gradient. Default: a new array
+   * For each request, the largest subtree sums that its shards give, in ascending order, in one native call for all of
+   * them. A shard's gradient has the bits it has alone, and sums those of the canonical tree (ps/tree.ts), whatever else
+   * the call computes. A gradient is that of the sum of the rows' losses, each times its weight, in theta's layout; in the
+   * place of a statistic: (moving - statistic of a shard's rows) x their weight. No rows: zeros.
+   *
+   * @param step updates made before; keys dropout
+   * @param shards G, over which the tree stands
    */
-  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient;
-  /** One optimizer step with the mean gradient; `step` counts from 1. */
-  apply(meanGradient: Float32Array, step: number): void;
+  sums(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][];
   /** Network outputs (class probabilities, probabilities of labels, or values), rows x outputs. */
-  predict(features: Float32Array, rows: number): Float32Array;
+  predict(theta: Float32Array, features: Float32Array, rows: number): Float32Array;
   dispose(): void;
+}
+
+/** The gradient of one shard's rows alone. */
+export function shardGradient(
+  network: CompiledNetwork,
+  theta: Float32Array,
+  batch: Batch,
+  { step = 0, seed }: { readonly step?: number; readonly seed?: number } = {},
+): GradientSum {
+  const [[node]] = network.sums([{ theta, batches: [batch], seed }], step, batch.shard + 1) as [[ValueNode<GradientSum>]];
+  return node.value;
 }

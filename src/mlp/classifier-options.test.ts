@@ -24,7 +24,7 @@ describe('options of a classifier', () => {
     [{ hidden: [{ unit: 8 }] }, 'MLPClassifier: network: hidden[0] has no "unit"'],
     [{ activation: 'swish' }, 'MLPClassifier: network: hidden[0].activation must be one of relu, leaky-relu'],
     [{ dropout: 1 }, 'dropout of hidden[0] must be a number from 0 to below 1, not 1'],
-    [{ aggregation: 'ring' }, "aggregation must be 'tree' or 'ps' or 'allreduce', not 'ring'"],
+    [{ aggregation: 'ring' }, "aggregation must be 'auto' or 'tree' or 'ps' or 'allreduce', not 'ring'"],
     [{ seed: 0.5 }, 'seed must be a whole number, not 0.5'],
     [{ l2: -1 }, 'l2 must be a number of at least 0, not -1'],
     [{ optimizer: { kind: 'adam', learningRate: Number.NaN } }, 'learningRate must be a number above 0, not NaN'],
@@ -41,7 +41,10 @@ describe('options of a classifier', () => {
       'MLPClassifier has no option "learningRat"; the options are hidden, activation, normalization',
     ],
     [{ clipNorm: 1, clipValue: 1 }, 'clipValue and clipNorm exclude each other'],
-    [{ loss: 'mean-squared-error' }, "loss must be 'softmax-cross-entropy' or 'binary-cross-entropy', or { kind"],
+    [
+      { loss: 'mean-squared-error' },
+      "loss must be 'softmax-cross-entropy' or 'binary-cross-entropy', { kind, labelSmoothing }, or a function",
+    ],
     [{ labelSmoothing: 1 }, 'labelSmoothing must be a number from 0 to below 1, not 1'],
     [{ classWeights: 'even' }, "classWeights must be 'balanced', or an object of numbers of at least 0 by class"],
     [
@@ -58,7 +61,7 @@ describe('options of a classifier', () => {
 it.each([
   [
     { loss: 'softmax-cross-entropy' },
-    "MLPRegressor: loss must be 'mean-squared-error', 'mean-absolute-error', 'huber', or",
+    "MLPRegressor: loss must be 'mean-squared-error', 'mean-absolute-error', 'huber', { kind",
   ],
   [{ loss: { kind: 'huber', delta: 0 } }, 'MLPRegressor: network: delta of loss must be a number above 0, not 0'],
   [{ classWeights: 'balanced' }, 'MLPRegressor has no option "classWeights"'],

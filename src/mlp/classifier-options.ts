@@ -1,6 +1,7 @@
 import type { LossSpec } from './network.js';
 import { checkNetworkOptions, NETWORK_FORMS, type NetworkOptions } from './network-options.js';
 import { AMOUNT, checkForms, type Form, type Forms } from './options.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
 
 type ClassificationLoss = Extract<LossSpec, { kind: 'softmax-cross-entropy' | 'binary-cross-entropy' }>;
@@ -8,9 +9,10 @@ type ClassificationLoss = Extract<LossSpec, { kind: 'softmax-cross-entropy' | 'b
 export interface ClassifierOptions extends NetworkOptions, TrainingOptions {
   /**
    * Default `softmax-cross-entropy`, one output a class; with `binary-cross-entropy` two classes are told by one output. Of a
-   * column of lists, whose rows have any of many labels, always `binary-cross-entropy`.
+   * column of lists, whose rows have any of many labels, always `binary-cross-entropy`. A function of the classes' probabilities
+   * and of zeros and ones at the labels gives the losses of rows; slower.
    */
-  readonly loss?: ClassificationLoss['kind'] | ClassificationLoss;
+  readonly loss?: ClassificationLoss['kind'] | ClassificationLoss | CustomLoss;
   /** In [0, 1): as part of the loss. Default 0. */
   readonly labelSmoothing?: number;
   /**
@@ -25,8 +27,9 @@ const LOSSES: readonly string[] = [
   'binary-cross-entropy',
 ] satisfies ClassificationLoss['kind'][];
 const LOSS: Form = [
-  (value) => LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
-  `'${LOSSES.join("' or '")}', or { kind, labelSmoothing }`,
+  (value) =>
+    typeof value === 'function' || LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
+  `'${LOSSES.join("' or '")}', { kind, labelSmoothing }, or a function (predictions, labels, tf) => tensor`,
 ];
 const WEIGHTS: Form = [
   (value) =>
@@ -49,16 +52,18 @@ const FORMS: Forms<ClassifierOptions> = {
  */
 export function checkOptions(options: ClassifierOptions): ClassifierOptions {
   checkForms('MLPClassifier', options, FORMS);
+  if (typeof options.loss === 'function' && options.labelSmoothing !== undefined)
+    throw new TypeError('MLPClassifier: labelSmoothing is part of the losses by name, and loss is a function');
   checkTraining('MLPClassifier', options);
   checkNetworkOptions('MLPClassifier', options, 2, lossOfOptions(options));
   return options;
 }
 
-/** Pure. @param kind in the place of the option's. */
+/** Pure. A function's outputs are those of softmax. @param kind in the place of the option's */
 export function lossOfOptions(
   { loss, labelSmoothing }: ClassifierOptions,
   kind?: ClassificationLoss['kind'],
 ): LossSpec {
-  const given = typeof loss === 'object' ? loss : { kind: loss ?? 'softmax-cross-entropy' };
+  const given = typeof loss === 'object' ? loss : { kind: typeof loss === 'string' ? loss : 'softmax-cross-entropy' };
   return { ...given, kind: kind ?? given.kind, ...(labelSmoothing !== undefined && { labelSmoothing }) } as LossSpec;
 }

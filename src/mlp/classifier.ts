@@ -49,6 +49,7 @@ export class MLPClassifier implements Estimator<MLPClassificationModel> {
     const fitted = await fitNetwork(table, {
       owner: 'MLPClassifier.fit',
       options: this.options,
+      loss: typeof this.options.loss === 'function' ? this.options.loss : undefined,
       columns: { features, label, weight },
       monitor: 'logLoss',
       learn: (parts) => lessonOf(parts, label, this.options),

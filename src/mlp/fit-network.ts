@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { type ShippedFunction, shipFunction } from '../executor/closure/index.js';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
+import type { SheafContext } from '../rdd/context.js';
 import type { BackendPreference } from './backends.js';
 import { type Committed, readParts } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
@@ -18,6 +20,7 @@ import { holdOut } from './selection/splits.js';
 import { summaries } from './summaries.js';
 import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 import { type TrainingHooks, train } from './trainer.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
 import { type Validation, validate } from './validation.js';
@@ -35,6 +38,8 @@ export interface FitRequest {
   /** `MLPClassifier.fit`, for errors. */
   readonly owner: string;
   readonly options: NetworkOptions & TrainingOptions;
+  /** In the place of the lesson's. */
+  readonly loss?: CustomLoss;
   /** What to look at before the training. */
   readonly columns: SummariseParameters;
   /** Default measure of a training that is watched. */
@@ -54,6 +59,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const { owner, options, columns } = request;
   const { context } = all;
   const name = operatorName(owner);
+  const shipped = request.loss && shippedLoss(request.loss, context, name);
   const { table, watch } = await watched(all, request, name);
   const parts = await summaries(table, columns, name);
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
@@ -63,13 +69,14 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const lesson = request.learn(parts);
   const { target, outputs, loss, classWeights, labelType } = lesson;
   const network = networkOf(options, widthOf(parts, request), outputs, loss, classWeights);
-  const plan = planOf(request, rows, network, target);
+  const plan = planOf(request, rows, network, target, shipped);
   const model = `${context.app}/fit-${fits++}`;
   const { features, weight } = columns;
   const { warmStart } = options;
   const spec = {
     ...{ model, plan, features, target, weight },
     backend: context.conf.get('sheaf.backend') as BackendPreference,
+    ...(shipped && { loss: shipped }),
     ...(warmStart && { warmStart: [await putTheta(context, warmStart.theta, 'warm-start', model)] }),
   };
   const dealt = await table.deal(
@@ -90,12 +97,34 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   };
 }
 
-function planOf({ owner, options }: FitRequest, rows: number, network: Network, target: TargetSpec): NumericalPlan {
+/** Contexts that have been told how slowly a loss of one's own computes. */
+const told = new WeakSet<SheafContext>();
+
+/** @throws ClosureError for a function that captures what cannot be sent */
+function shippedLoss(loss: CustomLoss, context: SheafContext, name: string): ShippedFunction {
+  const shipped = shipFunction(loss, { operator: name });
+  const message =
+    "a loss function of one's own computes on TensorFlow.js, operation by operation: several times slower than the losses by name";
+  if (!told.has(context)) context.bus.emit({ event: 'warning', message });
+  told.add(context);
+  return shipped;
+}
+
+function planOf(
+  { owner, options }: FitRequest,
+  rows: number,
+  network: Network,
+  target: TargetSpec,
+  shipped: ShippedFunction | undefined,
+): NumericalPlan {
   const { epochs = 20, batchSize = 256, seed = 0, shards, warmStart } = options;
   const { optimizer, ...update } = updateOf(owner, options);
   if (warmStart) checkWarmStart(owner, warmStart, network, target);
-  const first = warmStart && createHash('sha256').update(bytesOf(warmStart.theta)).digest('hex');
-  return numericalPlan({ rows, batchSize, epochs, seed, network, optimizer, update, shards, warmStart: first });
+  const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+  const first = warmStart && digest(bytesOf(warmStart.theta));
+  const lossFunction = shipped && digest(shipped.bytes);
+  const given = { rows, batchSize, epochs, seed, network, optimizer, update, shards };
+  return numericalPlan({ ...given, warmStart: first, lossFunction });
 }
 
 /** Weights fit a network of the same layers that gives the same things. */

@@ -30,6 +30,8 @@ export interface NumericalPlan {
   readonly initializer?: Initializer;
   /** Hex SHA-256 of the first weights, where they are not drawn by the seed. */
   readonly warmStart?: string;
+  /** Hex SHA-256 of a loss function of the user's own, with what it captured. */
+  readonly lossFunction?: string;
   /** Hex SHA-256 of the canonical JSON of all the above. */
   readonly hash: string;
 }
@@ -46,6 +48,7 @@ export interface NumericalPlanInput {
   readonly shards?: number;
   readonly initializer?: Initializer;
   readonly warmStart?: string;
+  readonly lossFunction?: string;
 }
 
 /**
@@ -66,7 +69,7 @@ export function defaultShards(rows: number, batchSize: number): number {
  * @example numericalPlan({ rows: 8000, batchSize: 256, epochs: 30, seed: 1, network, optimizer }).shards // 4
  */
 export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
-  const { rows, batchSize: batch, epochs, seed, network, initializer, warmStart } = input;
+  const { rows, batchSize: batch, epochs, seed, network, initializer, warmStart, lossFunction } = input;
   const update: UpdateSpec = { ...input.update, optimizer: input.optimizer };
   const shards = input.shards ?? defaultShards(rows, batch);
   for (const [name, value] of Object.entries({ rows, batchSize: batch, epochs, shards }))
@@ -76,7 +79,19 @@ export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
       );
   if (!Number.isSafeInteger(seed)) throw new RangeError(`seed must be an integer, got ${seed}`);
   const stepsPerEpoch = Math.ceil(rows / batch);
-  const content = { rows, batch, shards, stepsPerEpoch, epochs, seed, network, update, initializer, warmStart };
+  const content = {
+    rows,
+    batch,
+    shards,
+    stepsPerEpoch,
+    epochs,
+    seed,
+    network,
+    update,
+    initializer,
+    warmStart,
+    lossFunction,
+  };
   return { ...content, hash: createHash('sha256').update(canonicalJson(content)).digest('hex') };
 }
 

@@ -7,13 +7,14 @@ import type { Estimator, FitColumns } from './pipeline/stage.js';
 import { MLPRegressionModel } from './regression-model.js';
 import { ColumnMoments } from './scaler.js';
 import type { PartitionSummary } from './summarise.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
 
 type RegressionLoss = Extract<LossSpec, { kind: 'mean-squared-error' | 'mean-absolute-error' | 'huber' }>;
 
 export interface RegressorOptions extends NetworkOptions, TrainingOptions {
-  /** Default `mean-squared-error`. */
-  readonly loss?: RegressionLoss['kind'] | RegressionLoss;
+  /** Default `mean-squared-error`. A function of (scaled) predictions and targets gives the losses of rows; slower. */
+  readonly loss?: RegressionLoss['kind'] | RegressionLoss | CustomLoss;
   /**
    * Whether the network learns targets of mean 0 and deviation 1, which its predictions are brought back from: the learning rate
    * then fits targets of any unit. Losses are those of the scaled targets, measures those of the real ones. Default true.
@@ -27,8 +28,9 @@ const LOSSES: readonly string[] = [
   'huber',
 ] satisfies RegressionLoss['kind'][];
 const LOSS: Form = [
-  (value) => LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
-  `'${LOSSES.join("', '")}', or { kind: 'huber', delta }`,
+  (value) =>
+    typeof value === 'function' || LOSSES.includes(typeof value === 'object' && value !== null ? value.kind : value),
+  `'${LOSSES.join("', '")}', { kind: 'huber', delta }, or a function (predictions, labels, tf) => tensor`,
 ];
 
 const FORMS: Forms<RegressorOptions> = { ...NETWORK_FORMS, ...TRAINING_FORMS, loss: LOSS, scaleTargets: FLAG };
@@ -60,7 +62,7 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
   constructor(options: RegressorOptions = {}) {
     checkForms('MLPRegressor', options, FORMS);
     checkTraining('MLPRegressor', options);
-    checkNetworkOptions('MLPRegressor', options, 1, options.loss ?? 'mean-squared-error');
+    checkNetworkOptions('MLPRegressor', options, 1, namedLoss(options));
     this.options = options;
   }
 
@@ -76,6 +78,7 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
     const fitted = await fitNetwork(table, {
       owner: 'MLPRegressor.fit',
       options: this.options,
+      loss: typeof this.options.loss === 'function' ? this.options.loss : undefined,
       columns: { features, targets, weight },
       monitor: 'rmse',
       learn: (parts) => lessonOf(parts, targets, this.options),
@@ -84,9 +87,14 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
   }
 }
 
+/** With a function the predictions are values too. */
+function namedLoss({ loss = 'mean-squared-error' }: RegressorOptions): RegressionLoss['kind'] | RegressionLoss {
+  return typeof loss === 'function' ? 'mean-squared-error' : loss;
+}
+
 /** Pure. @throws Error when rows have targets of several widths */
 function lessonOf(parts: readonly PartitionSummary[], columns: readonly string[], options: RegressorOptions): Lesson {
-  const { loss = 'mean-squared-error', scaleTargets = true } = options;
+  const { scaleTargets = true } = options;
   const moments = parts.flatMap(({ targets }) =>
     targets === null ? [] : [ColumnMoments.fromBytes(Buffer.from(targets, 'base64'))],
   );
@@ -97,5 +105,9 @@ function lessonOf(parts: readonly PartitionSummary[], columns: readonly string[]
     );
   const { mean, deviation } = moments.reduce((all, each) => all.merge(each)).finish();
   const scaling = scaleTargets ? { mean: [...mean], deviation: [...deviation] } : {};
-  return { target: { kind: 'values', columns, width: widths[0]!, ...scaling }, outputs: widths[0]!, loss };
+  return {
+    target: { kind: 'values', columns, width: widths[0]!, ...scaling },
+    outputs: widths[0]!,
+    loss: namedLoss(options),
+  };
 }

@@ -1,3 +1,4 @@
+import { restoreFunction } from '../executor/closure/index.js';
 import type { Blocks } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
@@ -18,6 +19,7 @@ import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
 import { initialTheta, layoutOf } from './layout.js';
 import { epochOrder, stepRows } from './numerical-plan.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 import type { TrainingSpec } from './training-spec.js';
 import { rangeOptimizer } from './updater.js';
 
@@ -57,7 +59,11 @@ export class Replica {
     const kept = slot.residents.get<Replica>(id);
     if (kept) return kept;
     const backend = await loadBackend(spec.backend);
-    const network = await backend.compile(spec.plan.network, spec.plan.update.optimizer, { seed: spec.plan.seed });
+    const { plan, loss } = spec;
+    const network = await backend.compile(plan.network, plan.update.optimizer, {
+      seed: plan.seed,
+      ...(loss && { loss: restoreFunction(loss) as CustomLoss }),
+    });
     const replica = new Replica(spec, backend, network);
     return slot.residents.set(id, spec.model, replica, () => network.dispose());
   }

@@ -1,17 +1,17 @@
-import type { CompiledNetwork, CompileOptions, ComputeBackend, ShardData, ShardGradient } from './backend.js';
+import { type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
+import { addGradientSums } from '../ps/tree.js';
+import type { CompiledNetwork, CompileOptions, ComputeBackend, Precision, ShardData, SumRequest } from './backend.js';
 import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
+import { dropoutKey } from './dropout.js';
 import { tensorflowFingerprint } from './fingerprint.js';
-import { type NetworkGraph, networkGraph } from './graph/network-graph.js';
-import { scheduleAt } from './graph/optimizer-ops.js';
-import { GraphSession } from './graph/session.js';
-import { layoutOf } from './layout.js';
+import { hasDropout, residentGraph, type ResidentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
+import { type Call, GraphSession, type Values } from './graph/session.js';
+import { type Layout, layoutOf } from './layout.js';
 import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
 import type { Network } from './network.js';
-import { slotCount } from './optimizer-step.js';
-import type { OptimizerSpec } from './optimizers.js';
 
 /**
- * Native TensorFlow: every call is one run of a compiled graph whose state and shards stay in the session.
+ * Native TensorFlow: every call is one run of a compiled graph whose shards stay in the session.
  *
  * @throws Error when the native part is not installed or does not load
  */
@@ -25,7 +25,7 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device,
-    compile: async (network, optimizer, options) => new TensorFlowNetwork(tf, network, optimizer, options),
+    compile: async (network, options) => new TensorFlowNetwork(tf, network, options),
   };
 }
 
@@ -37,122 +37,137 @@ function requestReproducibleGpu(): void {
   process.env.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
-/** State begins as zeros. Every method is synchronous and blocks the thread while it computes. */
+/** A call's place in the graph. */
+interface Program {
+  readonly call: Call;
+  readonly shapes: readonly (readonly number[])[];
+}
+
+const SCALAR: readonly number[] = [];
+
+/**
+ * Every method is synchronous and blocks the thread while it computes. Parameters are fed, each on its own: where they are
+ * aligned TensorFlow reads them in place, and gradients are copied once, into the arrays that take them.
+ */
 export class TensorFlowNetwork implements CompiledNetwork {
-  readonly stateLength: number;
-  readonly #session: GraphSession<keyof NetworkGraph['signatures']>;
-  readonly #length: number;
+  readonly #session: GraphSession<keyof ResidentGraph['signatures']>;
+  readonly #layout: Layout;
+  readonly #keyed: boolean;
+  readonly #precision: Precision;
   readonly #shards = new Map<number, HeldShard>();
-  readonly #network: Network;
-  readonly #optimizer: OptimizerSpec;
-  /** The memory that a variable uses, so that it is not collected. */
-  readonly #held: Float32Array[] = [];
+  readonly #programs = new Map<string, Call>();
+  /** Vectors of theta's length, taken apart. */
+  readonly #pieces = new WeakMap<Float32Array, readonly Float32Array[]>();
+  readonly #keys = new Map<number, Int32Array>();
 
-  constructor(tf: TensorFlow, network: Network, optimizer: OptimizerSpec, options?: CompileOptions) {
-    const { nodes, signatures } = networkGraph(network, optimizer, options);
-    this.#network = network;
-    this.#optimizer = optimizer;
-    this.#length = layoutOf(network).length;
-    this.stateLength = this.#length * (1 + slotCount(optimizer));
+  constructor(
+    tf: TensorFlow,
+    readonly network: Network,
+    { precision = 'float32' }: CompileOptions = {},
+  ) {
+    const { nodes, signatures } = residentGraph(network, precision);
+    this.#layout = layoutOf(network);
+    this.#keyed = hasDropout(this.#layout);
+    this.#precision = precision;
     this.#session = new GraphSession(tf, nodes, signatures);
-    this.setState(new Float32Array(this.stateLength));
-  }
-
-  setState(state: Float32Array): void {
-    checkLength('state', state, this.stateLength);
-    this.#session.run('setState', { state: { values: state, shape: [this.stateLength] } });
-  }
-
-  state(): Float32Array {
-    return this.#session.run('state', {})[0] as Float32Array;
-  }
-
-  theta(): Float32Array {
-    return this.#session.run('theta', {})[0] as Float32Array;
-  }
-
-  setTheta(theta: Float32Array): void {
-    checkLength('theta', theta, this.#length);
-    this.#session.run('setTheta', { theta: { values: theta, shape: [this.#length] } });
-  }
-
-  /** On the CPU, for memory aligned as TensorFlow wants it (64 bytes): the variable then is the array. */
-  shareTheta(theta: Float32Array, scratch: Float32Array): boolean {
-    checkLength('theta', theta, this.#length);
-    checkLength('scratch', scratch, this.#length);
-    const before = this.theta();
-    scratch[0] = 1;
-    this.#share(scratch);
-    scratch[0] = 2;
-    const follows = this.theta()[0] === 2;
-    if (follows) this.#share(theta);
-    else this.setTheta(before);
-    return follows;
-  }
-
-  #share(values: Float32Array): void {
-    this.#held.push(values);
-    this.#session.run('shareTheta', { theta: { values, shape: [this.#length] } });
-    this.#held.splice(0, this.#held.length - 1);
   }
 
   loadShard(shard: number, data: ShardData): void {
-    const { rows, features, labels, labelShape, weights } = prepareShard(this.#network, shard, data);
+    const { rows, features, labels, labelShape, weights } = prepareShard(this.network, shard, data);
     this.dropShard(shard);
     this.#session.run('loadShard', {
-      shard: scalar(shard),
-      features: { values: features, shape: [rows, this.#network.inputs] },
+      shard: { values: Int32Array.of(shard), shape: SCALAR },
+      features: { values: features, shape: [rows, this.network.inputs] },
       labels: { values: labels, shape: labelShape },
-      weights: vector(weights ?? new Float32Array(0)),
+      weights: { values: weights ?? new Float32Array(0), shape: [weights?.length ?? 0] },
     });
     this.#shards.set(shard, { rows, weights });
   }
 
   dropShard(shard: number): void {
-    if (this.#shards.delete(shard)) this.#session.run('dropShard', { shard: scalar(shard) });
+    if (!this.#shards.delete(shard)) return;
+    this.#session.run('dropShard', { shard: { values: Int32Array.of(shard), shape: SCALAR } });
   }
 
-  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient {
-    const held = checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) return { gradient: into?.fill(0) ?? new Float32Array(this.#length), lossSum: 0, weight: 0 };
-    const feeds = { shard: scalar(shard), rows: vector(rows), step: scalar(step) };
-    const signature = held.weights ? 'weightedGradient' : 'gradient';
-    const [gradient, losses] = this.#session.run(signature, feeds, [into]) as [Float32Array, Float32Array];
-    return { gradient, lossSum: sum(losses), weight: weightOf(held, rows) };
+  sums(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
+    for (const { theta, batches } of requests) {
+      checkLength('theta', theta, this.#layout.length);
+      for (const { shard, rows } of batches) checkRows(this.#shards, shard, rows);
+    }
+    // A sum of nothing is zeros, which no operation of a graph need be asked for.
+    if (requests.some(({ batches }) => batches.some(({ rows }) => rows.length === 0)))
+      return requests.map((request) => this.#oneByOne(request, step, shards));
+    return this.#run(requests, step, shards);
   }
 
-  apply(meanGradient: Float32Array, step: number): void {
-    checkLength('gradient', meanGradient, this.#length);
-    this.#session.run('apply', {
-      gradient: { values: meanGradient, shape: [this.#length] },
-      schedule: this.#scheduleAt(step),
+  #run(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
+    const distinct = distinctBatches(requests);
+    const batches = distinct.batches.map(({ shard }) => ({
+      shard,
+      weighted: this.#shards.get(shard)!.weights !== undefined,
+    }));
+    const call = this.#program({ batches, networks: distinct.networks, shards });
+
+    const arrays: Values[] = [Int32Array.of(step)];
+    const shapes: (readonly number[])[] = [SCALAR];
+    for (const { shard, rows } of distinct.batches) {
+      arrays.push(Int32Array.of(shard), rows);
+      shapes.push(SCALAR, [rows.length]);
+    }
+    const nodes = requests.map(({ theta, seed = 0, batches, into }) => {
+      if (this.#keyed) {
+        arrays.push(this.#key(seed));
+        shapes.push([2]);
+      }
+      arrays.push(...this.#piecesOf(theta));
+      for (const { shape } of this.#layout.parameters) shapes.push(shape);
+      const roots = subtreeRoots(
+        batches.map(({ shard }) => shard),
+        shards,
+      );
+      return roots.map((root) => ({ root, gradient: into?.(root) ?? new Float32Array(this.#layout.length) }));
+    });
+    const taking = nodes.flat().flatMap(({ gradient }) => this.#piecesOf(gradient));
+    const losses = this.#session.call(call, arrays, shapes, taking).slice(taking.length);
+
+    let at = 0;
+    return requests.map(({ batches }, m) => {
+      const counts = batches.map(({ shard, rows }) => ({
+        level: 0,
+        index: shard,
+        value: { rows: rows.length, lossSum: sum(losses[at++]!), weight: weightOf(this.#shards.get(shard)!, rows) },
+      }));
+      return mergeNodes(counts, shards, addCounts).map(({ level, index, value }, k) => ({
+        ...{ level, index },
+        value: { ...value, gradient: nodes[m]![k]!.gradient },
+      }));
     });
   }
 
-  /**
-   * Gradient over the rows, divided by their number, and the optimizer's step, in one call: for one shard alone.
-   *
-   * @param step counts from 1
-   * @returns the sum of the rows' losses before the step
-   */
-  train(shard: number, rows: Int32Array, step: number): number {
-    const held = checkRows(this.#shards, shard, rows);
-    if (rows.length === 0) throw new RangeError(`a training step on shard ${shard} needs at least one row`);
-    if (held.weights) throw new RangeError(`shard ${shard} has weights: a training step in one call knows none`);
-    const feeds = {
-      shard: scalar(shard),
-      rows: vector(rows),
-      step: scalar(step - 1),
-      schedule: this.#scheduleAt(step),
-    };
-    return sum(this.#session.run('train', feeds)[0]!);
+  #oneByOne({ theta, seed, batches, into }: SumRequest, step: number, shards: number): ValueNode<GradientSum>[] {
+    const leaves = batches.map((batch): ValueNode<GradientSum> => {
+      const { shard, rows } = batch;
+      const gradient = new Float32Array(this.#layout.length);
+      const none = { gradient, lossSum: 0, rows: 0, weight: 0 };
+      if (rows.length === 0) return { level: 0, index: shard, value: none };
+      const [[node]] = this.#run([{ theta, seed, batches: [batch], into: () => gradient }], step, shard + 1) as [[any]];
+      return { level: 0, index: shard, value: node.value };
+    });
+    return mergeNodes(leaves, shards, addGradientSums).map((node) => {
+      const home = into?.(node);
+      home?.set(node.value.gradient);
+      return home ? { ...node, value: { ...node.value, gradient: home } } : node;
+    });
   }
 
-  predict(features: Float32Array, rows: number): Float32Array {
-    checkLength('features', features, rows * this.#network.inputs);
+  predict(theta: Float32Array, features: Float32Array, rows: number): Float32Array {
+    checkLength('theta', theta, this.#layout.length);
+    checkLength('features', features, rows * this.network.inputs);
     if (rows === 0) return new Float32Array(0);
-    const feed = { values: features, shape: [rows, this.#network.inputs] };
-    return this.#session.run('predict', { features: feed })[0] as Float32Array;
+    const feeds = { features: { values: features, shape: [rows, this.network.inputs] } };
+    const pieces = this.#piecesOf(theta);
+    const parameters = this.#layout.parameters.map(({ name, shape }, i) => [name, { values: pieces[i]!, shape }]);
+    return this.#session.run('predict', { ...feeds, ...Object.fromEntries(parameters) })[0] as Float32Array;
   }
 
   dispose(): void {
@@ -160,18 +175,56 @@ export class TensorFlowNetwork implements CompiledNetwork {
     this.#shards.clear();
   }
 
-  #scheduleAt(step: number) {
-    const values = scheduleAt(this.#optimizer, step);
-    return { values, shape: [values.length] };
+  #program(shape: SumsShape): Call {
+    const key = JSON.stringify(shape);
+    let call = this.#programs.get(key);
+    if (!call) {
+      const { nodes, signature } = sumsGraph(this.network, shape, this.#precision);
+      call = this.#session.extend(nodes, { sums: signature }).sums;
+      this.#programs.set(key, call);
+    }
+    return call;
+  }
+
+  #piecesOf(vector: Float32Array): readonly Float32Array[] {
+    let pieces = this.#pieces.get(vector);
+    if (!pieces) {
+      pieces = this.#layout.parameters.map(({ offset, size }) => vector.subarray(offset, offset + size));
+      this.#pieces.set(vector, pieces);
+    }
+    return pieces;
+  }
+
+  #key(seed: number): Int32Array {
+    let key = this.#keys.get(seed);
+    if (!key) this.#keys.set(seed, (key = Int32Array.from(dropoutKey(seed), (word) => word | 0)));
+    return key;
   }
 }
 
-function vector(values: Float32Array | Int32Array) {
-  return { values, shape: [values.length] };
+/** Rows that several requests name by the same array are looked up once. */
+function distinctBatches(requests: readonly SumRequest[]) {
+  const batches: SumRequest['batches'][number][] = [];
+  const places = new Map<Int32Array, Map<number, number>>();
+  const networks = requests.map((request) =>
+    request.batches.map((batch) => {
+      let byShard = places.get(batch.rows);
+      if (!byShard) places.set(batch.rows, (byShard = new Map()));
+      let place = byShard.get(batch.shard);
+      if (place === undefined) {
+        place = batches.push(batch) - 1;
+        byShard.set(batch.shard, place);
+      }
+      return place;
+    }),
+  );
+  return { batches, networks };
 }
 
-function scalar(value: number) {
-  return { values: Int32Array.of(value), shape: [] };
+type Counts = Omit<GradientSum, 'gradient'>;
+
+function addCounts(left: Counts, right: Counts): Counts {
+  return { rows: left.rows + right.rows, weight: left.weight + right.weight, lossSum: left.lossSum + right.lossSum };
 }
 
 /** In float64. */

@@ -8,6 +8,7 @@ import type { Network } from './network.js';
 import { applyStep, slotCount } from './optimizer-step.js';
 import type { OptimizerSpec } from './optimizers.js';
 import type { Tfjs } from './tfjs/activations.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 import { tfjsGradient, tfjsPredict } from './tfjs/gradient.js';
 
 /**
@@ -26,8 +27,22 @@ export async function loadTfjsBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device: 'cpu',
-    compile: async (network, optimizer, options) => new TfjsNetwork(tf, network, optimizer, options),
+    async compile(network, optimizer, options) {
+      if (options?.loss) registerGradients(require);
+      return new TfjsNetwork(tf, network, optimizer, options);
+    },
   };
+}
+
+/** TensorFlow.js' core differentiates nothing by itself. @throws Error when the whole library is not installed */
+function registerGradients(require: NodeJS.Require): void {
+  try {
+    require('@tensorflow/tfjs');
+  } catch (error) {
+    const message =
+      'a loss function of one\'s own needs the npm package "@tensorflow/tfjs", which differentiates it: npm install @tensorflow/tfjs';
+    throw new Error(message, { cause: error });
+  }
 }
 
 interface ResidentShard extends HeldShard {
@@ -45,13 +60,15 @@ export class TfjsNetwork implements CompiledNetwork {
   readonly #optimizer: OptimizerSpec;
   readonly #layout: Layout;
   readonly #seed: number;
+  readonly #loss: CustomLoss | undefined;
   readonly #state: Float32Array;
   readonly #shards = new Map<number, ResidentShard>();
   /** Tensors of the current theta; made when first needed after a change. */
   #tensors: Map<Parameter, Tensor> | undefined;
 
-  constructor(tf: Tfjs, network: Network, optimizer: OptimizerSpec, { seed = 0 }: CompileOptions = {}) {
+  constructor(tf: Tfjs, network: Network, optimizer: OptimizerSpec, { seed = 0, loss }: CompileOptions = {}) {
     this.#seed = seed;
+    this.#loss = loss;
     this.#tf = tf;
     this.#network = network;
     this.#optimizer = optimizer;
@@ -117,7 +134,7 @@ export class TfjsNetwork implements CompiledNetwork {
     tf.tidy(() => {
       const indices = tf.tensor1d(rows, 'int32');
       sums = tfjsGradient(tf, this.#network, this.#layout, theta, {
-        ...{ seed: this.#seed, shard, step, weight },
+        ...{ seed: this.#seed, shard, step, weight, loss: this.#loss },
         features: tf.gather(held.features, indices),
         labels: tf.gather(held.targets, indices),
         weights: held.weightTensor && tf.gather(held.weightTensor, indices),

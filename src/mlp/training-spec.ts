@@ -1,3 +1,4 @@
+import type { ShippedFunction } from '../executor/closure/index.js';
 import type { BackendPreference } from './backends.js';
 import type { CommittedPart } from './committed.js';
 import type { NumericalPlan } from './numerical-plan.js';
@@ -13,6 +14,8 @@ export interface TrainingSpec {
   readonly target: TargetSpec;
   /** Column of the rows' weights; absent: 1 each. */
   readonly weight?: string;
+  /** A loss of the user's own, in the place of the network's. */
+  readonly loss?: ShippedFunction;
   /** Where the first weights lie; absent: they are drawn by the plan's seed. */
   readonly warmStart?: readonly CommittedPart[];
 }

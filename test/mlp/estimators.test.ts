@@ -183,6 +183,45 @@ describe('a regressor', () => {
   });
 });
 
+describe("a loss of one's own", () => {
+  it('travels with what it captured, and learns as the same loss by name', async () => {
+    const table = lineTable(80);
+    const options = { ...SMALL, epochs: 4, optimizer: 'sgd', normalization: 'batch' } as const;
+    const named = await new MLPRegressor(options).fit(table, { target: 'price' });
+    const power = 2;
+    const own = await new MLPRegressor({
+      ...options,
+      loss: (predictions, labels, tf) => tf.pow(tf.sub(predictions, labels), power),
+    }).fit(table, { target: 'price' });
+    own.losses.forEach((loss, k) => void expect(loss).toBeCloseTo(named.losses[k]!, 4));
+    own.theta.forEach((value, i) => void expect(value).toBeCloseTo(named.theta[i]!, 3));
+    expect(own.plan.hash).not.toBe(named.plan.hash);
+    const warnings = events.filter(
+      (event) => event.event === 'warning' && event.message.includes("loss function of one's own"),
+    );
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('of a classifier gets probabilities; rows keep their weights', async () => {
+    const table = blobTable(90, ['a', 'b', 'c']).withColumn('w', 'id', (id) => 1 + (id % 2));
+    const options = { ...SMALL, epochs: 3, optimizer: 'sgd' } as const;
+    const named = await new MLPClassifier(options).fit(table, { weight: 'w' });
+    const own = await new MLPClassifier({
+      ...options,
+      loss: (predictions, labels, tf) => tf.neg(tf.sum(tf.mul(labels, tf.log(predictions)), 1)),
+    }).fit(table, { weight: 'w' });
+    own.losses.forEach((loss, k) => void expect(loss).toBeCloseTo(named.losses[k]!, 4));
+    const number = new MLPClassifier({ ...options, loss: (predictions, _labels, tf) => tf.mean(predictions) });
+    await expect(number.fit(table, { weight: 'w' })).rejects.toThrow(
+      'where rows have weights it must return one a row',
+    );
+    const none = new MLPClassifier({ ...options, loss: () => 1 as never });
+    await expect(none.fit(table)).rejects.toThrow('the loss function must return a tensor, not number');
+    const captures = new MLPClassifier({ ...options, loss: () => sc as never });
+    await expect(captures.fit(table)).rejects.toThrow(/sc/);
+  });
+});
+
 describe('a training that is watched', () => {
   it('ends when it gets no better, with the weights of the best epoch', async () => {
     const table = blobTable(150, ['a', 'b'], { distance: 0.5 });

@@ -2,6 +2,7 @@ import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { type Layout, type Parameter, parametersOf } from '../layout.js';
 import type { Network } from '../network.js';
 import type { Tfjs } from './activations.js';
+import { type CustomLoss, compareBy } from './custom-loss.js';
 import { type Applied, applyLayer, type TrainingBatch } from './layers.js';
 import { compare, output } from './losses.js';
 
@@ -15,6 +16,8 @@ export interface Batch extends TrainingBatch {
   readonly labels: Tensor2D;
   /** Of the rows, [rows]; absent: each counts once. */
   readonly weights?: Tensor1D;
+  /** In the place of the network's. */
+  readonly loss?: CustomLoss;
 }
 
 /** Class probabilities, probabilities of labels, or values. */
@@ -46,10 +49,13 @@ export function tfjsGradient(
   network: Network,
   layout: Layout,
   theta: ParameterTensors,
-  { features, labels, weights, ...training }: Batch,
+  { features, labels, weights, loss, ...training }: Batch,
 ): { gradient: Float32Array; lossSum: number } {
   const applied = forward(tf, layout, theta, features, training);
-  const compared = compare(tf, network, applied.at(-1)!.y, labels, weights);
+  const values = applied.at(-1)!.y;
+  const compared = loss
+    ? compareBy(loss, tf, network, values, labels, weights)
+    : compare(tf, network, values, labels, weights);
   const gradient = new Float32Array(layout.length);
   let dy = () => compared.gradient;
   layout.layers.toReversed().forEach((layer, i) => {
