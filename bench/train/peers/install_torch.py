@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tempfile
 
-PURE = ["filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec", "numpy"]
+PURE = ["filelock", "typing-extensions", "setuptools", "sympy", "networkx", "jinja2", "fsspec"]
 CUDA = ["nvidia-cuda-runtime", "nvidia-cuda-cupti"]
 LIBRARY = re.compile(r"^lib(cu|nccl|nvrtc|nvshmem)")
 FUNCTION = re.compile(r"^(cuFile|cublas|cudnn|cufft|cusolver|cusparse|nccl|nvrtc|nvshmem)")
@@ -77,7 +77,7 @@ def compile_stub(library, functions, folder):
         subprocess.run(["g++", "-x", "c", str(source), *arguments, "-o", str(folder / library)], check=True)
 
 
-def main(version):
+def install(version):
     packages = pathlib.Path(sysconfig.get_paths()["purelib"])
     pip("--no-deps", f"torch=={version}")
     pip(*PURE)
@@ -98,4 +98,5 @@ def main(version):
     subprocess.run([sys.executable, "-c", "import torch"], check=True)
 
 
-main(sys.argv[1])
+install(sys.argv[1])
+pip("numpy")  # last: where it is missing, an installation was interrupted
