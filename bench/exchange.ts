@@ -83,7 +83,15 @@ async function prepare(
     const algorithm = mode.split(' ')[0] as 'sliced' | 'halving-doubling' | 'ring';
     const shape = { members: shards, shards: members, length, ...(codec && { merged: true }) };
     const plan = planAllReduce(algorithm, shape);
-    const mesh = await joinMesh({ listener, rank, addresses, generation: generation++, step: 0, signal });
+    const mesh = await joinMesh({
+      listener,
+      rank,
+      addresses,
+      name: 'bench',
+      generation: generation++,
+      step: 0,
+      signal,
+    });
     const segments = [{ from: 0, to: length, kind: 'kernel' as const }];
     const optimizer = new RangeOptimizer(
       { optimizer: { kind: 'sgd', learningRate: 0.1 } },

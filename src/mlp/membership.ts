@@ -92,7 +92,7 @@ async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, s
   const { optimizer, theta, generation, step } = replica;
   const addresses = members.map(({ meeting }) => meeting.address);
   const listener = await listenerOf(slot);
-  const mesh = await joinMesh({ rank, addresses, listener, generation, step, signal });
+  const mesh = await joinMesh({ name: replica.spec.model, generation, step, rank, addresses, listener, signal });
   const owned = members.map(({ shards: own }) => own);
   if (plan.kind === 'hosts') {
     const reduction = planHierarchical(owned, plan.hosts, shards, theta.length);

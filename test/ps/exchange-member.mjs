@@ -36,7 +36,7 @@ async function join({ rank, addresses, generation, algorithm, members, shards, l
   const plan = hosts
     ? planHierarchical(members, hosts, shards, length)
     : planAllReduce(algorithm, { members, shards, length });
-  const mesh = await joinMesh({ listener, rank, addresses, generation, step: 0, signal });
+  const mesh = await joinMesh({ listener, rank, addresses, name: 'test', generation, step: 0, signal });
   const segments = [{ from: 0, to: length, kind: 'kernel' }];
   const spec = { optimizer: { kind: 'sgd', learningRate: 0.1 }, clipNorm };
   const optimizer = new RangeOptimizer(spec, segments, plan.owned[rank]);

@@ -9,7 +9,7 @@ import type { Mesh } from './mesh.js';
 const NOTHING = new Uint8Array(0);
 const listeners: MeshListener[] = [];
 const never = new AbortController().signal;
-const round = { generation: 1, step: 0 };
+const round = { name: 'm', generation: 1, step: 0 };
 
 async function listen(count: number): Promise<MeshListener[]> {
   const made = await Promise.all(Array.from({ length: count }, () => MeshListener.listen('127.0.0.1')));
@@ -125,7 +125,7 @@ describe('joinMesh', () => {
     const own = (await listen(2)) as [MeshListener, MeshListener];
     const addresses = own.map(({ address }) => address);
     const join = (rank: number, generation: number, step = 0) =>
-      joinMesh({ listener: own[rank]!, generation, step, rank, addresses, signal: never });
+      joinMesh({ listener: own[rank]!, name: 'm', generation, step, rank, addresses, signal: never });
     const early = join(1, 2);
     await sleep(20);
     const meshes = await Promise.all([join(0, 2), early]);
@@ -135,6 +135,8 @@ describe('joinMesh', () => {
     await expect(join(1, 2, 7)).rejects.toMatchObject({
       failure: { kind: 'executor-lost', message: 'member 0 of the round was lost: it refused: this round is over' },
     });
+    const other = { name: 'another training', generation: 0, step: 0, addresses, signal: never };
+    await Promise.all([1, 0].map((rank) => joinMesh({ ...other, listener: own[rank]!, rank })));
   });
 
   it('lets nobody in who does not know the token, and says so; who is not there is lost', async () => {

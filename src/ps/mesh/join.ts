@@ -21,18 +21,26 @@ const NOTHING = new Uint8Array(0);
  * Resolves when all are there. A new generation, or a later round of the same one, joins anew.
  *
  * @example
- * const mesh = await joinMesh({ listener, rank: 1, addresses, generation: 3, step: 40, signal });
+ * const mesh = await joinMesh({ listener, rank: 1, addresses, name: 'model-1', generation: 3, step: 40, signal });
  * @throws FailureError `executor-lost` when a member is not reached or refuses; the signal's reason when it is aborted
  */
-export async function joinMesh({ rank, addresses, listener, generation, step, signal }: JoinOptions): Promise<Mesh> {
+export async function joinMesh({
+  rank,
+  addresses,
+  listener,
+  name,
+  generation,
+  step,
+  signal,
+}: JoinOptions): Promise<Mesh> {
   const mesh = new SocketMesh(rank, addresses.length, signal);
-  const round = { generation, step };
+  const round = { name, generation, step };
   listener.begin(round);
   const call = async (peer: number, { host, port, token }: MeshAddress) => {
     const link = new Link(connect({ host, port }));
     mesh.add(peer, link);
     link.trusted = true;
-    const hello = new TextEncoder().encode(JSON.stringify({ token, generation, step, rank }));
+    const hello = new TextEncoder().encode(JSON.stringify({ token, ...round, rank }));
     await link.send(HELLO, hello, []);
     await link.receive(WELCOME, () => NOTHING);
   };

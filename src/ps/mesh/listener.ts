@@ -9,8 +9,10 @@ export interface MeshAddress {
   readonly token: string;
 }
 
-/** A round is named by its generation and the step it begins with; later ones compare greater. */
+/** Of one training, rounds are named by their generation and the step they begin with; later ones compare greater. */
 export interface MeshRound {
+  /** Which training: one listener serves several. */
+  readonly name: string;
   readonly generation: number;
   readonly step: number;
 }
@@ -43,7 +45,8 @@ export class MeshListener {
   /** Arrived before anybody asked, or asked for before they arrived; by round and rank. */
   readonly #arrived = new Map<string, { link: Link; round: MeshRound }>();
   readonly #asked = new Map<string, (link: Link) => void>();
-  #round: MeshRound = { generation: Number.NEGATIVE_INFINITY, step: 0 };
+  /** The latest of each training. */
+  readonly #rounds = new Map<string, MeshRound>();
 
   private constructor(
     readonly hostname: string,
@@ -71,7 +74,7 @@ export class MeshListener {
 
   /** From now on members of older rounds are refused, those that wait among them. */
   begin(round: MeshRound): void {
-    this.#round = round;
+    this.#rounds.set(round.name, round);
     for (const [key, { link, round }] of this.#arrived)
       if (this.#isOver(round)) {
         this.#arrived.delete(key);
@@ -127,8 +130,8 @@ export class MeshListener {
       return;
     }
     link.trusted = true;
-    const { generation, step, rank } = hello;
-    const round = { generation, step };
+    const { name, generation, step, rank } = hello;
+    const round = { name, generation, step };
     const key = keyOf(round, rank);
     const asked = this.#asked.get(key);
     if (asked) {
@@ -149,21 +152,27 @@ export class MeshListener {
     return this.#arrived.size >= MAX_WAITING ? 'too many members wait here' : undefined;
   }
 
-  #isOver({ generation, step }: MeshRound): boolean {
-    return generation < this.#round.generation || (generation === this.#round.generation && step < this.#round.step);
+  #isOver({ name, generation, step }: MeshRound): boolean {
+    const latest = this.#rounds.get(name);
+    if (!latest) return false;
+    return generation < latest.generation || (generation === latest.generation && step < latest.step);
   }
 }
 
-function keyOf({ generation, step }: MeshRound, rank: number): string {
-  return `${generation}:${step}:${rank}`;
+function keyOf({ name, generation, step }: MeshRound, rank: number): string {
+  return `${generation}:${step}:${rank}:${name}`;
 }
 
 /** Anybody may have sent it. */
 function parseHello(meta: Uint8Array): Hello | undefined {
   try {
-    const { token, generation, step, rank } = JSON.parse(new TextDecoder().decode(meta)) as Record<string, unknown>;
+    const { token, name, generation, step, rank } = JSON.parse(new TextDecoder().decode(meta)) as Record<
+      string,
+      unknown
+    >;
     const numbers = [generation, step, rank].every(Number.isSafeInteger);
-    return numbers && typeof token === 'string' ? ({ token, generation, step, rank } as Hello) : undefined;
+    const texts = typeof token === 'string' && typeof name === 'string';
+    return numbers && texts ? ({ token, name, generation, step, rank } as Hello) : undefined;
   } catch {
     return undefined;
   }
