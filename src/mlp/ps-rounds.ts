@@ -60,11 +60,11 @@ export class ParameterServerRounds implements Rounds {
     };
     this.#told = this.#consistency;
     this.#servers = await Promise.all(times(processes, (process) => this.#start({ ...init, process }, committed)));
-    const cache = this.options.filters?.cache;
+    const { cache, wire } = this.options.filters ?? {};
     await this.cluster.all(({ rank, shards: own }) => {
       const rows = own.reduce((sum, shard) => sum + shardRows(plan, shard), 0);
       const order: ServersOrder = {
-        ...{ generation, member: rank, share: rows / plan.rows, shards, placement, replicas, cache },
+        ...{ generation, member: rank, share: rows / plan.rows, shards, placement, replicas, cache, wire },
         servers: this.#servers,
       };
       return { op: 'join', generation, step: committed.step, shards: own, exchange: { kind: 'servers', ...order } };

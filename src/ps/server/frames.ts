@@ -127,6 +127,6 @@ function parsed<H>(text: string): H | undefined {
 }
 
 /** The bytes of numbers, without a copy. */
-export function bytesOf(values: Float32Array | Float64Array): Uint8Array {
+export function bytesOf(values: Float32Array | Float64Array | Uint8Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -1,6 +1,6 @@
 import type { StepTotal } from '../exchange.js';
-import type { Consistency } from './consistency.js';
-import { isConsistency } from './consistency.js';
+import { isWire, type Wire } from '../wire/wire.js';
+import { type Consistency, isConsistency } from './consistency.js';
 import type { ShardCounters, ShardUpdate } from './shard-state.js';
 
 /** Where a server process listens, and the secret that it asks for. */
@@ -41,6 +41,9 @@ export type Request = { readonly id: number } & (
       /** Whether the answer brings the shard's theta. */
       readonly pull: boolean;
       readonly nodes: readonly NodeHeader[];
+      /** How the vectors are encoded, and how many bytes each range of each takes; absent: float32. */
+      readonly wire?: Wire;
+      readonly lengths?: readonly number[];
     }
   | { readonly kind: 'pull'; readonly shard: number }
   /** The member has lost the shard's server: this one shall go on with its replica. @see takeover.ts */
@@ -119,6 +122,10 @@ const object =
     typeof value === 'object' &&
     value !== null &&
     Object.entries(form).every(([key, check]) => check((value as Record<string, unknown>)[key]));
+const optional =
+  (of: Check): Check =>
+  (value) =>
+    value === undefined || of(value);
 const node = object({ level: count, index: count, rows: number, weight: number });
 const clocks = list((entry) => Array.isArray(entry) && entry.length === 2 && entry.every(count));
 
@@ -127,7 +134,10 @@ const FORMS: Record<Request['kind'], Check> = {
     ...{ token: text, generation: count, member: count, share: number },
     servers: list(object({ host: text, port: count })),
   }),
-  push: object({ shard: count, step: count, basis: number, pull: flag, nodes: list(node) }),
+  push: object({
+    ...{ shard: count, step: count, basis: number, pull: flag, nodes: list(node) },
+    ...{ wire: optional(isWire), lengths: optional(list(count)) },
+  }),
   pull: object({ shard: count }),
   takeover: object({ shard: count, step: count }),
   leave: object({}),

@@ -1,4 +1,5 @@
 import type { Sharding } from '../sharding/strategies.js';
+import { isWire, type Wire } from '../wire/wire.js';
 import { type Consistency, isConsistency } from './consistency.js';
 
 /** How parameter servers are set up; all have defaults that give the bits of every other synchronous exchange. */
@@ -20,6 +21,12 @@ export interface ServerOptions {
 export interface Filters {
   /** With staleness t: a member uses weights again that lack no update of more than t steps before. Default false. */
   readonly cache?: boolean;
+  /**
+   * How sums travel; weights always in float32. The paper's compression, and with `threshold` its filter of what is
+   * significantly modified: what is left out is kept and sent later. Default `float32`; others round, so that weights depend
+   * on the number of slots. (Its key caching needs no setting: ranges are told once, a push names its server only.)
+   */
+  readonly wire?: Wire;
 }
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1;
@@ -57,7 +64,9 @@ export const SERVER_OPTION_FORMS: {
     (value) =>
       typeof value === 'object' &&
       value !== null &&
-      Object.entries(value).every(([name, each]) => name === 'cache' && typeof each === 'boolean'),
-    '{ cache: true or false }',
+      Object.entries(value).every(([name, each]) =>
+        name === 'cache' ? typeof each === 'boolean' : name === 'wire' && isWire(each),
+      ),
+    "{ cache: true or false, wire: 'float32', 'bf16', { kind: 'top-k', share } or { kind: 'threshold', threshold } }",
   ],
 };

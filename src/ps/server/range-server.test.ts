@@ -152,7 +152,7 @@ describe('a lost server', () => {
     for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: lost });
   });
 
-  it.each(['even', { kind: 'ring', virtual: 2 }] as const)(
+  it.each(['even', { kind: 'chunks', bytes: 16384 }] as const)(
     'is replaced from its replica, one after the other, with the same bits: by %j',
     async (sharding) => {
       const group = await start(4, { members: 3, replicas: 1, sharding, update: { ...SGD, clipNorm: 0.5 } });
@@ -265,6 +265,38 @@ describe('servers that update at arrival', () => {
     };
     expect(await received(false)).toEqual([8, 8]);
     for (const pulls of await received(true)) expect(pulls).toBeLessThan(5);
+  });
+
+  it.each([
+    ['bf16', 0.5],
+    [{ kind: 'top-k', share: 0.1 }, 0.21],
+    [{ kind: 'threshold', threshold: 1e9 }, 0.01],
+  ] as const)('take sums in %j, of which a part travels', async (wire, part) => {
+    const group = await start(2, { members: 2, consistency: 'async', sharding: { kind: 'ring', virtual: 2 } });
+    const all = await members(group, { wire });
+    await Promise.all(all.map((member) => member.run(0, 3)));
+    for (const { exchange } of all) {
+      const whole = 3 * 4 * group.length;
+      expect(exchange.bytesSent / whole).toBeLessThanOrEqual(part);
+      expect(exchange.bytesReceived).toBe(whole);
+    }
+    const before = beginning(group.length);
+    const moved = group.theta().some((value, i) => value !== before[i]);
+    expect(moved).toBe(typeof wire === 'string' || wire.kind === 'top-k');
+  });
+
+  it('add sums that were rounded for the way: in sync all members have the same weights', async () => {
+    const group = await start(2, { members: 3 });
+    const all = await members(group, { wire: 'bf16' });
+    await Promise.all(all.map((member) => member.run(0, 4)));
+    for (const { theta, totals } of all) {
+      expectSame(theta, group.theta());
+      expect(totals).toEqual(all[0]!.totals);
+    }
+    const plain = sequential(group, 4)[3]!;
+    const furthest = plain.reduce((worst, value, i) => Math.max(worst, Math.abs(value - all[0]!.theta[i]!)), 0);
+    expect(furthest).toBeGreaterThan(0);
+    expect(furthest).toBeLessThan(0.02);
   });
 
   it('change their bound while they run, but from and to sync only when all stand at one step', async () => {

@@ -4,10 +4,10 @@ import { type Clock, systemClock } from '../../protocol/clock.js';
 import type { RangeState } from '../exchange.js';
 import type { Placement } from '../sharding/placement.js';
 import { CHUNK } from '../slices.js';
-import type { GradientSum, ValueNode } from '../tree.js';
+import { Connection, type RequestHandler, type Vector } from './connection.js';
 import { type Consistency, isSync } from './consistency.js';
-import { bytesOf, type FrameReceiver, onFrames, sendFrame } from './frames.js';
-import { fromWire, isRequest, type NodeHeader, type Reply, type Request, toWire } from './messages.js';
+import { bytesOf, onFrames } from './frames.js';
+import { fromWire, type Reply, type Request, toWire } from './messages.js';
 import { Norms } from './norms.js';
 import { PeerLinks } from './peer-links.js';
 import { Primary, type PrimarySettings, type PushAnswer, Refused } from './primary.js';
@@ -36,12 +36,7 @@ export interface RangeServerHooks {
   save(states: readonly RangeState[], step: number, scope: string): Promise<unknown>;
 }
 
-/** Largest header of a peer that has not yet said who it is, and of all others. */
-const STRANGER_HEADER_BYTES = 1 << 14;
-const MAX_HEADER_BYTES = 1 << 20;
-
 type Ask<K extends Request['kind']> = Extract<Request, { kind: K }>;
-type Vector = Float32Array | Float64Array;
 type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : never) : never;
 
 /**
@@ -53,7 +48,7 @@ type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : ne
  * token, or sends what is no request, is refused or hung up on, and cannot make the server keep more than a few
  * kilobytes; nobody can make it keep more than one step's sums.
  */
-export class RangeServer {
+export class RangeServer implements RequestHandler {
   readonly primaries = new Map<number, Primary>();
   readonly #replicas = new Map<number, ShardState>();
   readonly #connections = new Set<Connection>();
@@ -132,12 +127,13 @@ export class RangeServer {
     return this.#norms.all(member, step);
   }
 
-  /** Where the payload of a request goes; undefined: nobody who may send it would send so much. */
   place(request: Request, bytes: number, connection: Connection): Vector[] | undefined {
     if (request.kind === 'push' && connection.member !== undefined) {
+      this.bytesIn += bytes;
       const { state } = this.primaries.get(request.shard) ?? {};
       if (!state || request.nodes.length > this.init.leaves) return undefined;
-      return connection.buffers(request.shard, request.nodes.length, state.length);
+      const vectors = connection.buffers(request.shard, request.nodes.length, state.length);
+      return vectors && request.wire ? connection.encoded(request, state) : vectors;
     }
     if (!connection.peer) return undefined;
     if (request.kind === 'norms' && bytes <= (8 * this.#length()) / CHUNK + 8 * this.init.placement.length) {
@@ -158,7 +154,11 @@ export class RangeServer {
     return this.init.placement.at(-1)!.to;
   }
 
-  async answer(request: Request, connection: Connection): Promise<void> {
+  answer(request: Request, connection: Connection): void {
+    void this.#answer(request, connection);
+  }
+
+  async #answer(request: Request, connection: Connection): Promise<void> {
     try {
       const [body, payload] = await this.#carryOut(request, connection);
       this.bytesOut += connection.send({ ...body, re: request.id } as Reply, payload);
@@ -248,6 +248,7 @@ export class RangeServer {
 
   async #push(request: Ask<'push'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
     const { shard, step, basis, pull } = request;
+    if (request.wire) connection.decode(request, this.#primary(shard).state);
     const answer = await this.#primary(shard).push({
       ...{ member: connection.member!, step, basis, pull, share: connection.share },
       nodes: connection.nodes(shard, request.nodes),
@@ -346,76 +347,6 @@ export class RangeServer {
     this.#takeovers.look(this.#expected);
     if (this.#expected.size > 0) return;
     for (const rank of ranks(this.init.members)) this.#expected.add(rank);
-  }
-}
-
-/** What is known of one connection. */
-class Connection implements FrameReceiver<Request> {
-  member: number | undefined;
-  share = 0;
-  peer = false;
-  /** Chunk sums that have come. */
-  norms: Float64Array | undefined;
-  /** A state that is being transferred. */
-  arriving: ShardState | undefined;
-  /** By shard; kept from step to step. `busy` while a request's sums lie in them. */
-  readonly #buffers = new Map<number, { vectors: Float32Array[]; busy: boolean; used: number }>();
-
-  constructor(
-    readonly socket: Socket,
-    readonly server: RangeServer,
-  ) {}
-
-  maxHeaderBytes(): number {
-    return this.member === undefined && !this.peer ? STRANGER_HEADER_BYTES : MAX_HEADER_BYTES;
-  }
-
-  place(request: Request, bytes: number): readonly Uint8Array[] | undefined {
-    if (!isRequest(request)) return undefined;
-    if (request.kind === 'push') this.server.bytesIn += bytes;
-    return this.server.place(request, bytes, this)?.map(bytesOf);
-  }
-
-  receive(request: Request): void {
-    if (!isRequest(request)) this.socket.destroy();
-    else void this.server.answer(request, this);
-  }
-
-  /** One push of a shard at a time: a second one has no place. */
-  buffers(shard: number, count: number, length: number): Float32Array[] | undefined {
-    const known = this.#buffers.get(shard);
-    if (known?.busy) return undefined;
-    const vectors = known?.vectors ?? [];
-    while (vectors.length < count) vectors.push(new Float32Array(length));
-    this.#buffers.set(shard, { vectors, busy: true, used: count });
-    return vectors.slice(0, count);
-  }
-
-  /** The subtree sums that a push brought. @throws Refused when their number is another than the header says */
-  nodes(shard: number, headers: readonly NodeHeader[]): ValueNode<GradientSum>[] {
-    const buffers = this.#buffers.get(shard);
-    if (headers.length > 0 && (!buffers?.busy || buffers.used !== headers.length))
-      throw new Refused(`the sums of shard ${shard} are missing`);
-    return headers.map(({ level, index, rows, weight, lossSum }, k) => {
-      const gradient = buffers!.vectors[k]!;
-      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } };
-    });
-  }
-
-  taken(shard: number): Float32Array[] {
-    const buffers = this.#buffers.get(shard);
-    if (!buffers?.busy) throw new Refused(`the sums of shard ${shard} are missing`);
-    buffers.busy = false;
-    return buffers.vectors;
-  }
-
-  release(request: Request): void {
-    const buffers = 'shard' in request ? this.#buffers.get(request.shard) : undefined;
-    if (buffers) buffers.busy = false;
-  }
-
-  send(reply: Reply, payload: readonly Float32Array[] = []): number {
-    return this.socket.destroyed ? 0 : sendFrame(this.socket, reply, payload.map(bytesOf));
   }
 }
 

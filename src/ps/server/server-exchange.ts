@@ -1,7 +1,9 @@
 import { FailureError } from '../../protocol/failure.js';
 import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
 import { type Placement, rangesOf } from '../sharding/placement.js';
-import { type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import { codecOf, type Wire } from '../wire/wire.js';
+import type { WireCodec } from '../wire/wire-codec.js';
 import { bytesOf } from './frames.js';
 import { type Ask, LinkLost } from './link.js';
 import { fromWire, type ServerAddress } from './messages.js';
@@ -23,6 +25,8 @@ export interface ServersOrder {
   readonly replicas: number;
   /** With staleness t, weights are used again that lack no update of more than t steps before. Default false. */
   readonly cache?: boolean;
+  /** How sums travel. Formats but float32 send one sum a member: synchronous bits then depend on the number of members. */
+  readonly wire?: Wire;
   /** How long members wait for each other when a server was lost, in milliseconds. Default 20,000. */
   readonly takeoverMs?: number;
 }
@@ -39,6 +43,8 @@ interface Part {
   clock: number;
   /** Steps that members may be apart. */
   lead: number;
+  /** For encoded sums, one a range. */
+  buffers?: readonly Uint8Array[];
 }
 
 /**
@@ -70,6 +76,7 @@ export async function joinServers(order: ServersOrder, signal: AbortSignal): Pro
 export class ServerExchange implements Exchange {
   readonly #parts: Part[];
   readonly #links: ServerLinks;
+  readonly #codec: WireCodec | undefined;
   #failed = false;
 
   constructor(
@@ -81,6 +88,7 @@ export class ServerExchange implements Exchange {
       ...{ shard, ranges: rangesOf(order.placement, shard) },
       ...{ acknowledged: 0, progress: 0, clock: -1, lead: 0 },
     }));
+    this.#codec = codecOf(order.wire ?? 'float32', order.placement.at(-1)!.to);
     const acknowledged = (shard: number) => this.#parts.find((part) => part.shard === shard)?.acknowledged ?? 0;
     this.#links = new ServerLinks(order, acknowledged, signal);
   }
@@ -90,10 +98,12 @@ export class ServerExchange implements Exchange {
   }
 
   async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+    const sums = this.#codec ? merged(nodes, this.order.shards) : nodes;
+    const own = ownTotal(sums, this.order.shards);
     const totals = await this.#guarded(() =>
-      Promise.all(this.#parts.map((part) => this.#push(part, step, nodes, theta))),
+      Promise.all(this.#parts.map((part) => this.#push(part, step, sums, theta))),
     );
-    return totals[0] ?? ownTotal(nodes, this.order.shards);
+    return totals[0] ?? own;
   }
 
   /** Fills theta with the servers' weights as they are. */
@@ -135,11 +145,21 @@ export class ServerExchange implements Exchange {
       const { rows, weight, lossSum } = value;
       return { level, index, rows, weight, lossSum };
     });
-    const payload = nodes.flatMap(({ value }) =>
-      ranges.map(({ from, to }) => bytesOf(value.gradient.subarray(from, to))),
-    );
+    const slices = nodes.flatMap(({ value }) => ranges.map(({ from, to }) => value.gradient.subarray(from, to)));
+    const payload = this.#codec ? this.#encode(this.#codec, part, slices) : slices.map(bytesOf);
+    const { wire } = this.order;
+    const encoding = this.#codec ? { wire, lengths: payload.map(({ length }) => length) } : {};
     part.acknowledged = step;
-    return this.#ask(part, { kind: 'push', shard, step, basis, pull, nodes: headers }, payload, theta);
+    return this.#ask(part, { kind: 'push', shard, step, basis, pull, nodes: headers, ...encoding }, payload, theta);
+  }
+
+  /** Into buffers that stay as they are until the next step: what is sent again is the same. */
+  #encode(codec: WireCodec, part: Part, slices: readonly Float32Array[]): Uint8Array[] {
+    part.buffers ??= part.ranges.map(({ from, to }) => new Uint8Array(Math.ceil(codec.maxBytes(to - from) / 4) * 4));
+    return slices.map((values, k) => {
+      const buffer = part.buffers![k]!;
+      return buffer.subarray(0, codec.encode(values, part.ranges[k]!.from, buffer));
+    });
   }
 
   async #ask(part: Part, ask: Ask, payload: Uint8Array[], theta: Float32Array): Promise<StepTotal | undefined> {
@@ -174,6 +194,12 @@ export function lostServers({ message }: Error): FailureError {
     executor: '',
     message: `the parameter servers' round ended: ${message}`,
   });
+}
+
+/** One sum: what an encoding leaves out is kept once. */
+function merged(nodes: readonly ValueNode<GradientSum>[], shards: number): ValueNode<GradientSum>[] {
+  const value = reduceNodes(nodes, shards, addGradientSums);
+  return value ? [{ ...nodes[0]!, value }] : [];
 }
 
 function ownTotal(nodes: readonly ValueNode<GradientSum>[], shards: number): StepTotal {
