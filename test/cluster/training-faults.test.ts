@@ -24,7 +24,7 @@ afterEach(async () => {
   Object.assign(process.env, environment);
 });
 
-type Aggregation = 'tree' | 'ps';
+type Aggregation = 'tree' | 'ps' | 'allreduce';
 
 /** Trains, with somebody meddling: called with each event while the training runs. */
 async function run(
@@ -69,18 +69,24 @@ function expected(): Promise<string> {
 describe('the same weights, bit for bit', () => {
   test.each([
     ['local[1]', 'ps'],
+    ['local[1]', 'allreduce'],
     ['local[2]', 'tree'],
+    ['local[3]', 'allreduce'],
     ['local[4]', 'ps'],
     ['local-cluster[2,1]', 'tree'],
     ['local-cluster[2,1]', 'ps'],
-  ] as const)('on %s by %s, undisturbed', async (master, aggregation) => {
+    ['local-cluster[2,1]', 'allreduce'],
+    ['local-cluster[3,1]', 'allreduce', 'every executor on a host of its own'],
+    ['local-cluster[2,2]', 'allreduce', 'every executor on a host of its own'],
+  ] as const)('on %s by %s, undisturbed', async (master, aggregation, hosts?: string) => {
     const hash = await expected();
+    if (hosts) process.env.SHEAF_TEST_HOSTS = 'process';
     expect(await run(master, aggregation)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
     expect(lost()).toBe(0);
     expect(generations()).toBe(0);
   });
 
-  describe.each(['tree', 'ps'] as const)('by %s', (aggregation) => {
+  describe.each(['tree', 'ps', 'allreduce'] as const)('by %s', (aggregation) => {
     test('after kill -9 of an executor in the middle', async () => {
       const hash = await expected();
       const meddle = afterEpoch(3, (sc) => kill(sc.tasks.executors()[0]!.pid));
@@ -95,6 +101,25 @@ describe('the same weights, bit for bit', () => {
       expect(await run('local[2]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
       expect(generations()).toBeGreaterThan(0);
     });
+  });
+
+  test('after kill -9 of an executor on another host, among sockets', async () => {
+    const hash = await expected();
+    process.env.SHEAF_TEST_HOSTS = 'process';
+    const meddle = afterEpoch(3, (sc) => kill(sc.tasks.executors()[1]!.pid));
+    expect(await run('local-cluster[3,1]', 'allreduce', meddle)).toMatchObject({ weightsHash: hash });
+    expect(lost()).toBe(1);
+  });
+
+  test('in a storm: some slot is killed after every other epoch', async () => {
+    const hash = await expected();
+    let kills = 0;
+    const meddle = (event: TimedEvent) => {
+      if (event.event !== 'round' || event.epoch % 2 === 1 || event.epoch === EPOCHS) return;
+      kill(footprint.slots()[kills++ % 2]!.pid);
+    };
+    expect(await run('local[2]', 'allreduce', meddle)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
+    expect(kills).toBe(5);
   });
 
   test('after kill -9 of the parameter server in the middle', async () => {

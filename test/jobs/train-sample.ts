@@ -1,4 +1,4 @@
-import { type ArrowRDD, MLPClassifier, type SheafContext, windowFeatures } from 'sheaf';
+import { type ArrowRDD, type ClassifierOptions, MLPClassifier, type SheafContext, windowFeatures } from 'sheaf';
 
 const CHANNELS = ['userAcceleration.x', 'userAcceleration.y', 'userAcceleration.z'];
 
@@ -19,9 +19,15 @@ export function sampleWindows(sc: SheafContext, data: string): ArrowRDD {
     .cache();
 }
 
-export async function trainSample(sc: SheafContext, data: string, epochs: number, aggregation: 'tree' | 'ps') {
+/** Theta is three chunks long: members of an all-reduce own parts of different length. */
+export async function trainSample(
+  sc: SheafContext,
+  data: string,
+  epochs: number,
+  aggregation: ClassifierOptions['aggregation'],
+) {
   const windows = sampleWindows(sc, data);
-  const classifier = new MLPClassifier({ hidden: [16], epochs, batchSize: 64, seed: 3, shards: 8, aggregation });
+  const classifier = new MLPClassifier({ hidden: [80, 64], epochs, batchSize: 64, seed: 3, shards: 8, aggregation });
   const model = await classifier.fit(windows, { label: 'activity' });
   return { weightsHash: model.weightsHash, loss: model.losses.at(-1), epochs: model.losses.length };
 }
