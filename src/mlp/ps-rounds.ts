@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import type { Json } from '../protocol/json.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import type { AskServers } from '../ps/server/ask-servers.js';
 import { type Consistency, isSync } from '../ps/server/consistency.js';
 import type { ServerAddress, ServerStatus } from '../ps/server/messages.js';
-import type { ServerOptions } from '../ps/server/options.js';
+import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import type { RangeServerInit } from '../ps/server/range-server.js';
 import { lostServers, type ServersOrder } from '../ps/server/server-exchange.js';
 import { alignCuts, type PlacementReport, placementReport } from '../ps/sharding/placement.js';
@@ -41,6 +42,7 @@ export class ParameterServerRounds implements Rounds {
     readonly cluster: TrainingCluster,
     readonly options: ServerOptions = {},
   ) {
+    checkServerOptions(options);
     this.#consistency = this.#told = options.consistency ?? 'sync';
   }
 
@@ -54,6 +56,7 @@ export class ParameterServerRounds implements Rounds {
     const placement = this.#placement(processes);
     const token = randomBytes(16).toString('hex');
     const { stepsPerEpoch, shards } = plan;
+    this.#consistency = this.#consistencyAt(committed.step);
     const init: Omit<RangeServerInit, 'process'> = {
       ...{ generation, processes, placement, replicas, token, dynSGD, stepsPerEpoch, leaves: shards },
       ...{ members: members.length, consistency: this.#consistency },
@@ -72,6 +75,7 @@ export class ParameterServerRounds implements Rounds {
   }
 
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+    this.#consistency = this.#consistencyAt(from);
     await this.#tellConsistency();
     this.#running = true;
     try {
@@ -111,7 +115,7 @@ export class ParameterServerRounds implements Rounds {
     }
   }
 
-  /** Changes how far members may be apart: at once, but from or to `sync` with the next round. */
+  /** Changes how far members may be apart: at once, but from or to `sync` with the next round. `consistencyOf` goes before. */
   async setConsistency(consistency: Consistency): Promise<void> {
     this.#consistency = consistency;
     if (this.#running && isSync(consistency) === isSync(this.#told)) await this.#tellConsistency();
@@ -127,6 +131,15 @@ export class ParameterServerRounds implements Rounds {
   report(): PlacementReport {
     const processes = this.#processes();
     return placementReport(this.#placement(processes), processes);
+  }
+
+  /** @throws TypeError when the user's function gives none */
+  #consistencyAt(step: number): Consistency {
+    const epoch = Math.floor(step / this.cluster.spec.plan.stepsPerEpoch) + 1;
+    const consistency = this.options.consistencyOf?.(epoch) ?? this.#consistency;
+    const [fits, what] = SERVER_OPTION_FORMS.consistency;
+    if (!fits(consistency)) throw new TypeError(`consistencyOf(${epoch}) must be ${what}, not ${inspect(consistency)}`);
+    return consistency;
   }
 
   async #tellConsistency(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { BlockRef } from '../protocol/block.js';
+import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { ServiceProgram } from '../protocol/program.js';
 import type { RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
@@ -28,24 +28,16 @@ const parameterServer: ServiceProgram = {
   async start(parameters, { blocks, bind, hostname }) {
     const request = await blocks.get((parameters as unknown as ServerRequest).parameters);
     const { init, plan, committed }: ServerParameters = JSON.parse(request.toString());
-    const initial = initialTheta(plan.network, plan.seed, plan.initializer);
     const optimizersOf = (shard: number) => rangesOf(init.placement, shard).map((range) => rangeOptimizer(plan, range));
-    const stateOf = (optimizers: readonly RangeOptimizer[]) => {
-      const thetas = optimizers.map(({ range: { from, to } }) => initial.subarray(from, to));
+    const begun = await beginnings({ init, plan, committed }, optimizersOf, blocks);
+    const blank = (shard: number) => {
+      const optimizers = optimizersOf(shard);
+      const thetas = optimizers.map(({ range: { from, to } }) => new Float32Array(to - from));
       return new ShardState(optimizers, thetas, committed.step);
     };
-    const begun = new Map<number, ShardState>();
-    for (let back = 0; back <= Math.min(init.replicas, init.processes - 1); back++) {
-      const shard = (init.process - back + init.processes) % init.processes;
-      const optimizers = optimizersOf(shard);
-      for (const { range, slots } of optimizers)
-        for (const part of committed.parts)
-          if (range.from < part.to && part.from < range.to) await readParts([part], blocks, initial, range, slots);
-      begun.set(shard, stateOf(optimizers));
-    }
     const server = new RangeServer(init, {
       // What is not here at the beginning is given whole by another server, later.
-      state: (shard) => begun.get(shard) ?? stateOf(optimizersOf(shard)),
+      state: (shard) => begun.get(shard) ?? blank(shard),
       save: (states, step, scope) => writeParts(states, step, scope, blocks),
     });
     const port = await server.listen(bind);
@@ -54,3 +46,23 @@ const parameterServer: ServiceProgram = {
   },
 };
 export default parameterServer;
+
+/** Of the process's own shard and those it replicates. */
+async function beginnings(
+  { init, plan, committed }: ServerParameters,
+  optimizersOf: (shard: number) => RangeOptimizer[],
+  blocks: Blocks,
+): Promise<Map<number, ShardState>> {
+  const theta = initialTheta(plan.network, plan.seed, plan.initializer);
+  const states = new Map<number, ShardState>();
+  for (let back = 0; back <= Math.min(init.replicas, init.processes - 1); back++) {
+    const shard = (init.process - back + init.processes) % init.processes;
+    const optimizers = optimizersOf(shard);
+    for (const { range, slots } of optimizers)
+      for (const part of committed.parts)
+        if (range.from < part.to && part.from < range.to) await readParts([part], blocks, theta, range, slots);
+    const thetas = optimizers.map(({ range: { from, to } }) => theta.subarray(from, to));
+    states.set(shard, new ShardState(optimizers, thetas, committed.step));
+  }
+  return states;
+}

@@ -68,9 +68,9 @@ export class Connection implements FrameReceiver<Request> {
     const buffers = this.#buffers.get(shard);
     if (headers.length > 0 && (!buffers?.busy || buffers.used !== headers.length))
       throw new Refused(`the sums of shard ${shard} are missing`);
-    return headers.map(({ level, index, rows, weight, lossSum }, k) => {
+    return headers.map(({ level, index, rows, weight, lossSum, spread }, k) => {
       const gradient = buffers!.vectors[k]!;
-      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } };
+      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN, spread } };
     });
   }
 

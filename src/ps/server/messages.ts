@@ -1,4 +1,5 @@
 import type { StepTotal } from '../exchange.js';
+import type { Spread } from '../tree.js';
 import { isWire, type Wire } from '../wire/wire.js';
 import { type Consistency, isConsistency } from './consistency.js';
 import type { ShardCounters, ShardUpdate } from './shard-state.js';
@@ -17,6 +18,7 @@ export interface NodeHeader {
   readonly rows: number;
   readonly weight: number;
   readonly lossSum: number | null;
+  readonly spread?: Spread;
 }
 
 /** Requests; each is answered once, by `re: id`. Who has not said who it is may send those with a token only. */
@@ -41,6 +43,8 @@ export type Request = { readonly id: number } & (
       /** Whether the answer brings the shard's theta. */
       readonly pull: boolean;
       readonly nodes: readonly NodeHeader[];
+      /** Of learning, in a synchronous step; absent: the optimizer's own. */
+      readonly rate?: number;
       /** How the vectors are encoded, and how many bytes each range of each takes; absent: float32. */
       readonly wire?: Wire;
       readonly lengths?: readonly number[];
@@ -126,7 +130,10 @@ const optional =
   (of: Check): Check =>
   (value) =>
     value === undefined || of(value);
-const node = object({ level: count, index: count, rows: number, weight: number });
+const node = object({
+  ...{ level: count, index: count, rows: number, weight: number },
+  spread: optional(object({ shards: count })),
+});
 const clocks = list((entry) => Array.isArray(entry) && entry.length === 2 && entry.every(count));
 
 const FORMS: Record<Request['kind'], Check> = {
@@ -135,7 +142,7 @@ const FORMS: Record<Request['kind'], Check> = {
     servers: list(object({ host: text, port: count })),
   }),
   push: object({
-    ...{ shard: count, step: count, basis: number, pull: flag, nodes: list(node) },
+    ...{ shard: count, step: count, basis: number, pull: flag, nodes: list(node), rate: optional(number) },
     ...{ wire: optional(isWire), lengths: optional(list(count)) },
   }),
   pull: object({ shard: count }),

@@ -10,6 +10,8 @@ export interface ServerOptions {
   readonly sharding?: Sharding;
   /** How far members may be apart. Default `sync`. Others give weights that depend on the order of arrival. */
   readonly consistency?: Consistency;
+  /** Of each epoch, from 1: changes how far members may be apart while the training runs. Default: `consistency` in all. */
+  readonly consistencyOf?: (epoch: number) => Consistency;
   /** Further servers that hold each one's ranges, so that it can be lost without losing an update. Default 0. */
   readonly replicas?: number;
   /** Without `sync`: makes steps smaller whose weights are old (Jiang et al., SIGMOD 2017). Default false. */
@@ -58,6 +60,7 @@ export const SERVER_OPTION_FORMS: {
     `${SHARDINGS.join(', ')}, or { kind: one of these } with sorted (greedy), bound (split-large), bytes (chunks) or virtual (ring)`,
   ],
   consistency: [isConsistency, "'sync', 'async' or { staleness: a whole number of at least 0 }"],
+  consistencyOf: [(value) => typeof value === 'function', 'a function of the epoch'],
   replicas: [(value) => value === 0 || isCount(value), 'a whole number of at least 0'],
   dynSGD: [(value) => typeof value === 'boolean', 'true or false'],
   filters: [
@@ -70,3 +73,9 @@ export const SERVER_OPTION_FORMS: {
     "{ cache: true or false, wire: 'float32', 'bf16', { kind: 'top-k', share } or { kind: 'threshold', threshold } }",
   ],
 };
+
+/** What one option cannot say of another. @throws TypeError saying what to change */
+export function checkServerOptions({ servers = 'auto', replicas = 0 }: ServerOptions): void {
+  if (servers !== 'auto' && servers <= replicas)
+    throw new TypeError(`${replicas} replicas need ${replicas + 1} servers, not ${servers}: each is on another server`);
+}

@@ -1,6 +1,6 @@
-import type { StepTotal } from '../exchange.js';
+import { type StepTotal, totalOf } from '../exchange.js';
 import { dynSgdScale } from '../optimizer/staleness.js';
-import { clipScale } from '../optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { type Consistency, isSync, maxLead } from './consistency.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';
@@ -17,6 +17,8 @@ export interface Push {
   readonly basis: number;
   /** Whether the answer must bring theta: then it waits until the member may begin its next step. */
   readonly pull: boolean;
+  /** Of learning, in a synchronous step, the same from all members; absent: the optimizer's own. */
+  readonly rate?: number;
 }
 
 export interface PushAnswer {
@@ -43,6 +45,8 @@ export interface PrimarySettings {
   readonly consistency: Consistency;
   /** Makes steps smaller whose weights are old. Default false. @see dynSgdScale */
   readonly dynSGD?: boolean;
+  /** Whether totals of synchronous steps tell the square of the sum. Default false. */
+  readonly measure?: boolean;
   /** Needed where the learning rate's schedule counts in epochs. */
   readonly stepsPerEpoch?: number;
 }
@@ -154,22 +158,25 @@ export class Primary {
     await coming.finally(() => this.#coming.delete(member));
   }
 
-  async #together({ member, step, nodes }: Push): Promise<void> {
+  async #together({ member, step, nodes, rate }: Push): Promise<void> {
     this.#pushed.set(member, nodes);
     const all = this.#step;
-    if (this.#pushed.size === this.settings.members) await this.#updateTogether(step);
+    if (this.#pushed.size === this.settings.members) await this.#updateTogether(step, rate);
     const begun = performance.now();
     await all.promise;
     this.waitedMs += performance.now() - begun;
   }
 
-  async #updateTogether(step: number): Promise<void> {
+  async #updateTogether(step: number, rate: number | undefined): Promise<void> {
     const nodes = [...this.#pushed.values()].flat();
     const clocks = [...this.#pushed.keys()].map((member) => [member, step + 1] as const);
-    const { gradient, ...total } = this.#sumOf(nodes);
-    const { weight } = total;
-    const scale = await this.#scale(ALL_MEMBERS, step, gradient, weight);
-    this.#apply({ clocks, weight, step: step + 1, scale, progress: 1, total }, gradient);
+    const { gradient, ...sums } = this.#sumOf(nodes);
+    const { weight } = sums;
+    const norms = await this.#norms(ALL_MEMBERS, step, gradient);
+    const square = this.settings.measure && norms ? { square: sumInOrder(norms) } : {};
+    const total = { ...totalOf(sums), ...square };
+    const scale = this.#scale(norms, weight);
+    this.#apply({ clocks, weight, step: step + 1, rate, scale, progress: 1, total }, gradient);
     this.#pushed.clear();
     this.#step.resolve();
     this.#step = deferred();
@@ -177,7 +184,7 @@ export class Primary {
 
   async #alone({ member, step, nodes, share, basis }: Push): Promise<void> {
     const { gradient, weight } = this.#sumOf(nodes);
-    const scale = await this.#scale(member, step, gradient, weight);
+    const scale = this.#scale(await this.#norms(member, step, gradient), weight);
     const { progress, updates } = this.state;
     const due = Math.floor(progress + ROUNDING) + 1;
     const fresh = this.settings.dynSGD ? dynSgdScale(Math.floor(progress - basis + ROUNDING)) : 1;
@@ -193,10 +200,16 @@ export class Primary {
     return sum.gradient.length === this.state.length ? sum : { ...sum, gradient: new Float32Array(this.state.length) };
   }
 
-  async #scale(member: number, step: number, sum: Float32Array, weight: number): Promise<number | undefined> {
+  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
+  async #norms(member: number, step: number, sum: Float32Array): Promise<Iterable<number> | undefined> {
+    const measured = this.settings.measure && member === ALL_MEMBERS;
+    if (!measured && this.state.spec.clipNorm === undefined) return undefined;
+    return this.peers.norms(member, step, this.state.norms(sum));
+  }
+
+  #scale(norms: Iterable<number> | undefined, weight: number): number | undefined {
     const { clipNorm } = this.state.spec;
-    if (clipNorm === undefined) return undefined;
-    return clipScale(clipNorm, await this.peers.norms(member, step, this.state.norms(sum)), weight);
+    return clipNorm === undefined ? undefined : clipScale(clipNorm, norms!, weight);
   }
 
   #apply(update: ShardUpdate, sum: Float32Array): void {

@@ -247,10 +247,10 @@ export class RangeServer implements RequestHandler {
   }
 
   async #push(request: Ask<'push'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
-    const { shard, step, basis, pull } = request;
+    const { shard, step, basis, pull, rate } = request;
     if (request.wire) connection.decode(request, this.#primary(shard).state);
     const answer = await this.#primary(shard).push({
-      ...{ member: connection.member!, step, basis, pull, share: connection.share },
+      ...{ member: connection.member!, step, basis, pull, rate, share: connection.share },
       nodes: connection.nodes(shard, request.nodes),
     });
     connection.release(request);

@@ -1,5 +1,5 @@
 import { FailureError } from '../../protocol/failure.js';
-import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
+import { addTotals, type Exchange, type RangeState, type StepTotal, totalOf } from '../exchange.js';
 import { type Placement, rangesOf } from '../sharding/placement.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { codecOf, type Wire } from '../wire/wire.js';
@@ -97,11 +97,16 @@ export class ServerExchange implements Exchange {
     await this.#guarded(() => this.#links.joinAll());
   }
 
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+  async step(
+    step: number,
+    nodes: readonly ValueNode<GradientSum>[],
+    theta: Float32Array,
+    rate?: number,
+  ): Promise<StepTotal> {
     const sums = this.#codec ? merged(nodes, this.order.shards) : nodes;
     const own = ownTotal(sums, this.order.shards);
     const totals = await this.#guarded(() =>
-      Promise.all(this.#parts.map((part) => this.#push(part, step, sums, theta))),
+      Promise.all(this.#parts.map((part) => this.#push(part, step, sums, theta, rate))),
     );
     return totals[0] ?? own;
   }
@@ -137,20 +142,19 @@ export class ServerExchange implements Exchange {
     step: number,
     nodes: readonly ValueNode<GradientSum>[],
     theta: Float32Array,
+    rate: number | undefined,
   ): Promise<StepTotal | undefined> {
     const { shard, ranges, progress: basis } = part;
     const { cache = false } = this.order;
     const pull = !(cache && Number.isFinite(part.lead) && part.clock >= step + 1 - part.lead);
-    const headers = nodes.map(({ level, index, value }) => {
-      const { rows, weight, lossSum } = value;
-      return { level, index, rows, weight, lossSum };
-    });
+    const headers = nodes.map(({ level, index, value }) => ({ level, index, ...totalOf(value) }));
     const slices = nodes.flatMap(({ value }) => ranges.map(({ from, to }) => value.gradient.subarray(from, to)));
     const payload = this.#codec ? this.#encode(this.#codec, part, slices) : slices.map(bytesOf);
     const { wire } = this.order;
     const encoding = this.#codec ? { wire, lengths: payload.map(({ length }) => length) } : {};
     part.acknowledged = step;
-    return this.#ask(part, { kind: 'push', shard, step, basis, pull, nodes: headers, ...encoding }, payload, theta);
+    const ask = { kind: 'push' as const, shard, step, basis, pull, rate, nodes: headers, ...encoding };
+    return this.#ask(part, ask, payload, theta);
   }
 
   /** Into buffers that stay as they are until the next step: what is sent again is the same. */
@@ -203,8 +207,6 @@ function merged(nodes: readonly ValueNode<GradientSum>[], shards: number): Value
 }
 
 function ownTotal(nodes: readonly ValueNode<GradientSum>[], shards: number): StepTotal {
-  const totals = nodes.map(({ level, index, value: { rows, weight, lossSum } }) => {
-    return { level, index, value: { rows, weight, lossSum } };
-  });
+  const totals = nodes.map(({ level, index, value }) => ({ level, index, value: totalOf(value) }));
   return reduceNodes(totals, shards, addTotals) ?? { rows: 0, weight: 0, lossSum: 0 };
 }
