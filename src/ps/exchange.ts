@@ -1,4 +1,4 @@
-import type { GradientSum, ValueNode } from './tree.js';
+import { addSpreads, type GradientSum, type Spread, type ValueNode } from './tree.js';
 
 /** Sums over all rows of one step, of all members. */
 export interface StepTotal {
@@ -6,15 +6,41 @@ export interface StepTotal {
   /** Sum of the rows' weights: what the sums are divided by. Equal to `rows` where rows have none. */
   readonly weight: number;
   readonly lossSum: number;
+  /** Where the noise of gradients is measured. */
+  readonly spread?: Spread;
+  /** Likewise: squared norm of the sum of gradients, statistics left out. Of a synchronous step of all members only. */
+  readonly square?: number;
+}
+
+/** The numbers of a sum, without its vector. */
+export function totalOf({ rows, weight, lossSum, spread }: Omit<GradientSum, 'gradient'>): StepTotal {
+  return { rows, weight, lossSum, ...(spread && { spread }) };
 }
 
 /** Along the canonical tree too, so that losses have the same bits for every number of members. */
 export function addTotals(left: StepTotal, right: StepTotal): StepTotal {
-  return {
+  return totalOf({
     rows: left.rows + right.rows,
     weight: left.weight + right.weight,
     lossSum: left.lossSum + right.lossSum,
-  };
+    spread: addSpreads(left.spread, right.spread),
+  });
+}
+
+/** A node and its numbers as a row of float64, as members send them to each other and show them in shared memory. */
+export const NUMBERS = 7;
+
+export function numbersOf({ level, index, value }: ValueNode<StepTotal>): number[] {
+  const { rows, weight, lossSum, spread } = value;
+  return [level, index, rows, weight, lossSum, spread ? spread.shards : -1, spread?.between ?? 0];
+}
+
+export function fromNumbers(numbers: Float64Array): ValueNode<StepTotal> {
+  const [level, index, rows, weight, lossSum, shards, between] = numbers as unknown as readonly [
+    ...[number, number, number, number, number, number, number],
+  ];
+  const spread = shards < 0 ? undefined : { shards, between };
+  return { level, index, value: totalOf({ rows, weight, lossSum, spread }) };
 }
 
 /** A contiguous part of a training's state: theta's range [from, from + theta.length), and the optimizer's slots over it. */
@@ -36,8 +62,9 @@ export interface Exchange {
    * @param step updates made before this one, from 0
    * @param nodes this member's subtree sums of the step; their vectors may be changed in place
    * @param theta holds the weights the sums were computed with, and, when it resolves, those after the update
+   * @param rate of learning, in the place of the optimizer's own; the same for all members, in synchronous exchanges only
    */
-  step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal>;
+  step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number): Promise<StepTotal>;
   /** The ranges this member keeps the optimizer's state of; those of all members cover theta once. */
   state(): readonly RangeState[];
   /** Payload bytes this member has sent to others since the beginning (what systems' formulas count, without headers). */

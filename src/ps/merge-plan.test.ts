@@ -7,7 +7,11 @@ import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueN
 /** Values whose float32 sum depends on the order of addition. */
 function leaf(index: number): ValueNode<GradientSum> {
   const gradient = Float32Array.from({ length: 3 }, (_, i) => Math.sin(index * 31 + i) * 10 ** ((index + i) % 7));
-  return { level: 0, index, value: { gradient, lossSum: Math.cos(index) * 10 ** (index % 9), rows: index, weight: index } };
+  return {
+    level: 0,
+    index,
+    value: { gradient, lossSum: Math.cos(index) * 10 ** (index % 9), rows: index, weight: index },
+  };
 }
 
 const leaves = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => leaf(from + k));

@@ -23,7 +23,11 @@ describe('sums as blocks', () => {
     const gradient = Float32Array.of(0, 1, -0, 1e-45, 3.4e38, Number.NaN).subarray(1);
     const nodes = [
       { level: 2, index: 1, value: { gradient, rows: 7, weight: 3.5, lossSum: 0.1 } },
-      { level: 0, index: 3, value: { gradient: Float32Array.of(1, 2, 3, 4, 5), rows: 0, weight: 0, lossSum: Number.NaN } },
+      {
+        level: 0,
+        index: 3,
+        value: { gradient: Float32Array.of(1, 2, 3, 4, 5), rows: 0, weight: 0, lossSum: Number.NaN },
+      },
     ];
     const written = JSON.parse(JSON.stringify(await writeSums(nodes, 'gradient:4', 'fit-1/g0', context)));
     expect(JSON.stringify(written).length).toBeLessThan(330);

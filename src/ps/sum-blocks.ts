@@ -1,6 +1,6 @@
 import type { BlockRef } from '../protocol/block.js';
 import type { TaskContext } from '../protocol/program.js';
-import type { GradientSum, ValueNode } from './tree.js';
+import type { GradientSum, Spread, ValueNode } from './tree.js';
 
 /** A tree node whose vector is a block: what travels in messages instead of tensors. */
 export interface SumBlock {
@@ -10,6 +10,7 @@ export interface SumBlock {
   readonly weight: number;
   /** JSON has no NaN: null is one. */
   readonly lossSum: number | null;
+  readonly spread?: Spread;
   readonly block: BlockRef;
 }
 
@@ -22,7 +23,7 @@ export async function writeSums(
   const begun = performance.now();
   const written: SumBlock[] = [];
   for (const { level, index, value } of nodes) {
-    const { gradient, rows, weight, lossSum } = value;
+    const { gradient, rows, weight, lossSum, spread } = value;
     const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
     metrics.bytesOut += bytes.length;
     written.push({
@@ -31,6 +32,7 @@ export async function writeSums(
       rows,
       weight,
       lossSum,
+      ...(spread && { spread }),
       block: await blocks.put(`${id}:${level}.${index}`, scope, bytes),
     });
   }
@@ -44,11 +46,11 @@ export async function readSums(
 ): Promise<ValueNode<GradientSum>[]> {
   const begun = performance.now();
   const nodes: ValueNode<GradientSum>[] = [];
-  for (const { level, index, rows, weight, lossSum, block } of sums) {
+  for (const { level, index, rows, weight, lossSum, spread, block } of sums) {
     const bytes = await blocks.get(block);
     metrics.bytesIn += bytes.length;
     const gradient = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    nodes.push({ level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN } });
+    nodes.push({ level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN, spread } });
   }
   metrics.fetchMs += performance.now() - begun;
   return nodes;

@@ -25,6 +25,21 @@ export interface GradientSum {
   rows: number;
   /** Sum of the rows' weights, in float64: what sums are divided by. */
   weight: number;
+  /** Where the noise of gradients is measured. */
+  spread?: Spread;
+}
+
+/** How far the gradients of shards lie apart: with the square of their sum, all that the gradient noise scale needs. */
+export interface Spread {
+  /** Gradient shards whose rows have weight. */
+  readonly shards: number;
+  /** Sum over them of |sum of gradients|² / weight, in float64. */
+  readonly between: number;
+}
+
+/** In place of an absent one, nothing is known of the whole. */
+export function addSpreads(left: Spread | undefined, right: Spread | undefined): Spread | undefined {
+  return left && right && { shards: left.shards + right.shards, between: left.between + right.between };
 }
 
 /** In place: `left[i] += right[i]` in float32. */
@@ -40,6 +55,7 @@ export const addGradientSums: Add<GradientSum> = (left, right) => {
   left.lossSum += right.lossSum;
   left.rows += right.rows;
   left.weight += right.weight;
+  if (left.spread) left.spread = addSpreads(left.spread, right.spread);
   return left;
 };
 

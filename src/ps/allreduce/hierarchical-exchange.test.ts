@@ -49,7 +49,8 @@ function hostMemories(members: number, length: number): HostMemory[] {
 function shardSum(seed: number, step: number, shard: number, length: number): GradientSum {
   const random = seeded(seed * 1009 + step * 101 + shard);
   const gradient = Float32Array.from({ length }, () => (random() - 0.5) * 10 ** Math.floor(random() * 6));
-  return { gradient, lossSum: random() * 10 ** (shard % 9), rows: shard + 1, weight: shard + random() };
+  const spread = { shards: 1, between: random() };
+  return { gradient, lossSum: random() * 10 ** (shard % 9), rows: shard + 1, weight: shard + random(), spread };
 }
 
 /** @param hosts members of each */
@@ -63,7 +64,8 @@ async function train(hosts: readonly number[], shards: number, length: number, s
   const segments = [{ from: 0, to: length, kind: 'kernel' as const }];
   const runs = members.map(async (own, rank) => {
     const optimizer = new RangeOptimizer(spec, segments, plan.owned[rank]!);
-    const exchange = new HierarchicalExchange({ plan, mesh: meshes[rank]!, memory: memories[rank]!, optimizer });
+    const [mesh, memory] = [meshes[rank]!, memories[rank]!];
+    const exchange = new HierarchicalExchange({ plan, mesh, memory, optimizer, measure: true });
     // Every other member keeps weights of its own beside the shared ones.
     const theta = rank % 2 ? exchange.homes.theta : new Float32Array(length);
     const totals: StepTotal[] = [];

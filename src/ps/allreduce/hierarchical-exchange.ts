@@ -1,7 +1,7 @@
 import type { Exchange, RangeState, StepTotal } from '../exchange.js';
 import type { Mesh } from '../mesh/mesh.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale } from '../optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import { allNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
@@ -18,6 +18,8 @@ export interface HierarchicalOptions {
   readonly memory: HostMemory;
   /** Over `plan.owned[mesh.rank]`. */
   readonly optimizer: RangeOptimizer;
+  /** Whether totals tell the square of the sum. Default false. */
+  readonly measure?: boolean;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -49,9 +51,9 @@ export class HierarchicalExchange implements Exchange {
     return this.options.mesh.payloadBytes;
   }
 
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number) {
     try {
-      return await this.#step(step, nodes, theta);
+      return await this.#step(step, nodes, theta, rate);
     } catch (error) {
       this.options.mesh.abort(error as Error); // the others must not wait for this member
       throw error;
@@ -67,8 +69,13 @@ export class HierarchicalExchange implements Exchange {
     this.options.mesh.close();
   }
 
-  async #step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
-    const { plan, mesh, memory, optimizer } = this.options;
+  async #step(
+    step: number,
+    nodes: readonly ValueNode<GradientSum>[],
+    theta: Float32Array,
+    rate: number | undefined,
+  ): Promise<StepTotal> {
+    const { plan, mesh, memory, optimizer, measure } = this.options;
     const { from, to } = plan.owned[mesh.rank]!;
     const shared = memory.theta;
     if (theta !== shared) shared.set(theta.subarray(from, to), from);
@@ -82,14 +89,16 @@ export class HierarchicalExchange implements Exchange {
     const received = await this.#receiveMerged(numbers, tag(0));
     const total = numbers.total(plan.shards);
     const sum = reduceNodes([...restrict(vectors, { from, to }), ...received], plan.shards, addParts)?.values;
-    const scale = await this.#scale(sum, total.weight, tag(1));
-    if (sum && to > from) optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale });
+    const norms = await this.#norms(sum, tag(1));
+    const { clipNorm } = optimizer.spec;
+    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    if (sum && to > from) optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
 
     sends.push(...this.#gather(shared, tag(2)));
     await Promise.all(sends);
     await memory.meet();
     if (theta !== shared) theta.set(shared);
-    return total;
+    return measure ? { ...total, square: sumInOrder(norms) } : total;
   }
 
   /** Each message's range is this member's alone to add, in its host's memory. */
@@ -129,12 +138,11 @@ export class HierarchicalExchange implements Exchange {
     return arrived.flat();
   }
 
-  async #scale(sum: Float32Array | undefined, weight: number, tag: number): Promise<number> {
-    const { plan, mesh, optimizer } = this.options;
-    const { clipNorm } = optimizer.spec;
-    if (clipNorm === undefined) return 1;
-    const norms = sum ? optimizer.norms(sum) : new Float64Array(0);
-    return clipScale(clipNorm, await allNorms(mesh, tag, norms, plan.owned), weight);
+  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
+  async #norms(sum: Float32Array | undefined, tag: number): Promise<number[]> {
+    const { plan, mesh, optimizer, measure } = this.options;
+    if (!measure && optimizer.spec.clipNorm === undefined) return [];
+    return allNorms(mesh, tag, sum ? optimizer.norms(sum) : new Float64Array(0), plan.owned);
   }
 
   /** The weights of this member's slice go out, those of slices owned elsewhere come into the host's memory. */

@@ -44,17 +44,13 @@ export class SegmentMemory implements HostMemory {
   }
 
   read() {
-    const given = this.segments.flatMap((segment) =>
-      segment.read().map((numbers, k) => ({ ...numbers, values: segment.sums[k]! })),
+    const totals = this.segments.map((segment) => segment.read());
+    const vectors = totals.flatMap((nodes, place) =>
+      nodes.map(({ level, index }, k) => {
+        return { level, index, value: { from: 0, values: this.segments[place]!.sums[k]! } };
+      }),
     );
-    return {
-      vectors: given.map(({ level, index, values }) => ({ level, index, value: { from: 0, values } })),
-      totals: given.map(({ level, index, rows, weight, lossSum }) => ({
-        level,
-        index,
-        value: { rows, weight, lossSum },
-      })),
-    };
+    return { vectors, totals: totals.flat() };
   }
 
   meet(): Promise<void> {

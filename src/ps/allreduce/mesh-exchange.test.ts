@@ -5,8 +5,9 @@ import { assignShards } from '../assign-shards.js';
 import type { StepTotal } from '../exchange.js';
 import { memoryMeshes } from '../mesh/testing/memory-mesh.js';
 import { RangeOptimizer, type UpdateSpec } from '../optimizer/range-optimizer.js';
+import { sumInOrder } from '../optimizer/update-spec.js';
 import { CHUNK } from '../slices.js';
-import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../tree.js';
+import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import { Bf16Codec } from '../wire/bf16.js';
 import { TopKCodec } from '../wire/sparse.js';
 import type { WireCodec } from '../wire/wire-codec.js';
@@ -31,7 +32,8 @@ const PLAIN: UpdateSpec = { optimizer: { kind: 'sgd', learningRate: 1 } };
 function shardSum(seed: number, step: number, shard: number, length: number): GradientSum {
   const random = seeded(seed * 1009 + step * 101 + shard);
   const gradient = Float32Array.from({ length }, () => (random() - 0.5) * 10 ** Math.floor(random() * 6));
-  return { gradient, lossSum: random() * 10 ** (shard % 9), rows: shard + 1, weight: shard + random() };
+  const spread = { shards: 1, between: random() };
+  return { gradient, lossSum: random() * 10 ** (shard % 9), rows: shard + 1, weight: shard + random(), spread };
 }
 
 /** Some steps of training with momentum, each member a promise of its own. */
@@ -46,7 +48,7 @@ async function train({ shards, members, length, algorithm, codec, spec = MOMENTU
   const runs = dealt.map(async (own, rank) => {
     const theta = Float32Array.from({ length }, (_, i) => Math.sin(i));
     const exchange = new MeshExchange({
-      ...{ plan, mesh: meshes[rank]!, shards, theta },
+      ...{ plan, mesh: meshes[rank]!, shards, theta, measure: true },
       optimizer: new RangeOptimizer(spec, segments, plan.owned[rank]!),
       ...(codec && { codec: codec(length) }),
     });
@@ -89,6 +91,17 @@ describe('MeshExchange', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('tells all members how far the gradients of shards lie apart, and the square of their sum', async () => {
+    const length = 2 * CHUNK + 1;
+    const { members } = await train({ shards: 5, members: 3, length, algorithm: 'sliced' }, 1);
+    const leaves = Array.from({ length: 5 }, (_, index) => ({ level: 0, index, value: shardSum(1, 0, index, length) }));
+    const sum = reduceNodes(leaves, 5, addGradientSums)!;
+    const optimizer = new RangeOptimizer(PLAIN, [{ from: 0, to: length, kind: 'kernel' }], { from: 0, to: length });
+    const square = sumInOrder(optimizer.norms(sum.gradient));
+    for (const { totals } of members) expect(totals[0]).toMatchObject({ square, spread: sum.spread });
+    expect(sum.spread!.shards).toBe(5);
   });
 
   it('sums in rank order on the plain ring: equal weights for all, close to the canonical ones', async () => {

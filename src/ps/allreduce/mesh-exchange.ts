@@ -1,7 +1,7 @@
 import type { Exchange, RangeState, StepTotal } from '../exchange.js';
 import type { Mesh } from '../mesh/mesh.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale } from '../optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import type { WireCodec } from '../wire/wire-codec.js';
 import { allNorms } from './all-norms.js';
@@ -21,6 +21,8 @@ export interface MeshExchangeOptions {
   readonly theta: Float32Array;
   /** How sums travel; needs a merged plan. Default: float32. */
   readonly codec?: WireCodec;
+  /** Whether totals tell the square of the sum. Default false. */
+  readonly measure?: boolean;
 }
 
 /**
@@ -53,9 +55,9 @@ export class MeshExchange implements Exchange {
     return this.options.mesh.payloadBytes;
   }
 
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
+  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number) {
     try {
-      return await this.#step(step, nodes, theta);
+      return await this.#step(step, nodes, theta, rate);
     } catch (error) {
       this.options.mesh.abort(error as Error); // the others must not wait for this member
       throw error;
@@ -76,8 +78,13 @@ export class MeshExchange implements Exchange {
     this.options.mesh.close();
   }
 
-  async #step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
-    const { plan, mesh, shards, optimizer } = this.options;
+  async #step(
+    step: number,
+    nodes: readonly ValueNode<GradientSum>[],
+    theta: Float32Array,
+    rate: number | undefined,
+  ): Promise<StepTotal> {
+    const { plan, mesh, shards, optimizer, measure } = this.options;
     const numbers = new StepNumbers(nodes);
     const { from, to } = plan.owned[mesh.rank]!;
     const tag = (index: number) => (step * 256 + (index % 256)) % 2 ** 32;
@@ -88,24 +95,26 @@ export class MeshExchange implements Exchange {
 
     const total = numbers.total(shards);
     const sum = reduceNodes(restrict(held, { from, to }), plan.shards, addParts)?.values;
-    const scale = await this.#scale(sum, total.weight, tag(plan.reduce.length));
-    if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale });
+    const norms = await this.#norms(sum, tag(plan.reduce.length));
+    const { clipNorm } = optimizer.spec;
+    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
 
     for (const [k, messages] of plan.gather.entries())
       await this.#gather(messages, tag(plan.reduce.length + 1 + k), theta, numbers);
     // Nobody changes what is still being sent.
     await Promise.all(this.#sending);
     this.#sending = [];
-    return plan.gather.flat().some(({ to, scalars }) => scalars && to === mesh.rank) ? numbers.total(shards) : total;
+    const told = plan.gather.flat().some(({ to, scalars }) => scalars && to === mesh.rank);
+    const all = told ? numbers.total(shards) : total;
+    return measure ? { ...all, square: sumInOrder(norms) } : all;
   }
 
-  /** What clipping by the norm of all of theta's gradient multiplies it by. */
-  async #scale(sum: Float32Array | undefined, weight: number, tag: number): Promise<number> {
-    const { plan, mesh, optimizer } = this.options;
-    const { clipNorm } = optimizer.spec;
-    if (clipNorm === undefined) return 1;
-    const norms = sum ? optimizer.norms(sum) : new Float64Array(0);
-    return clipScale(clipNorm, await allNorms(mesh, tag, norms, plan.owned), weight);
+  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
+  async #norms(sum: Float32Array | undefined, tag: number): Promise<number[]> {
+    const { plan, mesh, optimizer, measure } = this.options;
+    if (!measure && optimizer.spec.clipNorm === undefined) return [];
+    return allNorms(mesh, tag, sum ? optimizer.norms(sum) : new Float64Array(0), plan.owned);
   }
 
   #holdings(nodes: readonly ValueNode<GradientSum>[]): ValueNode<Part>[] {

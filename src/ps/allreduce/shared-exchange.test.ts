@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignShards } from '../assign-shards.js';
+import { totalOf } from '../exchange.js';
 import { nativeAddon } from '../native-addon.js';
 import { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale } from '../optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
 import { slices } from '../slices.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, subtreeRoots, type ValueNode } from '../tree.js';
 import { SharedExchange } from './shared-exchange.js';
@@ -25,7 +26,11 @@ const optimizer = (length: number, range = { from: 0, to: length }) =>
 /** Values whose float32 sum depends on the order of addition. */
 function leaf(index: number, step: number, length: number): ValueNode<GradientSum> {
   const gradient = Float32Array.from({ length }, (_, i) => Math.sin(index * 31 + i + step) * 10 ** ((index + i) % 7));
-  return { level: 0, index, value: { gradient, lossSum: index + step / 3, rows: 2, weight: 2.5 } };
+  return {
+    level: 0,
+    index,
+    value: { gradient, lossSum: index + step / 3, rows: 2, weight: 2.5, spread: { shards: 1, between: index } },
+  };
 }
 
 /** Members that map the same files, as processes would, in one process. */
@@ -40,7 +45,11 @@ function members(length: number, shards: number, count: number, signal = new Abo
   return slices(length, count).map((range, rank) => {
     const map = (shape: (typeof shapes)[number], k: number) =>
       new SharedSegment(nativeAddon()!.map(join(folder, `${k}`), segmentBytes(shape)), shape);
-    const exchange = new SharedExchange({ rank, segments: shapes.map(map), shards }, optimizer(length, range), signal);
+    const exchange = new SharedExchange(
+      { rank, segments: shapes.map(map), shards, measure: true },
+      optimizer(length, range),
+      signal,
+    );
     return { shards: owned[rank]!, exchange };
   });
 }
@@ -64,13 +73,13 @@ describe('an exchange in shared memory', () => {
                 addGradientSums,
               );
             const total = reduceNodes(leaves([...Array(shards).keys()]), shards, addGradientSums)!;
+            const square = sumInOrder(alone.norms(total.gradient));
             const scale = clipScale(1, alone.norms(total.gradient), total.weight);
             alone.update(expected, total.gradient, total.weight, step + 1, { scale });
             const totals = await Promise.all(
               all.map(({ shards: own, exchange }, rank) => exchange.step(step, leaves(own), thetas[rank]!)),
             );
-            const { rows, weight, lossSum } = total;
-            for (const each of totals) expect(each).toEqual({ rows, weight, lossSum });
+            for (const each of totals) expect(each).toEqual({ ...totalOf(total), square });
             for (const theta of thetas) expect(theta).toEqual(expected);
           }
           const kept = all.flatMap(({ exchange }) => exchange.state());

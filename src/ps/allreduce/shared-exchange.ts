@@ -1,6 +1,6 @@
 import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale } from '../optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
 import { CHUNK } from '../slices.js';
 import { addInto, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { SharedMeeting } from './shared-meeting.js';
@@ -12,6 +12,8 @@ export interface SharedMembers {
   readonly segments: readonly SharedSegment[];
   /** G, gradient shards. */
   readonly shards: number;
+  /** Whether totals tell the square of the sum. Default false. */
+  readonly measure?: boolean;
 }
 
 /**
@@ -40,8 +42,13 @@ export class SharedExchange implements Exchange {
     this.homes = { theta: members.segments[0]!.theta, sums: members.segments[members.rank]!.sums };
   }
 
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array): Promise<StepTotal> {
-    const { rank, segments } = this.members;
+  async step(
+    step: number,
+    nodes: readonly ValueNode<GradientSum>[],
+    theta: Float32Array,
+    rate?: number,
+  ): Promise<StepTotal> {
+    const { rank, segments, measure } = this.members;
     const { from, to } = this.optimizer.range;
     const shared = this.homes.theta;
     if (theta !== shared) shared.set(theta.subarray(from, to), from);
@@ -49,12 +56,17 @@ export class SharedExchange implements Exchange {
     this.bytesSent += nodes.length * (theta.length - (to - from)) * 4;
     await this.#meeting.meet();
     const { total, sum } = this.#reduce(from, to);
-    const scale = await this.#clipScale(sum, total.weight);
-    this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale });
+    const { clipNorm } = this.optimizer.spec;
+    const { norms } = segments[0]!;
+    if (measure || clipNorm !== undefined) norms.set(this.optimizer.norms(sum), from / CHUNK);
+    // With clipping by norm a third phase between the two: the norms of all slices are there.
+    if (clipNorm !== undefined) await this.#meeting.meet();
+    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
     this.bytesSent += (segments.length - 1) * (to - from) * 4;
     await this.#meeting.meet();
     if (theta !== shared) theta.set(shared);
-    return total;
+    return measure ? { ...total, square: sumInOrder(norms) } : total;
   }
 
   state(): readonly RangeState[] {
@@ -68,24 +80,13 @@ export class SharedExchange implements Exchange {
   #reduce(from: number, to: number): { total: StepTotal; sum: Float32Array } {
     const { segments, shards } = this.members;
     const nodes = segments.flatMap((segment) =>
-      segment.read().map(({ level, index, rows, weight, lossSum }, k) => {
-        const sum = segment.sums[k]!.subarray(from, to);
-        return { level, index, value: { total: { rows, weight, lossSum }, sum } };
+      segment.read().map(({ level, index, value }, k) => {
+        return { level, index, value: { total: value, sum: segment.sums[k]!.subarray(from, to) } };
       }),
     );
     return reduceNodes(nodes, shards, (left, right) => {
       addInto(left.sum, right.sum);
       return { total: addTotals(left.total, right.total), sum: left.sum };
     })!;
-  }
-
-  /** With clipping by norm a third phase between the two: the norms of all slices are there. */
-  async #clipScale(sum: Float32Array, weight: number): Promise<number> {
-    const { spec, range } = this.optimizer;
-    if (spec.clipNorm === undefined) return 1;
-    const { norms } = this.members.segments[0]!;
-    norms.set(this.optimizer.norms(sum), range.from / CHUNK);
-    await this.#meeting.meet();
-    return clipScale(spec.clipNorm, norms, weight);
   }
 }

@@ -1,5 +1,6 @@
+import { fromNumbers, NUMBERS, numbersOf, type StepTotal } from '../exchange.js';
 import { CHUNK } from '../slices.js';
-import type { GradientSum, TreeNode, ValueNode } from '../tree.js';
+import type { GradientSum, ValueNode } from '../tree.js';
 
 /** What all members of an exchange must know of one another's segments. */
 export interface SegmentShape {
@@ -10,15 +11,13 @@ export interface SegmentShape {
 }
 
 const HEADER_BYTES = 64;
-/** level, index, rows, weight, lossSum. */
-const FIELDS = 5;
 const ALIGNMENT = 64;
 
 const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Bytes of a member's segment: header, its nodes' numbers, its sums, theta, norms. */
 export function segmentBytes({ length, nodes }: SegmentShape): number {
-  return HEADER_BYTES + aligned(8 * FIELDS * nodes) + (nodes + 1) * aligned(4 * length) + 8 * chunksOf(length);
+  return HEADER_BYTES + aligned(8 * NUMBERS * nodes) + (nodes + 1) * aligned(4 * length) + 8 * chunksOf(length);
 }
 
 const chunksOf = (length: number) => Math.ceil(length / CHUNK);
@@ -40,8 +39,8 @@ export class SharedSegment {
 
   constructor(buffer: ArrayBuffer, { length, nodes }: SegmentShape) {
     this.words = new Int32Array(buffer, 0, 2);
-    this.#numbers = new Float64Array(buffer, HEADER_BYTES, FIELDS * nodes);
-    const first = HEADER_BYTES + aligned(8 * FIELDS * nodes);
+    this.#numbers = new Float64Array(buffer, HEADER_BYTES, NUMBERS * nodes);
+    const first = HEADER_BYTES + aligned(8 * NUMBERS * nodes);
     const vector = (k: number) => new Float32Array(buffer, first + k * aligned(4 * length), length);
     this.sums = Array.from({ length: nodes }, (_, k) => vector(k));
     this.theta = vector(nodes);
@@ -51,18 +50,17 @@ export class SharedSegment {
   /** Leaves a step's sums for the others to read. */
   write(nodes: readonly ValueNode<GradientSum>[]): void {
     this.words[1] = nodes.length;
-    nodes.forEach(({ level, index, value: { gradient, rows, weight, lossSum } }, k) => {
-      this.#numbers.set([level, index, rows, weight, lossSum], k * FIELDS);
+    nodes.forEach((node, k) => {
+      this.#numbers.set(numbersOf(node), k * NUMBERS);
+      const { gradient } = node.value;
       const home = this.sums[k]!;
       if (gradient.byteOffset !== home.byteOffset || gradient.buffer !== home.buffer) home.set(gradient);
     });
   }
 
   /** The step's nodes, without their vectors. */
-  read(): (TreeNode & { readonly rows: number; readonly weight: number; readonly lossSum: number })[] {
-    return Array.from({ length: this.words[1]! }, (_, k) => {
-      const [level, index, rows, weight, lossSum] = this.#numbers.subarray(k * FIELDS, (k + 1) * FIELDS);
-      return { level: level!, index: index!, rows: rows!, weight: weight!, lossSum: lossSum! };
-    });
+  read(): ValueNode<StepTotal>[] {
+    const row = (k: number) => this.#numbers.subarray(k * NUMBERS, (k + 1) * NUMBERS);
+    return Array.from({ length: this.words[1]! }, (_, k) => fromNumbers(row(k)));
   }
 }

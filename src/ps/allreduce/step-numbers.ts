@@ -1,8 +1,5 @@
-import { addTotals, type StepTotal } from '../exchange.js';
+import { addTotals, fromNumbers, NUMBERS, numbersOf, type StepTotal, totalOf } from '../exchange.js';
 import { reduceNodes, type ValueNode } from '../tree.js';
-
-/** level, index, rows, weight, lossSum. */
-const FIELDS = 5;
 
 /**
  * Rows, weights and losses of a step, by node: they travel unmerged, as metadata, so that every member adds the same
@@ -12,29 +9,18 @@ export class StepNumbers {
   readonly #nodes = new Map<string, ValueNode<StepTotal>>();
 
   constructor(own: readonly ValueNode<StepTotal>[]) {
-    for (const { level, index, value } of own) {
-      const { rows, weight, lossSum } = value;
-      this.#add({ level, index, value: { rows, weight, lossSum } });
-    }
+    for (const { level, index, value } of own) this.#add({ level, index, value: totalOf(value) });
   }
 
   encode(): Uint8Array {
-    const numbers = new Float64Array(FIELDS * this.#nodes.size);
-    let at = 0;
-    for (const { level, index, value } of this.#nodes.values()) {
-      numbers.set([level, index, value.rows, value.weight, value.lossSum], at);
-      at += FIELDS;
-    }
+    const numbers = Float64Array.from([...this.#nodes.values()].flatMap(numbersOf));
     return new Uint8Array(numbers.buffer);
   }
 
   /** Takes note of what another member knows. */
   merge(meta: Uint8Array): void {
     const numbers = new Float64Array(meta.slice().buffer);
-    for (let at = 0; at < numbers.length; at += FIELDS) {
-      const [level, index, rows, weight, lossSum] = numbers.subarray(at, at + FIELDS);
-      this.#add({ level: level!, index: index!, value: { rows: rows!, weight: weight!, lossSum: lossSum! } });
-    }
+    for (let at = 0; at < numbers.length; at += NUMBERS) this.#add(fromNumbers(numbers.subarray(at, at + NUMBERS)));
   }
 
   /** @param shards gradient shards of all members */

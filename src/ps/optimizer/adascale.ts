@@ -17,12 +17,13 @@ export interface AdaScaleStep {
  * AdaScale SGD (Johnson et al. 2020, algorithm 1): a schedule made for steps of `baseBatch` rows is used with larger ones. The
  * gain of a step with S times the base batch is `r = (σ² + μ²) / (σ²/S + μ²)`, with σ² the variance of a gradient over the base
  * batch and μ² the squared norm of the true one: S where noise rules (linear scaling), 1 where there is none. Both are moving
- * averages whose memory, `1 - S/1000`, is that of the paper's section on practice. Training is over once the progress is as
- * long as the schedule.
+ * averages whose memory, `1 - S/1000`, is that of the paper's section on practice; here over the steps before, so that nobody
+ * waits for a step's own norms before its update. Training is over once the progress is as long as the schedule.
  *
  * ```ts
- * const { gain, progress } = adaScale.step(norms);
+ * const { gain, progress } = adaScale.next(batch);
  * owner.update(theta, sum, weight, step, { rate: gain * learningRateAt(spec, 1 + Math.floor(progress), stepsPerEpoch) });
+ * adaScale.add(total, batch);
  * ```
  */
 export class AdaScale {
@@ -38,16 +39,17 @@ export class AdaScale {
     this.#progress = state?.progress ?? 0;
   }
 
-  /** One step. Before anything is known of the noise the gain is 1. */
-  step(norms: GradientNorms): AdaScaleStep {
-    const weight = Array.from(norms.shardWeights).reduce((sum, each) => sum + each, 0);
-    const scale = weight / this.baseBatch;
+  /** Of a step of so many rows. Before anything is known of the noise the gain is 1. */
+  next(batch: number): AdaScaleStep {
+    return { gain: this.#gain(batch / this.baseBatch), progress: this.#progress };
+  }
+
+  /** After a step of so many rows. */
+  add(norms: GradientNorms, batch: number): void {
+    const scale = batch / this.baseBatch;
+    this.#progress += this.#gain(scale);
     const moments = gradientMoments(norms);
     if (moments) this.#moments.add(moments, Math.max(1 - scale / 1000, 0));
-    const gain = this.#gain(scale);
-    const progress = this.#progress;
-    this.#progress += gain;
-    return { gain, progress };
   }
 
   /** Steps with the base batch that all steps so far are worth. */

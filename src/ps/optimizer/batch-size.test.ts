@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { keyedRandom } from '../../rdd/random.js';
+import { addSpreads } from '../tree.js';
 import { AdaScale } from './adascale.js';
 import { bestBatch, goodput, statisticalEfficiency, stepSeconds } from './goodput.js';
-import { type GradientNorms, gradientMoments, gradientSquare, NoiseScale } from './noise-scale.js';
+import { type GradientNorms, gradientMoments, gradientSquare, NoiseScale, shardSpread } from './noise-scale.js';
 import { dynSgdScale } from './staleness.js';
 
 const DIMENSIONS = 20;
+
+function normsOf(squares: readonly number[], weights: readonly number[], square: number): GradientNorms {
+  const spread = squares.map((each, g) => shardSpread(each, weights[g]!)).reduce((a, b) => addSpreads(a, b)!);
+  const weight = weights.reduce((a, b) => a + b);
+  return { rows: weight, weight, spread, square };
+}
 
 /** Norms of sums over rows whose gradients are `mean` plus noise of variance `variance` in each dimension, for given shards. */
 function synthetic(shardRows: readonly number[], mean: number, variance: number, step: number): GradientNorms {
@@ -21,7 +28,11 @@ function synthetic(shardRows: readonly number[], mean: number, variance: number,
     }
     return square;
   });
-  return { shardSquares, shardWeights: shardRows, totalSquare: total.reduce((sum, x) => sum + x ** 2, 0) };
+  return normsOf(
+    shardSquares,
+    shardRows,
+    total.reduce((sum, x) => sum + x ** 2, 0),
+  );
 }
 
 describe('gradientMoments', () => {
@@ -40,16 +51,33 @@ describe('gradientMoments', () => {
   it('is the formula of two batch sizes where shards are equal', () => {
     const norms = synthetic([8, 8, 8, 8], 1, 3, 1);
     const [b, B] = [8, 32];
-    const small = norms.shardSquares as number[];
-    const gb = small.reduce((sum, square) => sum + square / b ** 2 / 4, 0);
-    const gB = norms.totalSquare / B ** 2;
+    const gb = norms.spread.between / b / 4; // the mean of |s|²/b²
+    const gB = norms.square / B ** 2;
     const { variance, square } = gradientMoments(norms)!;
     expect(square).toBeCloseTo((B * gB - b * gb) / (B - b), 9);
     expect(variance).toBeCloseTo((gb - gB) / (1 / b - 1 / B), 9);
   });
 
   it('is unknown with one shard', () => {
-    expect(gradientMoments({ shardSquares: [3, 0], shardWeights: [2, 0], totalSquare: 3 })).toBeUndefined();
+    expect(gradientMoments(normsOf([3, 0], [2, 0], 3))).toBeUndefined();
+  });
+
+  it('is unknown when gradients have overflown', () => {
+    expect(gradientMoments(normsOf([Infinity, 3], [2, 2], 3))).toBeUndefined();
+    expect(gradientMoments(normsOf([3, 3], [2, 2], Number.NaN))).toBeUndefined();
+  });
+
+  it('is per row, whatever all rows weigh', () => {
+    const norms = synthetic([8, 8, 8, 8], 1, 3, 1);
+    const { spread, weight, square } = norms;
+    // Twice the weight: sums are twice as long.
+    const heavy = {
+      rows: 32,
+      weight: 2 * weight,
+      spread: { ...spread, between: 2 * spread.between },
+      square: 4 * square,
+    };
+    expect(gradientMoments(heavy)).toEqual(gradientMoments(norms));
   });
 });
 
@@ -74,7 +102,7 @@ describe('NoiseScale', () => {
 
   it('says that the gradient is lost in noise', () => {
     const noise = new NoiseScale();
-    noise.add({ shardSquares: [1, 1], shardWeights: [1, 1], totalSquare: 0 });
+    noise.add(normsOf([1, 1], [1, 1], 0));
     expect(noise.rows()).toBe(Infinity);
   });
 });
@@ -82,17 +110,9 @@ describe('NoiseScale', () => {
 describe('AdaScale', () => {
   const gainOf = (mean: number, variance: number, scale: number) => {
     const adaScale = new AdaScale(16);
-    let gain = 0;
-    for (let step = 0; step < 400; step++)
-      gain = adaScale.step(
-        synthetic(
-          Array.from({ length: 8 }, () => 2 * scale),
-          mean,
-          variance,
-          step,
-        ),
-      ).gain;
-    return gain;
+    const shards = Array.from({ length: 8 }, () => 2 * scale);
+    for (let step = 0; step < 400; step++) adaScale.add(synthetic(shards, mean, variance, step), 16 * scale);
+    return adaScale.next(16 * scale).gain;
   };
 
   it('gains the scale where noise rules, nothing where there is none', () => {
@@ -109,22 +129,22 @@ describe('AdaScale', () => {
     let sum = 0;
     for (let step = 0; step < 20; step++) {
       const norms = synthetic([8, 8], 1, 3, step);
-      const { gain, progress } = whole.step(norms);
+      const { gain, progress } = whole.next(16);
       expect(progress).toBe(sum);
       sum += gain;
       parts = new AdaScale(4, JSON.parse(JSON.stringify(parts.state())));
-      expect(parts.step(norms)).toEqual({ gain, progress });
+      expect(parts.next(16)).toEqual({ gain, progress });
+      for (const adaScale of [whole, parts]) adaScale.add(norms, 16);
     }
     expect(whole.progress).toBe(sum);
   });
 
   it('counts a step below the base batch, or one without noise known, as its share of a step at most', () => {
-    const one = (weight: number) =>
-      new AdaScale(16).step({ shardSquares: [1], shardWeights: [weight], totalSquare: 1 });
-    expect(one(64).gain).toBe(1);
-    expect(one(8).gain).toBe(0.5);
-    const allNoise = { shardSquares: [4, 4], shardWeights: [4, 4], totalSquare: 8 };
-    expect(new AdaScale(16).step(allNoise).gain).toBe(0.5);
+    const adaScale = new AdaScale(16);
+    expect(adaScale.next(64).gain).toBe(1);
+    expect(adaScale.next(8).gain).toBe(0.5);
+    adaScale.add(normsOf([4, 4], [4, 4], 8), 8);
+    expect(adaScale.next(8)).toEqual({ gain: 0.5, progress: 0.5 });
   });
 });
 

@@ -1,16 +1,23 @@
+import type { Spread } from '../tree.js';
 import { vectorKernels } from '../vector/vector-kernels.js';
 import type { Segment } from './range-optimizer.js';
 
-/** Squared norms that pass through the merge of one step anyway: of every gradient shard's SUM over rows, and of the total. */
+/** What passes through the merge of one step anyway: a `StepTotal` of a step that was measured. */
 export interface GradientNorms {
-  /** Of the shards' sums; shards without rows may be among them. */
-  readonly shardSquares: ArrayLike<number>;
-  /** Rows, or sums of the rows' weights, behind them. */
-  readonly shardWeights: ArrayLike<number>;
-  readonly totalSquare: number;
+  readonly rows: number;
+  /** Sum of the rows' weights. */
+  readonly weight: number;
+  readonly spread: Spread;
+  /** Squared norm of the SUM of gradients over all rows. */
+  readonly square: number;
 }
 
-/** Of the gradient of one row of weight 1: its mean is the true gradient G. */
+/** Of one gradient shard's sum of gradients over rows of so much weight. */
+export function shardSpread(square: number, weight: number): Spread {
+  return weight > 0 ? { shards: 1, between: square / weight } : { shards: 0, between: 0 };
+}
+
+/** Of the gradient of one row: its mean is the true gradient G. */
 export interface GradientMoments {
   /** Trace of the covariance, tr(Σ). */
   readonly variance: number;
@@ -36,27 +43,16 @@ export function gradientSquare(segments: readonly Segment[], sum: Float32Array):
 /**
  * Unbiased estimates of both moments from one step. With sums s_g over w_g rows, and s over w in all, the mean square between
  * n shards, `Σ |s_g|²/w_g - |s|²/w`, is (n - 1) tr(Σ) in the mean, and `|s|²/w²` is |G|² + tr(Σ)/w. For shards of one weight
- * it is the estimate of McCandlish et al. 2018 (appendix A.1) with b = w/n, B = w, and AdaScale's.
+ * it is the estimate of McCandlish et al. 2018 (appendix A.1) with b = w/n, B = w, and AdaScale's. The variance is given per
+ * row of the mean weight.
  *
- * @returns undefined when fewer than two shards have rows
+ * @returns undefined when fewer than two shards have rows, and when gradients are no numbers any more
  */
-export function gradientMoments({
-  shardSquares,
-  shardWeights,
-  totalSquare,
-}: GradientNorms): GradientMoments | undefined {
-  let shards = 0;
-  let weight = 0;
-  let between = 0;
-  for (let g = 0; g < shardWeights.length; g++) {
-    if (!(shardWeights[g]! > 0)) continue;
-    shards++;
-    weight += shardWeights[g]!;
-    between += shardSquares[g]! / shardWeights[g]!;
-  }
-  if (shards < 2) return undefined;
-  const variance = (between - totalSquare / weight) / (shards - 1);
-  return { variance, square: totalSquare / weight ** 2 - variance / weight };
+export function gradientMoments({ rows, weight, spread, square }: GradientNorms): GradientMoments | undefined {
+  const { shards, between } = spread;
+  if (shards < 2 || !Number.isFinite(between) || !Number.isFinite(square)) return undefined;
+  const variance = (between - square / weight) / (shards - 1);
+  return { variance: (variance * rows) / weight, square: square / weight ** 2 - variance / weight };
 }
 
 /** JSON; for checkpoints. */
@@ -101,7 +97,7 @@ export class MovingMoments {
  *
  * ```ts
  * const noise = new NoiseScale();
- * noise.add({ shardSquares, shardWeights, totalSquare }); // every step
+ * noise.add(total); // of every step
  * noise.rows(); // 800: a batch of 800 rows is half way
  * ```
  */
