@@ -1,8 +1,8 @@
 import { requirePaths } from './arguments.js';
 import type { ArrowRDD } from './arrow-rdd.js';
 import { ContextLineage } from './context-lineage.js';
+import { requireOptions } from './known-options.js';
 import type { RDD } from './rdd.js';
-import { requireSourceOptions } from './source-options.js';
 import { type ArffOptions, arffSource } from './sources/arff.js';
 import { type ArrowFileOptions, arrowFileSource } from './sources/arrow-file.js';
 import { type BinaryFile, wholeFilesSource } from './sources/binary.js';
@@ -35,49 +35,49 @@ export abstract class ContextSources extends ContextLineage {
   /** CSV files. @example sc.csv('runs/*.csv', { columns: { x: 'float32' } }) */
   csv(path: string | readonly string[], options: CsvOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('csv', path);
-    requireSourceOptions('csv', options);
+    requireOptions('csv', options);
     return this.sourceTable('csv', csvSource(path, options), partitions);
   }
 
   /** Files of one JSON object a line. @example sc.jsonLines('events', { columns: { time: 'int64', tags: ['utf8'] } }) */
   jsonLines(path: string | readonly string[], options: JsonLinesOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('jsonLines', path);
-    requireSourceOptions('jsonLines', options);
+    requireOptions('jsonLines', options);
     return this.sourceTable('jsonLines', jsonLinesSource(path, options), partitions);
   }
 
   /** Parquet files, of which only the wanted columns and row groups are read. @example sc.parquet('trips', { columns: ['distance'], where: { column: 'day', min: new Date('2024-01-01') } }) */
   parquet(path: string | readonly string[], options: ParquetOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('parquet', path);
-    requireSourceOptions('parquet', options);
+    requireOptions('parquet', options);
     return this.sourceTable('parquet', parquetSource(path, options), partitions);
   }
 
   /** Arrow IPC files and streams: their record batches as they are. @example sc.arrowFile('features/*.arrow', { columns: ['features'] }) */
   arrowFile(path: string | readonly string[], options: ArrowFileOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('arrowFile', path);
-    requireSourceOptions('arrowFile', options);
+    requireOptions('arrowFile', options);
     return this.sourceTable('arrowFile', arrowFileSource(path, options), partitions);
   }
 
   /** Files in libsvm's format: `label`, and `features` as a `FixedSizeList<Float32>`. @example sc.libsvm('train.svm', { numFeatures: 692 }) */
   libsvm(path: string | readonly string[], options: LibsvmOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('libsvm', path);
-    requireSourceOptions('libsvm', options);
+    requireOptions('libsvm', options);
     return this.sourceTable('libsvm', libsvmSource(path, options), partitions);
   }
 
   /** Weka's ARFF files; nominal columns are dictionary-encoded. @example sc.arff('activity.arff', { columns: ['XAVG', 'class'] }) */
   arff(path: string | readonly string[], options: ArffOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('arff', path);
-    requireSourceOptions('arff', options);
+    requireOptions('arff', options);
     return this.sourceTable('arff', arffSource(path, options), partitions);
   }
 
   /** MNIST's idx format: `features` as a `FixedSizeList<Float32>`, and `label` where a file of labels is given. @example sc.idx('train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz', { scale: true }) */
   idx(images: string, labels?: string, options: IdxOptions = {}, partitions?: number): ArrowRDD {
     requirePaths('idx', labels === undefined ? [images] : [images, labels]);
-    requireSourceOptions('idx', options);
+    requireOptions('idx', options);
     return this.sourceTable('idx', idxSource(images, labels, options), partitions);
   }
 

@@ -11,6 +11,7 @@ import type { TaskScheduler } from '../scheduler/task-scheduler.js';
 import { type Application, type ContextOptions, openApplication } from './application.js';
 import { requireNumber, requireWhole, shown } from './arguments.js';
 import { ArrowRDD, type Row } from './arrow-rdd.js';
+import { requireOptions } from './known-options.js';
 import type { TupleHint } from './operators/base.js';
 import { type Payload, unpackPayload } from './payload.js';
 import { Persistence, type RDDStorageInfo } from './persistence/persistence.js';
@@ -119,10 +120,9 @@ export class SheafContext extends SharedVariables {
    * @example sc.table([{ id: 1, name: 'ann' }, { id: 2, name: null }])
    * @example sc.table({ x: new Float32Array(100), label: labels }, { schema: { label: 'int32' } })
    */
-  table(
-    values: readonly Row[] | TableValues,
-    { schema, partitions = this.defaultParallelism }: TableOptions = {},
-  ): ArrowRDD {
+  table(values: readonly Row[] | TableValues, options: TableOptions = {}): ArrowRDD {
+    requireOptions('table', options);
+    const { schema, partitions = this.defaultParallelism } = options;
     requireWhole('the number of partitions', partitions, 1);
     return tableOfValues(this, values, schema, partitions);
   }

@@ -8,6 +8,12 @@ it('moments of parts merge to those of the whole', () => {
   const values = fc.array(fc.integer({ min: -1000, max: 1000 }), { maxLength: 30 });
   const property = fc.property(values, values, (a, b) => {
     const merged = mergeMoments(momentsOf(a), momentsOf(b));
+    const both = new StatCounter(momentsOf(a)).merge(new StatCounter(momentsOf(b)));
+    const all = new StatCounter(momentsOf([...a, ...b]));
+    for (const name of Object.keys(all) as ('mean' | 'variance')[])
+      expect(both[name]).toSatisfy(
+        (found: number) => Object.is(found, all[name]) || Math.abs(found - all[name]) < 1e-6,
+      );
     for (const [i, value] of momentsOf([...a, ...b]).entries())
       expect(merged[i]).toSatisfy((found: number) => found === value || Math.abs(found - value) < 1e-6);
   });

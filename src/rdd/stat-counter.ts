@@ -63,4 +63,13 @@ export class StatCounter {
     this.stdev = Math.sqrt(this.variance);
     this.sampleStdev = Math.sqrt(this.sampleVariance);
   }
+
+  /** Of both together, as if made of all their numbers. */
+  merge(other: StatCounter): StatCounter {
+    return new StatCounter(mergeMoments(momentsOf(this), momentsOf(other)));
+  }
+}
+
+function momentsOf({ count, mean, variance, min, max }: StatCounter): Moments {
+  return [count, mean, count === 0 ? 0 : variance * count, min, max];
 }

@@ -1,6 +1,7 @@
 import { shown } from './arguments.js';
 import type { Row } from './arrow-rdd.js';
 import { operatorName } from './call-site.js';
+import { requireOptions } from './known-options.js';
 import { RDD } from './rdd.js';
 import { type Saved, type SaveOptions, save } from './sinks/save.js';
 import { encodeSchema } from './sources/schema.js';
@@ -27,6 +28,7 @@ export abstract class TableSaves extends RDD<Row> {
    * @example await table.saveAsCsv('out/runs', { compression: 'gzip' })
    */
   saveAsCsv(path: string, options: CsvSaveOptions = {}): Promise<Saved> {
+    requireOptions('saveAsCsv', options);
     const { header = true, delimiter = ',', nullValue = '', ...rest } = options;
     if (typeof delimiter !== 'string' || !/^[ -~\t]$/.test(delimiter) || delimiter === '"')
       throw new TypeError(
@@ -45,6 +47,7 @@ export abstract class TableSaves extends RDD<Row> {
    *   files do not hold (structs, maps)
    */
   saveAsParquet(path: string, options: OwnCompression = {}): Promise<Saved> {
+    requireOptions('saveAsParquet', options);
     return this.#save('parquet', path, options, operatorName('saveAsParquet'));
   }
 
@@ -53,6 +56,7 @@ export abstract class TableSaves extends RDD<Row> {
    * @throws SourceError when the path exists already, unless `overwrite` is set
    */
   saveAsArrow(path: string, options: OwnCompression = {}): Promise<Saved> {
+    requireOptions('saveAsArrow', options);
     return this.#save('arrow', path, options, operatorName('saveAsArrow'));
   }
 

@@ -1,6 +1,10 @@
 import { operatorName } from '../call-site.js';
+import { requireOptions } from '../known-options.js';
+import type { FormatName } from '../sinks/format.js';
 import { type Saved, type SaveOptions, save } from '../sinks/save.js';
 import { NumericActions } from './numeric.js';
+
+type RowSave = 'saveAsTextFile' | 'saveAsJson' | 'saveAsObjectFile';
 
 /**
  * Saving: a directory with one file a partition, shown all at once when the last task is done, and `_SUCCESS`. A job that
@@ -13,7 +17,7 @@ export abstract class Saves<T> extends NumericActions<T> {
    * @example await words.saveAsTextFile('s3://bucket/words', { compression: 'gzip' })
    */
   saveAsTextFile(path: string, options: SaveOptions = {}): Promise<Saved> {
-    return save(this, 'text', path, options, {}, operatorName('saveAsTextFile'));
+    return this.#save('saveAsTextFile', 'text', path, options);
   }
 
   /**
@@ -21,7 +25,7 @@ export abstract class Saves<T> extends NumericActions<T> {
    * @throws SourceError when the path exists already, unless `overwrite` is set
    */
   saveAsJson(path: string, options: SaveOptions = {}): Promise<Saved> {
-    return save(this, 'json', path, options, {}, operatorName('saveAsJson'));
+    return this.#save('saveAsJson', 'json', path, options);
   }
 
   /**
@@ -29,6 +33,12 @@ export abstract class Saves<T> extends NumericActions<T> {
    * @throws SourceError when the path exists already, unless `overwrite` is set
    */
   saveAsObjectFile(path: string, options: Omit<SaveOptions, 'compression'> = {}): Promise<Saved> {
-    return save(this, 'object', path, options, {}, operatorName('saveAsObjectFile'));
+    return this.#save('saveAsObjectFile', 'object', path, options);
+  }
+
+  async #save(operator: RowSave, format: FormatName, path: string, options: SaveOptions): Promise<Saved> {
+    const name = operatorName(operator);
+    requireOptions(operator, options);
+    return save(this, format, path, options, {}, name);
   }
 }
