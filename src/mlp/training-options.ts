@@ -3,7 +3,7 @@ import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
 import type { Schedule } from '../ps/optimizer/schedule.js';
 import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { isSync } from '../ps/server/consistency.js';
-import { SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
+import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import { type AllReduceOptions, isAllReduce } from './allreduce-rounds.js';
 import { type CheckpointOptions, isCheckpoint } from './checkpoint/checkpoints.js';
 import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
@@ -131,6 +131,7 @@ export function checkTraining(owner: string, options: TrainingOptions): void {
   const { aggregation = 'auto', consistency = 'sync' } = options;
   if (aggregation !== 'auto' && aggregation !== 'ps' && !isSync(consistency))
     throw new TypeError(`${owner}: consistency other than 'sync' needs aggregation 'ps', not '${aggregation}'`);
+  checkServerOptions(options);
   checkEarlyStopping(owner, options.earlyStopping);
 }
 
