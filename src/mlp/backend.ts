@@ -1,5 +1,6 @@
 import type { GradientSum, TreeNode, ValueNode } from '../ps/tree.js';
 import type { Network } from './network.js';
+import type { CustomLoss } from './tfjs/custom-loss.js';
 
 /**
  * Computes a network on one device. Two implementations: `tensorflow` (native graphs, CPU or CUDA) and `tfjs` (TF.js
@@ -27,6 +28,8 @@ export type Precision = (typeof PRECISIONS)[number];
 export interface CompileOptions {
   /** Of training; predictions are float32. Default `float32`. */
   readonly precision?: Precision;
+  /** In the place of the network's loss in gradients; both backends then compute operation by operation. */
+  readonly loss?: CustomLoss;
 }
 
 /** A gradient shard's rows. */
@@ -84,6 +87,18 @@ export function shardGradient(
   batch: Batch,
   { step = 0, seed }: { readonly step?: number; readonly seed?: number } = {},
 ): GradientSum {
-  const [[node]] = network.sums([{ theta, batches: [batch], seed }], step, batch.shard + 1) as [[ValueNode<GradientSum>]];
+  const [[node]] = network.sums([{ theta, batches: [batch], seed }], step, batch.shard + 1) as [
+    [ValueNode<GradientSum>],
+  ];
   return node.value;
+}
+
+/** Sums where a request wants them. */
+export function moveInto(nodes: ValueNode<GradientSum>[], into: SumRequest['into']): ValueNode<GradientSum>[] {
+  return nodes.map((node) => {
+    const home = into?.(node);
+    if (!home) return node;
+    home.set(node.value.gradient);
+    return { ...node, value: { ...node.value, gradient: home } };
+  });
 }

@@ -1,3 +1,11 @@
+import { nativeAddon } from '../ps/native-addon.js';
+
+/** Zeros where a native graph reads them without a copy. */
+export function alignedFloats(length: number): Float32Array {
+  const addon = nativeAddon();
+  return addon ? new Float32Array(addon.alignedMemory(4 * length)) : new Float32Array(length);
+}
+
 /** A block's bytes as numbers, without a copy; blocks come aligned. */
 export function floats(bytes: Buffer): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
 import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { keyedRandom, shuffledIndices } from '../rdd/random.js';
+import type { Precision } from './backend.js';
 import type { Initializer } from './initializers.js';
 import type { Network } from './network.js';
 
@@ -28,6 +29,8 @@ export interface NumericalPlan {
   /** How sums of gradients become updates. */
   readonly update: UpdateSpec;
   readonly initializer?: Initializer;
+  /** Of the products of training; absent: float32. */
+  readonly precision?: Precision;
   /** Hex SHA-256 of the first weights, where they are not drawn by the seed. */
   readonly warmStart?: string;
   /** Hex SHA-256 of a loss function of the user's own, with what it captured. */
@@ -47,6 +50,7 @@ export interface NumericalPlanInput {
   readonly update?: Omit<UpdateSpec, 'optimizer'>;
   readonly shards?: number;
   readonly initializer?: Initializer;
+  readonly precision?: Precision;
   readonly warmStart?: string;
   readonly lossFunction?: string;
 }
@@ -70,6 +74,8 @@ export function defaultShards(rows: number, batchSize: number): number {
  */
 export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
   const { rows, batchSize: batch, epochs, seed, network, initializer, warmStart, lossFunction } = input;
+  // The default is not written down.
+  const precision = input.precision === 'float32' ? undefined : input.precision;
   const update: UpdateSpec = { ...input.update, optimizer: input.optimizer };
   const shards = input.shards ?? defaultShards(rows, batch);
   for (const [name, value] of Object.entries({ rows, batchSize: batch, epochs, shards }))
@@ -89,6 +95,7 @@ export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
     network,
     update,
     initializer,
+    precision,
     warmStart,
     lossFunction,
   };

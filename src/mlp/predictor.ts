@@ -1,7 +1,7 @@
 import type { SlotContext } from '../protocol/program.js';
-import type { CompiledNetwork } from './backend.js';
 import { type BackendPreference, loadBackend } from './backends.js';
 import { type CommittedPart, readParts } from './committed.js';
+import { alignedFloats } from './float-bytes.js';
 import { layoutOf } from './layout.js';
 import type { Network } from './network.js';
 
@@ -17,15 +17,21 @@ export interface PredictorSpec {
   readonly scope: string;
 }
 
+/** A fitted network, ready to compute. */
+export interface Predictor {
+  /** Network outputs, rows x outputs. @param features row-major, rows x inputs */
+  predict(features: Float32Array, rows: number): Float32Array;
+}
+
 /** The slot's copy of a fitted network, made when it is first used. */
-export async function residentPredictor(spec: PredictorSpec, slot: SlotContext): Promise<CompiledNetwork> {
+export async function residentPredictor(spec: PredictorSpec, slot: SlotContext): Promise<Predictor> {
   const id = `predictor:${spec.id}`;
-  const kept = slot.residents.get<CompiledNetwork>(id);
+  const kept = slot.residents.get<Predictor>(id);
   if (kept) return kept;
   const backend = await loadBackend(spec.backend);
-  const network = await backend.compile(spec.network, { kind: 'sgd', learningRate: 0 });
-  const theta = new Float32Array(layoutOf(spec.network).length);
+  const network = await backend.compile(spec.network);
+  const theta = alignedFloats(layoutOf(spec.network).length);
   await readParts(spec.theta, slot.blocks, theta);
-  network.setTheta(theta);
-  return slot.residents.set(id, spec.scope, network, () => network.dispose());
+  const predictor: Predictor = { predict: (features, rows) => network.predict(theta, features, rows) };
+  return slot.residents.set(id, spec.scope, predictor, () => network.dispose());
 }

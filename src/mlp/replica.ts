@@ -9,14 +9,15 @@ import type { SumBlock } from '../ps/sum-blocks.js';
 import {
   addGradientSums,
   type GradientSum,
-  mergeNodes,
   reduceNodes,
   subtreeRoots,
+  type TreeNode,
   type ValueNode,
 } from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
+import { alignedFloats } from './float-bytes.js';
 import { initialTheta, layoutOf } from './layout.js';
 import { epochOrder, stepRows } from './numerical-plan.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
@@ -32,14 +33,12 @@ export class Replica {
   generation = -1;
   /** Updates applied since the beginning of the training. */
   step = 0;
-  /** The weights after them; the network computes with these once told so. */
+  /** The weights after them. */
   theta: Float32Array;
   optimizer: RangeOptimizer;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
-  /** Whether the network computes with what `theta` holds, without being told. */
-  #shared = false;
-  /** Arrays that take the gradients of shards; others get a new one in each step. */
+  /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
   readonly #sums = new Map<number, Float32Array>();
   readonly #loaded = new Set<number>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
@@ -49,7 +48,7 @@ export class Replica {
     readonly backend: ComputeBackend,
     readonly network: CompiledNetwork,
   ) {
-    this.theta = new Float32Array(layoutOf(spec.plan.network).length);
+    this.theta = alignedFloats(layoutOf(spec.plan.network).length);
     this.optimizer = rangeOptimizer(spec.plan);
   }
 
@@ -60,8 +59,8 @@ export class Replica {
     if (kept) return kept;
     const backend = await loadBackend(spec.backend);
     const { plan, loss } = spec;
-    const network = await backend.compile(plan.network, plan.update.optimizer, {
-      seed: plan.seed,
+    const network = await backend.compile(plan.network, {
+      precision: plan.precision,
       ...(loss && { loss: restoreFunction(loss) as CustomLoss }),
     });
     const replica = new Replica(spec, backend, network);
@@ -93,12 +92,11 @@ export class Replica {
   /** Begins a generation from a committed state. @param range of theta that this replica updates; absent: all of it */
   async restore(generation: number, { step, parts }: Committed, blocks: Blocks, range?: Range): Promise<void> {
     const { plan } = this.spec;
-    const theta = initialTheta(plan.network, plan.seed, plan.initializer);
+    const theta = alignedFloats(this.theta.length);
+    theta.set(initialTheta(plan.network, plan.seed, plan.initializer));
     this.optimizer = rangeOptimizer(plan, range);
     await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
     this.theta = theta;
-    this.network.setTheta(theta);
-    this.#shared = false;
     this.#sums.clear();
     this.generation = generation;
     this.step = step;
@@ -108,13 +106,9 @@ export class Replica {
   moveInto({ theta, sums }: NonNullable<Exchange['homes']>, shards: readonly number[]): void {
     theta.set(this.theta);
     this.theta = theta;
-    // A member without shards has no memory to try it with.
-    this.#shared = sums.length > 0 && this.network.shareTheta(theta, sums[0]!);
-    // The first shard below a node is where its sum comes about.
     subtreeRoots(shards, this.spec.plan.shards).forEach(({ level, index }, k) => {
       this.#sums.set(index * 2 ** level, sums[k]!);
     });
-    for (const shard of shards) if (!this.#sums.has(shard)) this.#sums.set(shard, new Float32Array(theta.length));
   }
 
   /** @throws FailureError `executor-lost` when the replica is not in the state the order is for: its slot has begun anew */
@@ -129,12 +123,12 @@ export class Replica {
   gradients(shards: readonly number[]): ValueNode<GradientSum>[] {
     const { plan } = this.spec;
     const epoch = Math.floor(this.step / plan.stepsPerEpoch);
-    const nodes = shards.map((shard): ValueNode<GradientSum> => {
-      const rows = stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard));
-      const { gradient, lossSum, weight } = this.network.gradient(shard, rows, this.step, this.#sums.get(shard));
-      return { level: 0, index: shard, value: { gradient, lossSum, rows: rows.length, weight } };
-    });
-    return mergeNodes(nodes, plan.shards, addGradientSums);
+    const batches = shards.map((shard) => ({
+      shard,
+      rows: stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard)),
+    }));
+    const into = ({ level, index }: TreeNode) => this.#sums.get(index * 2 ** level);
+    return this.network.sums([{ theta: this.theta, batches, seed: plan.seed, into }], this.step, plan.shards)[0]!;
   }
 
   /** Merges the sums that together cover all shards, and makes the update. */
@@ -149,7 +143,6 @@ export class Replica {
 
   /** Goes on with the weights that theta holds after one more update. */
   adopt(): void {
-    if (!this.#shared) this.network.setTheta(this.theta);
     this.step++;
   }
 

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { shardGradient } from './backend.js';
 import { GraphBuilder } from './graph/graph-builder.js';
 import { gather, placeholder } from './graph/ops.js';
 import { GraphSession } from './graph/session.js';
 import { initialTheta } from './layout.js';
 import { loadNative, nativeState, type TensorFlow } from './native.js';
 import type { Network } from './network.js';
-import { referenceApply, referenceGradient } from './reference.js';
 import { sgemmProbe } from './sgemm.js';
 import { loadTensorFlowBackend, TensorFlowNetwork } from './tensorflow-backend.js';
 import { backendContract, largestDifference } from './testing/backend-contract.js';
@@ -39,40 +39,6 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
 
   torchTraining(() => loadTensorFlowBackend());
 
-  it('trains a step in one call as gradient and apply do in two', async () => {
-    const { features, labels } = exampleData(network, 200, 1);
-    const optimizer = { kind: 'adam', learningRate: 0.01 } as const;
-    const [fused, parted] = [optimizer, optimizer].map((spec) => new TensorFlowNetwork(tf, network, spec));
-    const state = new Float32Array(fused!.stateLength);
-    state.set(initialTheta(network, 1));
-    let expected: Float64Array = Float64Array.from(state);
-    for (const net of [fused!, parted!]) {
-      net.setState(state);
-      net.loadShard(0, { features, labels });
-    }
-    for (let step = 1; step <= 3; step++) {
-      const rows = Int32Array.from({ length: 50 }, (_, i) => (i * 3 + step) % 200);
-      const theta = expected.subarray(0, expected.length / 3);
-      const reference = referenceGradient(network, theta, features, labels, rows, { step: step - 1 });
-      expected = referenceApply(
-        optimizer,
-        expected,
-        reference.gradient.map((g) => g / 50),
-        step,
-      );
-      const { gradient, lossSum } = parted!.gradient(0, rows, step - 1);
-      expect(lossSum).toBeCloseTo(reference.lossSum, 3);
-      parted!.apply(
-        gradient.map((g) => g / 50),
-        step,
-      );
-      expect(fused!.train(0, rows, step)).toBe(lossSum);
-    }
-    expect(fused!.state()).toEqual(parted!.state());
-    // Adam divides by gradients near zero: a few parameters magnify float32's rounding.
-    expect(largestDifference(fused!.state(), expected)).toBeLessThan(1e-3);
-  });
-
   it('goes on after a call that failed', () => {
     const g = new GraphBuilder();
     const from = placeholder(g, 'from', 'float32', [-1]);
@@ -101,11 +67,10 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
 
   it('gives the bits of a shard that another process gives', async () => {
     const { features, labels } = exampleData(network, 500, 4);
-    const net = new TensorFlowNetwork(tf, network, { kind: 'sgd', learningRate: 1 });
-    net.setTheta(initialTheta(network, 2));
+    const net = new TensorFlowNetwork(tf, network);
     net.loadShard(7, { features, labels });
     const rows = Int32Array.from({ length: 64 }, (_, i) => i * 5);
-    const here = net.gradient(7, rows, 11);
+    const here = shardGradient(net, initialTheta(network, 2), { shard: 7, rows }, { step: 11 });
     const there = gradientElsewhere({ backend: 'tensorflow', network, rows: [...rows] });
     expect(there.lossSum).toBe(here.lossSum);
     expect(there.gradient).toEqual(here.gradient);
@@ -113,11 +78,10 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
 
   it('agrees with TF.js on WebAssembly, in a process of its own', async () => {
     const { features, labels } = exampleData(network, 500, 4);
-    const net = new TensorFlowNetwork(tf, network, { kind: 'sgd', learningRate: 1 });
-    net.setTheta(initialTheta(network, 2));
+    const net = new TensorFlowNetwork(tf, network);
     net.loadShard(7, { features, labels });
     const rows = Int32Array.from({ length: 200 }, (_, i) => i * 2);
-    const here = net.gradient(7, rows, 11);
+    const here = shardGradient(net, initialTheta(network, 2), { shard: 7, rows }, { step: 11 });
     const there = gradientElsewhere({ backend: 'tfjs-wasm', network, rows: [...rows] });
     expect(there.lossSum).toBeCloseTo(here.lossSum, 3);
     expect(largestDifference(there.gradient, here.gradient)).toBeLessThan(1e-3);

@@ -1,14 +1,24 @@
-import { type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
-import { addGradientSums } from '../ps/tree.js';
-import type { CompiledNetwork, CompileOptions, ComputeBackend, Precision, ShardData, SumRequest } from './backend.js';
+import { addGradientSums, type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
+import {
+  type Batch,
+  type CompiledNetwork,
+  type CompileOptions,
+  type ComputeBackend,
+  moveInto,
+  type Precision,
+  type ShardData,
+  type SumRequest,
+} from './backend.js';
 import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
 import { dropoutKey } from './dropout.js';
 import { tensorflowFingerprint } from './fingerprint.js';
-import { hasDropout, residentGraph, type ResidentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
+import { hasDropout, type ResidentGraph, residentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
 import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
 import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
 import type { Network } from './network.js';
+import type { Tfjs } from './tfjs/activations.js';
+import { TfjsNetwork } from './tfjs-backend.js';
 
 /**
  * Native TensorFlow: every call is one run of a compiled graph whose shards stay in the session.
@@ -25,7 +35,11 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device,
-    compile: async (network, options) => new TensorFlowNetwork(tf, network, options),
+    async compile(network, options) {
+      // A function cannot be part of a graph: operation by operation, with this library's differentiation.
+      if (options?.loss) return new TfjsNetwork(tf as unknown as Tfjs, network, options);
+      return new TensorFlowNetwork(tf, network, options);
+    },
   };
 }
 
@@ -35,12 +49,6 @@ function requestReproducibleGpu(): void {
   if (!native.installed || native.device !== 'cuda') return;
   process.env.TF_DETERMINISTIC_OPS ??= '1';
   process.env.NVIDIA_TF32_OVERRIDE ??= '0';
-}
-
-/** A call's place in the graph. */
-interface Program {
-  readonly call: Call;
-  readonly shapes: readonly (readonly number[])[];
 }
 
 const SCALAR: readonly number[] = [];
@@ -63,7 +71,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   constructor(
     tf: TensorFlow,
     readonly network: Network,
-    { precision = 'float32' }: CompileOptions = {},
+    { precision = 'float32' }: Omit<CompileOptions, 'loss'> = {},
   ) {
     const { nodes, signatures } = residentGraph(network, precision);
     this.#layout = layoutOf(network);
@@ -153,11 +161,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
       const [[node]] = this.#run([{ theta, seed, batches: [batch], into: () => gradient }], step, shard + 1) as [[any]];
       return { level: 0, index: shard, value: node.value };
     });
-    return mergeNodes(leaves, shards, addGradientSums).map((node) => {
-      const home = into?.(node);
-      home?.set(node.value.gradient);
-      return home ? { ...node, value: { ...node.value, gradient: home } } : node;
-    });
+    return moveInto(mergeNodes(leaves, shards, addGradientSums), into);
   }
 
   predict(theta: Float32Array, features: Float32Array, rows: number): Float32Array {
@@ -196,26 +200,25 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   #key(seed: number): Int32Array {
-    let key = this.#keys.get(seed);
-    if (!key) this.#keys.set(seed, (key = Int32Array.from(dropoutKey(seed), (word) => word | 0)));
+    const known = this.#keys.get(seed);
+    if (known) return known;
+    const key = Int32Array.from(dropoutKey(seed), (word) => word | 0);
+    this.#keys.set(seed, key);
     return key;
   }
 }
 
 /** Rows that several requests name by the same array are looked up once. */
 function distinctBatches(requests: readonly SumRequest[]) {
-  const batches: SumRequest['batches'][number][] = [];
-  const places = new Map<Int32Array, Map<number, number>>();
+  const batches: Batch[] = [];
+  const places = new Map<Int32Array, readonly number[]>();
   const networks = requests.map((request) =>
     request.batches.map((batch) => {
-      let byShard = places.get(batch.rows);
-      if (!byShard) places.set(batch.rows, (byShard = new Map()));
-      let place = byShard.get(batch.shard);
-      if (place === undefined) {
-        place = batches.push(batch) - 1;
-        byShard.set(batch.shard, place);
-      }
-      return place;
+      const known = places.get(batch.rows) ?? [];
+      const place = known.find((at) => batches[at]!.shard === batch.shard);
+      if (place !== undefined) return place;
+      places.set(batch.rows, [...known, batches.length]);
+      return batches.push(batch) - 1;
     }),
   );
   return { batches, networks };

@@ -1,15 +1,21 @@
 import { createRequire } from 'node:module';
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import type { CompiledNetwork, CompileOptions, ComputeBackend, ShardData, ShardGradient } from './backend.js';
+import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../ps/tree.js';
+import {
+  type Batch,
+  type CompiledNetwork,
+  type CompileOptions,
+  type ComputeBackend,
+  moveInto,
+  type ShardData,
+  type SumRequest,
+} from './backend.js';
 import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
 import { wasmFingerprint } from './fingerprint.js';
-import { type Layout, layoutOf, type Parameter } from './layout.js';
+import { type Layout, layoutOf } from './layout.js';
 import type { Network } from './network.js';
-import { applyStep, slotCount } from './optimizer-step.js';
-import type { OptimizerSpec } from './optimizers.js';
 import type { Tfjs } from './tfjs/activations.js';
-import type { CustomLoss } from './tfjs/custom-loss.js';
-import { tfjsGradient, tfjsPredict } from './tfjs/gradient.js';
+import { type ParameterTensors, tfjsGradient, tfjsPredict } from './tfjs/gradient.js';
 
 /**
  * TensorFlow.js ops on WebAssembly: needs nothing but npm packages, several times slower than native TensorFlow.
@@ -27,9 +33,9 @@ export async function loadTfjsBackend(): Promise<ComputeBackend> {
     description: fingerprint.description,
     fingerprint: fingerprint.text,
     device: 'cpu',
-    async compile(network, optimizer, options) {
+    async compile(network, options) {
       if (options?.loss) registerGradients(require);
-      return new TfjsNetwork(tf, network, optimizer, options);
+      return new TfjsNetwork(tf, network, options);
     },
   };
 }
@@ -52,61 +58,24 @@ interface ResidentShard extends HeldShard {
   readonly weightTensor: Tensor1D | undefined;
 }
 
-/** State begins as zeros; it lives in JavaScript, where the optimizer's step is one loop. */
+/** Theta becomes tensors anew at each call. */
 export class TfjsNetwork implements CompiledNetwork {
-  readonly stateLength: number;
-  readonly #tf: Tfjs;
-  readonly #network: Network;
-  readonly #optimizer: OptimizerSpec;
   readonly #layout: Layout;
-  readonly #seed: number;
-  readonly #loss: CustomLoss | undefined;
-  readonly #state: Float32Array;
   readonly #shards = new Map<number, ResidentShard>();
-  /** Tensors of the current theta; made when first needed after a change. */
-  #tensors: Map<Parameter, Tensor> | undefined;
 
-  constructor(tf: Tfjs, network: Network, optimizer: OptimizerSpec, { seed = 0, loss }: CompileOptions = {}) {
-    this.#seed = seed;
-    this.#loss = loss;
-    this.#tf = tf;
-    this.#network = network;
-    this.#optimizer = optimizer;
+  constructor(
+    readonly tf: Tfjs,
+    readonly network: Network,
+    readonly options: CompileOptions = {},
+  ) {
     this.#layout = layoutOf(network);
-    this.stateLength = this.#layout.length * (1 + slotCount(optimizer));
-    this.#state = new Float32Array(this.stateLength);
-  }
-
-  setState(state: Float32Array): void {
-    checkLength('state', state, this.stateLength);
-    this.#state.set(state);
-    this.#forgetTensors();
-  }
-
-  state(): Float32Array {
-    return this.#state.slice();
-  }
-
-  theta(): Float32Array {
-    return this.#state.slice(0, this.#layout.length);
-  }
-
-  setTheta(theta: Float32Array): void {
-    checkLength('theta', theta, this.#layout.length);
-    this.#state.set(theta);
-    this.#forgetTensors();
-  }
-
-  /** Its tensors are copies. */
-  shareTheta(): boolean {
-    return false;
   }
 
   loadShard(shard: number, data: ShardData): void {
-    const { rows, features, labels, weights } = prepareShard(this.#network, shard, data);
+    const { rows, features, labels, weights } = prepareShard(this.network, shard, data);
     this.dropShard(shard);
-    const { inputs, outputs } = this.#network;
-    const { tensor1d, tensor2d } = this.#tf;
+    const { inputs, outputs } = this.network;
+    const { tensor1d, tensor2d } = this.tf;
     this.#shards.set(shard, {
       ...{ rows, weights },
       features: tensor2d(features, [rows, inputs]),
@@ -118,70 +87,69 @@ export class TfjsNetwork implements CompiledNetwork {
   dropShard(shard: number): void {
     const held = this.#shards.get(shard);
     const tensors = [held?.features, held?.targets, held?.weightTensor];
-    this.#tf.dispose(tensors.filter((tensor) => tensor !== undefined));
+    this.tf.dispose(tensors.filter((tensor) => tensor !== undefined));
     this.#shards.delete(shard);
   }
 
-  gradient(shard: number, rows: Int32Array, step: number, into?: Float32Array): ShardGradient {
+  sums(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
+    return requests.map(({ theta, batches, seed = 0, into }) => {
+      checkLength('theta', theta, this.#layout.length);
+      const parameters = this.#tensorsOf(theta);
+      const leaves = batches.map((batch) => ({
+        level: 0,
+        index: batch.shard,
+        value: this.#gradient(parameters, batch, step, seed),
+      }));
+      this.tf.dispose([...parameters.values()]);
+      return moveInto(mergeNodes(leaves, shards, addGradientSums), into);
+    });
+  }
+
+  #gradient(parameters: ParameterTensors, { shard, rows }: Batch, step: number, seed: number): GradientSum {
     const held = checkRows(this.#shards, shard, rows);
-    if (rows.length === 0)
-      return { gradient: into?.fill(0) ?? new Float32Array(this.#layout.length), lossSum: 0, weight: 0 };
-    const tf = this.#tf;
-    const theta = this.#currentTensors();
     const weight = weightOf(held, rows);
-    let sums: Omit<ShardGradient, 'weight'> | undefined;
+    if (rows.length === 0) return { gradient: new Float32Array(this.#layout.length), lossSum: 0, rows: 0, weight };
+    const { tf } = this;
+    const { precision = 'float32', loss } = this.options;
+    let sums: { gradient: Float32Array; lossSum: number } | undefined;
     // Assigned, not returned: tidy searches what is returned for tensors, element by element.
     tf.tidy(() => {
       const indices = tf.tensor1d(rows, 'int32');
-      sums = tfjsGradient(tf, this.#network, this.#layout, theta, {
-        ...{ seed: this.#seed, shard, step, weight, loss: this.#loss },
+      sums = tfjsGradient(tf, this.network, this.#layout, parameters, {
+        ...{ seed, shard, step, weight, loss, precision },
         features: tf.gather(held.features, indices),
         labels: tf.gather(held.targets, indices),
         weights: held.weightTensor && tf.gather(held.weightTensor, indices),
       });
     });
-    if (!into) return { ...sums!, weight };
-    into.set(sums!.gradient);
-    return { gradient: into, lossSum: sums!.lossSum, weight };
+    return { ...sums!, rows: rows.length, weight };
   }
 
-  apply(meanGradient: Float32Array, step: number): void {
-    checkLength('gradient', meanGradient, this.#layout.length);
-    applyStep(this.#optimizer, this.#state, meanGradient, step);
-    this.#forgetTensors();
-  }
-
-  predict(features: Float32Array, rows: number): Float32Array {
-    checkLength('features', features, rows * this.#network.inputs);
+  predict(theta: Float32Array, features: Float32Array, rows: number): Float32Array {
+    checkLength('theta', theta, this.#layout.length);
+    checkLength('features', features, rows * this.network.inputs);
     if (rows === 0) return new Float32Array(0);
-    const tf = this.#tf;
-    const theta = this.#currentTensors();
+    const { tf } = this;
+    const parameters = this.#tensorsOf(theta);
     const outputs = tf.tidy(() =>
-      tfjsPredict(tf, this.#network, this.#layout, theta, tf.tensor2d(features, [rows, this.#network.inputs])),
+      tfjsPredict(tf, this.network, this.#layout, parameters, tf.tensor2d(features, [rows, this.network.inputs])),
     );
     const values = outputs.dataSync<'float32'>();
-    outputs.dispose();
+    tf.dispose([outputs, ...parameters.values()]);
     return values;
   }
 
   dispose(): void {
     for (const shard of [...this.#shards.keys()]) this.dropShard(shard);
-    this.#forgetTensors();
   }
 
-  #currentTensors(): Map<Parameter, Tensor> {
-    this.#tensors ??= new Map(
+  #tensorsOf(theta: Float32Array): ParameterTensors {
+    return new Map(
       this.#layout.parameters.map((parameter) => {
         const { offset, size, shape } = parameter;
-        return [parameter, this.#tf.tensor(this.#state.slice(offset, offset + size), [...shape])];
+        return [parameter, this.tf.tensor(theta.slice(offset, offset + size), [...shape])];
       }),
     );
-    return this.#tensors;
-  }
-
-  #forgetTensors(): void {
-    this.#tf.dispose([...(this.#tensors?.values() ?? [])]);
-    this.#tensors = undefined;
   }
 }
 

@@ -13,6 +13,12 @@ export interface NativeAddon {
   wake(words: Int32Array, index: number): void;
   /** Loads a SavedModel into a session of the TensorFlow library that this process has loaded. */
   openGraph(directory: string, tag: string): GraphHandle;
+  /** An empty graph with a session in the TensorFlow library that this process has loaded. */
+  newGraph(): GraphHandle;
+  /** Adds the nodes of a serialised GraphDef, their names as `prefix/name`. */
+  extendGraph(graph: GraphHandle, definition: Uint8Array, prefix: string): void;
+  /** Zeros, aligned to 64 bytes: what is fed from there is not copied. */
+  alignedMemory(bytes: number): ArrayBuffer;
   /** Looks up what a call feeds and fetches (`node:port`); keep the graph as long as the call. */
   prepareCall(graph: GraphHandle, inputs: readonly string[], outputs: readonly string[]): CallHandle;
   /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dropoutMask } from '../dropout.js';
+import { dropoutKey, dropoutMask } from '../dropout.js';
 import { loadNative, nativeState } from '../native.js';
 import { dropoutMaskOps } from './dropout.js';
 import { GraphBuilder } from './graph-builder.js';
@@ -18,7 +18,12 @@ describe.runIf(nativeState().installed)('dropoutMaskOps', () => {
     const g = new GraphBuilder();
     const shard = placeholder(g, 'shard', 'int32', []);
     const step = placeholder(g, 'step', 'int32', []);
-    const keys = { seed: site.seed, shard, step, rows: cast(g, constant(g, 'int32', rows), 'float32') };
+    const key = constant(
+      g,
+      'int32',
+      dropoutKey(site.seed).map((word) => word | 0),
+    );
+    const keys = { key, shard, step, rows: cast(g, constant(g, 'int32', rows), 'float32') };
     const mask = dropoutMaskOps(g, { kind: 'dropout', rate, units, number: site.number }, keys);
     const session = new GraphSession(await loadNative(), g.nodes, {
       draw: { inputs: { shard, step }, outputs: { mask } },

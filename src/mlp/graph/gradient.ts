@@ -1,21 +1,26 @@
-import { type Layout, parametersOf } from '../layout.js';
+import type { Precision } from '../backend.js';
+import { type Layout, type Parameter, parametersOf } from '../layout.js';
 import type { Network } from '../network.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
 import { type Applied, applyLayer, type TrainingBatch } from './layers.js';
 import { lossOps, outputOps } from './losses.js';
-import { concat, reshape, size, split, sum } from './ops.js';
+import { cast, size, sum } from './ops.js';
+
+/** A network's parameters as tensors of their shapes. */
+export type ParameterTensors = ReadonlyMap<Parameter, Tensor>;
 
 /** The rows of one gradient. */
-export interface Batch {
+export interface BatchTensors {
   readonly features: Tensor;
   readonly labels: Tensor;
   /** Their numbers. */
   readonly rows: Tensor;
   /** Of the rows, [rows]; absent: each counts once. */
   readonly weights?: Tensor;
-  /** What keys dropout: int32 scalars. */
+  /** What keys dropout: int32 scalars, and a vector of two words. */
   readonly shard: Tensor;
   readonly step: Tensor;
+  readonly key?: Tensor;
 }
 
 /** Class probabilities, or values. */
@@ -23,59 +28,53 @@ export function predictionOps(
   g: GraphBuilder,
   network: Network,
   layout: Layout,
-  theta: Tensor,
+  parameters: ParameterTensors,
   features: Tensor,
 ): Tensor {
-  const applied = forward(g, layout, theta, features, undefined);
+  const applied = forward(g, layout, parameters, features, undefined);
   return outputOps(g, network, applied.at(-1)!.y);
 }
 
 /**
- * Weighted loss of each row, and the gradient of their sum in theta's layout; penalties on the weights are the update's.
+ * Weighted loss of each row, and the gradient of their sum, a piece a parameter in theta's order; penalties on the weights are
+ * the update's.
  */
 export function gradientOps(
   g: GraphBuilder,
   network: Network,
   layout: Layout,
-  theta: Tensor,
-  batch: Batch,
-  seed: number,
-): { gradient: Tensor; perRow: Tensor } {
-  const { features, labels, weights, shard, step } = batch;
+  parameters: ParameterTensors,
+  batch: BatchTensors,
+  precision: Precision,
+): { gradient: Tensor[]; perRow: Tensor } {
+  const { features, labels, weights, shard, step, key } = batch;
   const rows = size(g, batch.rows);
   const weight = weights ? sum(g, weights, 0) : rows;
-  const applied = forward(g, layout, theta, features, { seed, shard, step, rows, weight });
+  const applied = forward(g, layout, parameters, features, { key, shard, step, rows, weight, precision });
   const compared = lossOps(g, network, applied.at(-1)!.y, labels, weights);
 
-  const pieces: Tensor[] = [];
+  const gradient: Tensor[] = [];
   let dy = () => compared.gradient;
   for (const { back } of applied.toReversed()) {
     const { parameters, dx } = back(dy());
-    pieces.unshift(...parameters.map((piece) => reshape(g, piece, [-1])));
+    gradient.unshift(...parameters);
     dy = dx;
   }
-  return { gradient: concat(g, pieces), perRow: compared.perRow };
+  return { gradient, perRow: compared.perRow };
 }
 
 function forward(
   g: GraphBuilder,
   layout: Layout,
-  theta: Tensor,
+  parameters: ParameterTensors,
   features: Tensor,
   training: TrainingBatch | undefined,
 ): Applied[] {
-  const pieces = split(
-    g,
-    theta,
-    layout.parameters.map((parameter) => parameter.size),
-  );
-  const values = new Map(layout.parameters.map((parameter, i) => [parameter, pieces[i]!]));
-  let x = features;
+  // Features may be resident in bfloat16, which only products take.
+  let x = layout.layers[0]!.kind === 'dense' ? features : cast(g, features, 'float32');
   return layout.layers.map((layer) => {
-    const parameters = parametersOf(layer).map((parameter) =>
-      parameter.shape.length === 1 ? values.get(parameter)! : reshape(g, values.get(parameter)!, parameter.shape),
-    );
-    const applied = applyLayer(g, layer, parameters, x, training);
+    const own = parametersOf(layer).map((parameter) => parameters.get(parameter)!);
+    const applied = applyLayer(g, layer, own, x, training);
     x = applied.y;
     return applied;
   });

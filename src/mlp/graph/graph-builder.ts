@@ -2,7 +2,17 @@
  * A TensorFlow graph as plain data, and the small emitter that makes it. Nothing here knows protobuf (saved-model.ts
  * writes it) or networks (layers.ts, losses.ts, optimizer-ops.ts emit them).
  */
-export type DType = 'float32' | 'float64' | 'int16' | 'int32' | 'int64' | 'uint64' | 'bool' | 'string' | 'resource';
+export type DType =
+  | 'float32'
+  | 'float64'
+  | 'bfloat16'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'uint64'
+  | 'bool'
+  | 'string'
+  | 'resource';
 
 /** Dimensions; -1 is unknown until run time. A leading dimension (many networks at once) needs no change of types. */
 export type Shape = readonly number[];
@@ -57,6 +67,7 @@ export interface EmitOptions {
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly #names = new Map<string, number>();
+  readonly #made = new Map<string, Tensor>();
 
   /** Emits a node and returns its outputs, one for each of `dtypes`. */
   emit<const D extends readonly DType[]>(
@@ -70,6 +81,13 @@ export class GraphBuilder {
     const references = [...inputs.map(reference), ...after.map((tensor) => `^${tensor.node}`)];
     this.nodes.push({ name: node, op, inputs: references, attributes });
     return dtypes.map((dtype, port) => ({ node, port, dtype })) as { [I in keyof D]: Tensor };
+  }
+
+  /** What `emit` makes, the first time; the same tensor at later calls with the key. */
+  once(key: string, emit: () => Tensor): Tensor {
+    const made = this.#made.get(key) ?? emit();
+    this.#made.set(key, made);
+    return made;
   }
 
   #unique(name: string): string {

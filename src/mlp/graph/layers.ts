@@ -1,8 +1,9 @@
+import type { Precision } from '../backend.js';
 import type { Layer } from '../layout.js';
 import { activate } from './activations.js';
 import { type DropoutKeys, dropoutMaskOps } from './dropout.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import { constant, matMul, matrix, mean, plain, reshape } from './ops.js';
+import { bf16MatMul, constant, matMul, matrix, mean, plain, reshape } from './ops.js';
 
 /** What a layer gives for its input, and what a gradient of that gives: nodes nobody fetches cost nothing. */
 export interface Applied {
@@ -13,6 +14,7 @@ export interface Applied {
 
 /** What layers need to know in training; absent, they predict. */
 export interface TrainingBatch extends DropoutKeys {
+  readonly precision: Precision;
   /** How many rows, as float32. */
   readonly rows: Tensor;
   /** Sum of the rows' weights, float32. */
@@ -31,12 +33,13 @@ type Apply<K extends Layer['kind']> = (
 ) => Applied;
 
 const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
-  dense(g, _layer, [kernel, bias], x) {
+  dense(g, _layer, [kernel, bias], x, training) {
+    const product = training?.precision === 'bf16' ? bf16MatMul : matMul;
     return {
-      y: plain(g, 'BiasAdd', [matMul(g, x, kernel!), bias!]),
+      y: plain(g, 'BiasAdd', [product(g, x, kernel!), bias!]),
       back: (dy) => ({
-        parameters: [matMul(g, x, dy, { transposeA: true }), columnSums(g, dy)],
-        dx: () => matMul(g, dy, kernel!, { transposeB: true }),
+        parameters: [product(g, x, dy, { transposeA: true }), columnSums(g, dy)],
+        dx: () => product(g, dy, kernel!, { transposeB: true }),
       }),
     };
   },

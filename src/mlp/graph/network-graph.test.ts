@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
+import type { Precision } from '../backend.js';
 import type { Network } from '../network.js';
-import { GraphBuilder } from './graph-builder.js';
-import { networkGraph } from './network-graph.js';
+import { GraphBuilder, type Signature } from './graph-builder.js';
+import { residentGraph, sumsGraph } from './network-graph.js';
 import { constant, placeholder, plain } from './ops.js';
 import { encodeSavedModel } from './saved-model.js';
 
@@ -14,26 +15,43 @@ const network: Network = {
   l2: 0.1,
 };
 
-describe('networkGraph', () => {
-  const { nodes, signatures } = networkGraph(network, { kind: 'adam', learningRate: 0.1 });
+const shape = { batches: [0, 1].map((shard) => ({ shard, weighted: true })), networks: [[0, 1], [1]], shards: 2 };
 
+describe.each([
+  ['residentGraph', residentGraph(network, 'float32')],
+  ['sumsGraph', sumsOf('float32')],
+  ['sumsGraph in bfloat16', sumsOf('bf16')],
+])('%s', (_name, { nodes, signatures }) => {
   it('names every node once, and refers only to nodes that exist', () => {
     const names = nodes.map((node) => node.name);
     expect(new Set(names).size).toBe(names.length);
     for (const node of nodes)
       for (const input of node.inputs) expect(names).toContain(input.replace(/^\^/, '').replace(/:\d+$/, ''));
-    for (const { inputs, outputs } of Object.values(signatures))
+    for (const { inputs, outputs } of Object.values<Signature>({ ...signatures }))
       for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) expect(names).toContain(tensor.node);
   });
+});
 
-  it('keeps the state in one variable of theta and one a slot', () => {
-    const variables = nodes.filter((node) => node.op === 'VarHandleOp').map((node) => node.name);
-    expect(variables).toEqual(['theta', 'slot0', 'slot1']);
+function sumsOf(precision: Precision) {
+  const { nodes, signature } = sumsGraph(network, shape, precision);
+  return { nodes, signatures: { sums: signature } };
+}
+
+describe('sumsGraph', () => {
+  it('takes rows by number, and the parameters of each network', () => {
+    const { signature } = sumsGraph(network, shape, 'float32');
+    const parameters = ['layer0/kernel', 'layer0/bias', 'layer1/kernel', 'layer1/bias'];
+    const own = [0, 1].flatMap((m) => parameters.map((name) => `network${m}/${name}`));
+    expect(Object.keys(signature.inputs)).toEqual(['step', 'shard0', 'rows0', 'shard1', 'rows1', ...own]);
+    // Two networks, each with one sum of four pieces; then the losses of three batches.
+    expect(Object.keys(signature.outputs)).toHaveLength(2 * 4 + 3);
   });
 
-  it('feeds rows by number: features enter a session once', () => {
-    expect(Object.keys(signatures.gradient.inputs)).toEqual(['shard', 'rows', 'step']);
-    expect(Object.keys(signatures.gradient.outputs)).toEqual(['gradient', 'losses']);
+  it('casts features when they are loaded, and a kernel once for all its batches', () => {
+    const casts = sumsGraph(network, shape, 'bf16').nodes.filter(({ op }) => op === 'Cast');
+    const kernels = casts.filter(({ inputs }) => inputs[0]!.includes('kernel'));
+    expect(kernels).toHaveLength(4);
+    expect(casts.some(({ inputs }) => inputs[0]!.startsWith('Gather'))).toBe(false);
   });
 });
 
@@ -65,14 +83,14 @@ describe('GraphBuilder', () => {
 
 describe('encodeSavedModel', () => {
   it('is read back by the protobuf classes of tfjs-node', () => {
-    const { nodes, signatures } = networkGraph(network, { kind: 'sgd', learningRate: 0.1 });
+    const { nodes, signatures } = residentGraph(network, 'float32');
     const { SavedModel } = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js');
     const [meta] = SavedModel.deserializeBinary(encodeSavedModel(nodes, signatures)).toObject().metaGraphsList;
     expect(meta.metaInfoDef.tagsList).toEqual(['serve']);
     expect(meta.graphDef.nodeList.map((node: { name: string }) => node.name)).toEqual(nodes.map((node) => node.name));
     expect(meta.signatureDefMap.map(([name]: [string]) => name).sort()).toEqual(Object.keys(signatures).sort());
-    const theta = meta.graphDef.nodeList.find((node: { name: string }) => node.name === 'theta');
-    const sharedName = theta.attrMap.find(([key]: [string]) => key === 'shared_name')[1].s;
-    expect(Buffer.from(sharedName, 'base64').toString()).toBe('theta');
+    const map = meta.graphDef.nodeList.find((node: { name: string }) => node.name === 'MapStage');
+    const sharedName = map.attrMap.find(([key]: [string]) => key === 'shared_name')[1].s;
+    expect(Buffer.from(sharedName, 'base64').toString()).toBe('shards');
   });
 });

@@ -1,124 +1,128 @@
-import type { CompileOptions } from '../backend.js';
-import { layoutOf } from '../layout.js';
+import { mergeNodes } from '../../ps/tree.js';
+import type { Precision } from '../backend.js';
+import { type Layout, layoutOf, type Parameter } from '../layout.js';
 import { labelKindOf, type Network } from '../network.js';
-import { slotCount } from '../optimizer-step.js';
-import type { OptimizerSpec } from '../optimizers.js';
-import { gradientOps, predictionOps } from './gradient.js';
-import { GraphBuilder, type GraphNode, type Signature } from './graph-builder.js';
-import { afterwards, concat, constant, gather, placeholder, plain, size, split, variable } from './ops.js';
-import { applyOps, SCHEDULE_LENGTH } from './optimizer-ops.js';
+import { gradientOps, type ParameterTensors, predictionOps } from './gradient.js';
+import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';
+import { addition, afterwards, cast, constant, gather, placeholder } from './ops.js';
 import { shardStore } from './shard-store.js';
 
-export interface NetworkGraph {
+/** What needs no gradients: the shards' coming and going, and predictions. */
+export interface ResidentGraph {
   readonly nodes: readonly GraphNode[];
   readonly signatures: {
-    /** state -> done */
-    readonly setState: Signature;
-    /** () -> state */
-    readonly state: Signature;
-    /** theta -> done */
-    readonly setTheta: Signature;
-    /** theta -> done: the variable is the fed array's own memory */
-    readonly shareTheta: Signature;
-    /** () -> theta */
-    readonly theta: Signature;
     /** shard, features, labels, weights (none: of length 0) -> done */
     readonly loadShard: Signature;
     /** shard -> done */
     readonly dropShard: Signature;
-    /** shard, rows, step -> gradient (of the sum), losses (one a row) */
-    readonly gradient: Signature;
-    /** The same for shards whose rows have weights. */
-    readonly weightedGradient: Signature;
-    /** gradient (mean), schedule -> done */
-    readonly apply: Signature;
-    /** shard, rows, step, schedule -> losses: gradient, division by the number of rows and update in one call */
-    readonly train: Signature;
-    /** features -> outputs */
+    /** features, then the parameters -> outputs */
     readonly predict: Signature;
   };
 }
 
-/** The graph compiler: a network and its optimizer as one TensorFlow graph whose state stays in the session. */
-export function networkGraph(
-  network: Network,
-  optimizer: OptimizerSpec,
-  { seed = 0 }: CompileOptions = {},
-): NetworkGraph {
+/** The part of the graph compiler that all calls share. */
+export function residentGraph(network: Network, precision: Precision): ResidentGraph {
   const g = new GraphBuilder();
   const layout = layoutOf(network);
-  const labelType = labelKindOf(network) === 'classes' ? 'int32' : 'float32';
-  const theta = variable(g, 'theta', [layout.length]);
-  const slots = Array.from({ length: slotCount(optimizer) }, (_, i) => variable(g, `slot${i}`, [layout.length]));
-  const variables = [theta, ...slots];
-  const store = shardStore(g, labelType);
-
+  const { store, labelType } = storeOf(g, network, precision);
   const done = constant(g, 'int32', 0);
-  const stateIn = placeholder(g, 'state_in', 'float32', [layout.length * variables.length]);
-  const thetaIn = placeholder(g, 'theta_in', 'float32', [layout.length]);
   const shard = placeholder(g, 'shard', 'int32', []);
-  const rows = placeholder(g, 'rows', 'int32', [-1]);
-  const step = placeholder(g, 'step', 'int32', []);
   const features = placeholder(g, 'features', 'float32', [-1, network.inputs]);
   const labels = placeholder(g, 'labels', labelType, labelType === 'int32' ? [-1] : [-1, network.outputs]);
   const weights = placeholder(g, 'weights', 'float32', [-1]);
-  const meanGradient = placeholder(g, 'mean_gradient', 'float32', [layout.length]);
-  const schedule = placeholder(g, 'schedule', 'float32', [SCHEDULE_LENGTH]);
-
-  const pieces = split(
-    g,
-    stateIn,
-    variables.map(() => layout.length),
-  );
-  const assignments = variables.map((target, i) => target.assign(pieces[i]!));
-
-  const resident = store.peek(shard);
-  const batch = {
-    ...{ rows, shard, step },
-    features: gather(g, resident.features, rows),
-    labels: gather(g, resident.labels, rows),
-  };
-  const { gradient, perRow } = gradientOps(g, network, layout, theta.read(), batch, seed);
-  const ownWeights = gather(g, resident.weights, rows);
-  const weighted = gradientOps(g, network, layout, theta.read(), { ...batch, weights: ownWeights }, seed);
-  const ownMean = plain(g, 'RealDiv', [gradient, size(g, rows)]);
-
-  const signatures: NetworkGraph['signatures'] = {
-    setState: { inputs: { state: stateIn }, outputs: { done: afterwards(g, done, assignments) } },
-    state: {
-      inputs: {},
-      outputs: {
-        state: concat(
-          g,
-          variables.map((held) => held.read()),
-        ),
+  const parameters = parameterInputs(g, layout, '');
+  const held = cast(g, features, featureType(precision));
+  return {
+    nodes: g.nodes,
+    signatures: {
+      loadShard: {
+        inputs: { shard, features, labels, weights },
+        outputs: { done: afterwards(g, done, [store.put(shard, { features: held, labels, weights })]) },
+      },
+      dropShard: { inputs: { shard }, outputs: { done: afterwards(g, done, [store.remove(shard)]) } },
+      predict: {
+        inputs: { features, ...named(layout, parameters) },
+        outputs: { outputs: predictionOps(g, network, layout, parameters, features) },
       },
     },
-    setTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.assign(thetaIn)]) } },
-    shareTheta: { inputs: { theta: thetaIn }, outputs: { done: afterwards(g, done, [theta.share(thetaIn)]) } },
-    theta: { inputs: {}, outputs: { theta: theta.read() } },
-    loadShard: {
-      inputs: { shard, features, labels, weights },
-      outputs: { done: afterwards(g, done, [store.put(shard, { features, labels, weights })]) },
-    },
-    dropShard: { inputs: { shard }, outputs: { done: afterwards(g, done, [store.remove(shard)]) } },
-    gradient: { inputs: { shard, rows, step }, outputs: { gradient, losses: perRow } },
-    weightedGradient: {
-      inputs: { shard, rows, step },
-      outputs: { gradient: weighted.gradient, losses: weighted.perRow },
-    },
-    apply: {
-      inputs: { gradient: meanGradient, schedule },
-      outputs: { done: afterwards(g, done, [applyOps(g, optimizer, theta, slots, meanGradient, schedule)]) },
-    },
-    train: {
-      inputs: { shard, rows, step, schedule },
-      outputs: { losses: afterwards(g, perRow, [applyOps(g, optimizer, theta, slots, ownMean, schedule)]) },
-    },
-    predict: {
-      inputs: { features },
-      outputs: { outputs: predictionOps(g, network, layout, theta.read(), features) },
-    },
   };
-  return { nodes: g.nodes, signatures };
+}
+
+/** What a call computes: rows of shards, and the networks whose gradients on some of them are summed. */
+export interface SumsShape {
+  readonly batches: readonly { readonly shard: number; readonly weighted: boolean }[];
+  /** Of each network, the places of its batches among them. */
+  readonly networks: readonly (readonly number[])[];
+  /** G, over which the canonical tree stands. */
+  readonly shards: number;
+}
+
+/**
+ * A call's graph, to be added to the resident one. Inputs, in order: step; of each batch its shard and rows; of each
+ * network its dropout's key, if it has dropout, and its parameters. Outputs: of each network, for each of its subtree sums
+ * in ascending order, the parameters' gradients; then of each network and batch the rows' losses.
+ *
+ * Every shard's gradient is computed by operations of its own, of the shapes it has alone, so its bits are those it has alone.
+ */
+export function sumsGraph(
+  network: Network,
+  shape: SumsShape,
+  precision: Precision,
+): { readonly nodes: readonly GraphNode[]; readonly signature: Signature } {
+  const g = new GraphBuilder();
+  const layout = layoutOf(network);
+  const { store } = storeOf(g, network, precision);
+  const step = placeholder(g, 'step', 'int32', []);
+  const inputs: Record<string, Tensor> = { step };
+  const batches = shape.batches.map(({ weighted }, i) => {
+    const shard = placeholder(g, `shard${i}`, 'int32', []);
+    const rows = placeholder(g, `rows${i}`, 'int32', [-1]);
+    inputs[`shard${i}`] = shard;
+    inputs[`rows${i}`] = rows;
+    const resident = store.peek(shard);
+    return {
+      ...{ rows, shard, step },
+      features: gather(g, resident.features, rows),
+      labels: gather(g, resident.labels, rows),
+      ...(weighted && { weights: gather(g, resident.weights, rows) }),
+    };
+  });
+  const sums: Tensor[] = [];
+  const losses: Tensor[] = [];
+  shape.networks.forEach((own, m) => {
+    const key = hasDropout(layout) ? placeholder(g, `key${m}`, 'int32', [2]) : undefined;
+    if (key) inputs[`key${m}`] = key;
+    const parameters = parameterInputs(g, layout, `network${m}/`);
+    Object.assign(inputs, named(layout, parameters, `network${m}/`));
+    const leaves = own.map((i) => {
+      const { gradient, perRow } = gradientOps(g, network, layout, parameters, { ...batches[i]!, key }, precision);
+      losses.push(perRow);
+      return { level: 0, index: shape.batches[i]!.shard, value: gradient };
+    });
+    const add = (left: Tensor[], right: Tensor[]) => left.map((piece, k) => addition(g, piece, right[k]!));
+    for (const { value } of mergeNodes(leaves, shape.shards, add)) sums.push(...value);
+  });
+  const outputs = Object.fromEntries([...sums, ...losses].map((tensor, i) => [`${i}`, tensor]));
+  return { nodes: g.nodes, signature: { inputs, outputs } };
+}
+
+export function hasDropout({ layers }: Layout): boolean {
+  return layers.some(({ kind }) => kind === 'dropout');
+}
+
+function parameterInputs(g: GraphBuilder, { parameters }: Layout, prefix: string): ParameterTensors {
+  return new Map(
+    parameters.map((parameter) => [parameter, placeholder(g, prefix + parameter.name, 'float32', parameter.shape)]),
+  );
+}
+
+function named({ parameters }: Layout, tensors: ReadonlyMap<Parameter, Tensor>, prefix = ''): Record<string, Tensor> {
+  return Object.fromEntries(parameters.map((parameter) => [prefix + parameter.name, tensors.get(parameter)!]));
+}
+
+const featureType = (precision: Precision) => (precision === 'bf16' ? 'bfloat16' : 'float32');
+
+function storeOf(g: GraphBuilder, network: Network, precision: Precision) {
+  const labelType = labelKindOf(network) === 'classes' ? 'int32' : 'float32';
+  return { labelType, store: shardStore(g, featureType(precision), labelType) } as const;
 }

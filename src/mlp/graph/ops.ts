@@ -1,4 +1,11 @@
-import type { DType, EmitOptions, GraphBuilder, Shape, Tensor } from './graph-builder.js';
+import {
+  type DType,
+  type EmitOptions,
+  type GraphBuilder,
+  reference,
+  type Shape,
+  type Tensor,
+} from './graph-builder.js';
 
 /** TensorFlow's raw ops, those a network needs, with their attributes filled in. */
 
@@ -25,11 +32,22 @@ export function matMul(
   b: Tensor,
   { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
 ): Tensor {
-  return g.emit('MatMul', [a, b], ['float32'], {
-    T: { type: 'float32' },
+  return g.emit('MatMul', [a, b], [a.dtype], {
+    T: { type: a.dtype },
     transpose_a: { bool: transposeA },
     transpose_b: { bool: transposeB },
   })[0];
+}
+
+/** In float32, of factors rounded to bfloat16. */
+export function bf16MatMul(g: GraphBuilder, a: Tensor, b: Tensor, options?: Parameters<typeof matMul>[3]): Tensor {
+  const half = (tensor: Tensor) => cast(g, tensor, 'bfloat16');
+  return cast(g, matMul(g, half(a), half(b), options), 'float32');
+}
+
+/** Element by element, with the bits of `addInto`. */
+export function addition(g: GraphBuilder, a: Tensor, b: Tensor): Tensor {
+  return plain(g, 'AddV2', [a, b]);
 }
 
 /** Over one axis, which stays with length 1 when asked to. */
@@ -71,7 +89,12 @@ export function matrix(g: GraphBuilder, vector: Tensor): Tensor {
   return reshape(g, vector, [-1, 1]);
 }
 
+/** The same tensor where it has the type, and one cast of it however often it is asked for. */
 export function cast(g: GraphBuilder, tensor: Tensor, dtype: DType): Tensor {
+  return tensor.dtype === dtype ? tensor : g.once(`cast ${reference(tensor)} ${dtype}`, () => castOp(g, tensor, dtype));
+}
+
+function castOp(g: GraphBuilder, tensor: Tensor, dtype: DType): Tensor {
   return g.emit('Cast', [tensor], [dtype], { SrcT: { type: tensor.dtype }, DstT: { type: dtype } })[0];
 }
 

@@ -45,3 +45,5 @@ const root = protobuf.parse(SCHEMA, { keepCase: true }).root;
 
 /** Encodes and decodes `tensorflow.SavedModel`, its fields named as in the schema. */
 export const SavedModel = root.lookupType('tensorflow.SavedModel');
+/** The same for `tensorflow.GraphDef`. */
+export const GraphDef = root.lookupType('tensorflow.GraphDef');

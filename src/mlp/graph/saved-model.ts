@@ -9,7 +9,7 @@ import {
   type Shape,
   type Signature,
 } from './graph-builder.js';
-import { SavedModel } from './saved-model-schema.js';
+import { GraphDef, SavedModel } from './saved-model-schema.js';
 
 /** Tag under which a SavedModel's graph is found. */
 export const TAG = 'serve';
@@ -23,6 +23,7 @@ const dtypeNumber: Readonly<Record<DType, number>> = {
   int64: 9,
   int16: 5,
   bool: 10,
+  bfloat16: 14,
   resource: 20,
   uint64: 23,
 };
@@ -49,12 +50,21 @@ export function encodeSavedModel(
     meta_graphs: [
       {
         meta_info_def: { tags: [TAG] },
-        graph_def: { node: nodes.map(encodeNode), versions: { producer: GRAPH_PRODUCER } },
+        graph_def: graphDef(nodes),
         signature_def: mapValues(signatures, encodeSignature),
       },
     ],
   };
   return SavedModel.encode(model).finish();
+}
+
+/** A serialised GraphDef. */
+export function encodeGraph(nodes: readonly GraphNode[]): Uint8Array {
+  return GraphDef.encode(graphDef(nodes)).finish();
+}
+
+function graphDef(nodes: readonly GraphNode[]) {
+  return { node: nodes.map(encodeNode), versions: { producer: GRAPH_PRODUCER } };
 }
 
 function encodeNode({ name, op, inputs, attributes }: GraphNode) {

@@ -1,55 +1,63 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../ps/native-addon.js';
 import type { TensorFlow } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';
-import { TAG, writeSavedModel } from './saved-model.js';
+import { encodeGraph } from './saved-model.js';
+
+export type Values = Float32Array | Int32Array;
 
 export interface Feed {
-  readonly values: Float32Array | Int32Array;
+  readonly values: Values;
   readonly shape: readonly number[];
 }
 
 /** A signature made ready to be called. */
-interface Call {
+export interface Call {
   readonly handle: CallHandle;
+  /** Names of what is fed, in order. */
   readonly inputs: readonly string[];
 }
 
 const ANYWHERE: readonly undefined[] = [];
 
 /**
- * A graph loaded into a session of its own, in the TensorFlow library that tfjs-node has loaded into this process. Calls
- * are synchronous and block the thread. They go through Sheaf's add-on: tfjs-node's `TFSavedModel.predict` wraps every
- * array in two tensors, looks every name up again and makes new memory for every output.
+ * A graph in a session of its own, in the TensorFlow library that tfjs-node has loaded into this process. It can grow.
+ * Calls are synchronous and block the thread. They go through Sheaf's add-on: tfjs-node wraps every array in two tensors,
+ * looks every name up again and makes new memory for every output.
  *
- * An array given to `run` may be read until `run` returns, and never after it.
+ * An array given to a call may be read until it returns, and never after it; one aligned to 64 bytes is not copied.
  */
 export class GraphSession<Name extends string> {
   readonly #addon: NativeAddon;
   readonly #graph: GraphHandle;
   readonly #calls: Readonly<Record<Name, Call>>;
+  #parts = 0;
 
   /** @param _loaded TensorFlow must be in this process. @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph */
   constructor(_loaded: TensorFlow, nodes: readonly GraphNode[], signatures: Readonly<Record<Name, Signature>>) {
     const addon = nativeAddon();
     if (!addon) throw new Error("Sheaf's own add-on is not there: npm run native compiles it");
     this.#addon = addon;
-    // In a slot or service: where it is removed with the process, should that be killed meanwhile.
-    const directory = mkdtempSync(join(process.env.SHEAF_SCRATCH ?? tmpdir(), 'sheaf-graph-'));
-    try {
-      writeSavedModel(directory, nodes, signatures);
-      this.#graph = addon.openGraph(directory, TAG);
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
+    this.#graph = addon.newGraph();
+    this.#calls = this.extend(nodes, signatures);
+  }
+
+  /**
+   * Adds nodes, of any names, to the graph. They share variables and shards with those there by the names of resources.
+   * @returns the calls, for `call`
+   */
+  extend<N extends string>(
+    nodes: readonly GraphNode[],
+    signatures: Readonly<Record<N, Signature>>,
+  ): Readonly<Record<N, Call>> {
+    const prefix = `part${this.#parts++}`;
+    this.#addon.extendGraph(this.#graph, encodeGraph(nodes), prefix);
     const calls = Object.entries<Signature>(signatures).map(([name, { inputs, outputs }]) => {
-      const names = (tensors: Signature['inputs']) => Object.values(tensors).map(reference);
-      const handle = addon.prepareCall(this.#graph, names(inputs), names(outputs));
+      const names = (tensors: Signature['inputs']) =>
+        Object.values(tensors).map((tensor) => `${prefix}/${reference(tensor)}`);
+      const handle = this.#addon.prepareCall(this.#graph, names(inputs), names(outputs));
       return [name, { handle, inputs: Object.keys(inputs) }];
     });
-    this.#calls = Object.fromEntries(calls) as Record<Name, Call>;
+    return Object.fromEntries(calls) as Record<N, Call>;
   }
 
   /**
@@ -59,16 +67,26 @@ export class GraphSession<Name extends string> {
   run(
     signature: Name,
     feeds: Readonly<Record<string, Feed>>,
-    into: readonly (Float32Array | Int32Array | undefined)[] = ANYWHERE,
-  ): (Float32Array | Int32Array)[] {
-    const { handle, inputs } = this.#calls[signature];
-    const fed = inputs.map((name) => feeds[name]!);
-    return this.#addon.runCall(
-      handle,
+    into: readonly (Values | undefined)[] = ANYWHERE,
+  ): Values[] {
+    const call = this.#calls[signature];
+    const fed = call.inputs.map((name) => feeds[name]!);
+    return this.call(
+      call,
       fed.map(({ values }) => values),
       fed.map(({ shape }) => shape),
       into,
     );
+  }
+
+  /** The same for a call added by `extend`, its inputs in their order. */
+  call(
+    { handle }: Call,
+    arrays: readonly Values[],
+    shapes: readonly (readonly number[])[],
+    into: readonly (Values | undefined)[] = ANYWHERE,
+  ): Values[] {
+    return this.#addon.runCall(handle, arrays, shapes, into);
   }
 
   /** Ends the session and frees everything resident in it. */

@@ -21,8 +21,12 @@ export interface ShardTensors {
 }
 
 /** @param shard numbers given to the methods are int32 scalars; labels are int32 (classes) or float32 (values) */
-export function shardStore(g: GraphBuilder, labelType: 'int32' | 'float32'): ShardStore {
-  const dtypes = ['float32', labelType, 'float32'] as const;
+export function shardStore(
+  g: GraphBuilder,
+  featureType: 'float32' | 'bfloat16',
+  labelType: 'int32' | 'float32',
+): ShardStore {
+  const dtypes = [featureType, labelType, 'float32'] as const;
   const attributes = {
     dtypes: { types: dtypes },
     capacity: { int: 0 },

@@ -1,4 +1,4 @@
-import type { ComputeBackend } from '../backend.js';
+import { type ComputeBackend, shardGradient } from '../backend.js';
 import { loadBackend } from '../backends.js';
 import { initialTheta } from '../layout.js';
 import type { Network } from '../network.js';
@@ -8,8 +8,13 @@ import { exampleData } from './example-data.js';
 const request = JSON.parse(process.argv[2]!) as { backend: ComputeBackend['name']; network: Network; rows: number[] };
 const { features, labels } = exampleData(request.network, 500, 4);
 const backend = await loadBackend(request.backend);
-const net = await backend.compile(request.network, { kind: 'sgd', learningRate: 1 });
-net.setTheta(initialTheta(request.network, 2));
+const net = await backend.compile(request.network);
+const theta = initialTheta(request.network, 2);
 net.loadShard(7, { features, labels });
-const { gradient, lossSum } = net.gradient(7, Int32Array.from(request.rows), 11);
+const { gradient, lossSum } = shardGradient(
+  net,
+  theta,
+  { shard: 7, rows: Int32Array.from(request.rows) },
+  { step: 11 },
+);
 process.stdout.write(JSON.stringify({ lossSum, gradient: Buffer.from(gradient.buffer).toString('base64') }));

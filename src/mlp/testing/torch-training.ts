@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { OptimizerSpec } from '../../ps/optimizer/optimizer.js';
 import { RangeOptimizer } from '../../ps/optimizer/range-optimizer.js';
-import type { ComputeBackend } from '../backend.js';
+import { type ComputeBackend, shardGradient } from '../backend.js';
 import { layoutOf, segmentsOf } from '../layout.js';
 import { labelKindOf, lossOf, type Network } from '../network.js';
-import type { OptimizerSpec } from '../optimizers.js';
 import { largestDifference } from './backend-contract.js';
 
 /** What torch_training.py recorded of one network, in float64. */
@@ -46,20 +46,19 @@ export function torchTraining(load: () => Promise<ComputeBackend>): void {
       const range = { from: 0, to: layout.length };
       const owner = new RangeOptimizer({ optimizer, l2: network.l2 }, segmentsOf(layout), range);
       const theta = Float32Array.from(training.start);
-      const net = await backend.compile(network, { kind: 'sgd', learningRate: 0 });
+      const net = await backend.compile(network);
       const features = Float32Array.from(training.features);
       const labels = (labelKindOf(network) === 'classes' ? Int32Array : Float32Array).from(training.labels);
       net.loadShard(0, { features, labels, weights: training.weights && Float32Array.from(training.weights) });
       batches.forEach((rows, step) => {
-        net.setTheta(theta);
-        const { gradient, lossSum, weight } = net.gradient(0, Int32Array.from(rows), step);
+        const batch = { shard: 0, rows: Int32Array.from(rows) };
+        const { gradient, lossSum, weight } = shardGradient(net, theta, batch, { step });
         expect(Math.abs(lossSum / weight - training.losses[step]!)).toBeLessThan(ALL_STEPS);
         owner.update(theta, gradient, weight, step + 1);
         if (step === 0) expect(largestDifference(theta, training.first)).toBeLessThan(ONE_STEP);
       });
       expect(largestDifference(theta, training.last)).toBeLessThan(ALL_STEPS);
-      net.setTheta(theta);
-      const outputs = net.predict(features, features.length / network.inputs);
+      const outputs = net.predict(theta, features, features.length / network.inputs);
       expect(largestDifference(outputs, meaningOf(network, training.values))).toBeLessThan(ALL_STEPS);
       net.dispose();
     });

@@ -1,7 +1,9 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Precision } from '../backend.js';
 import { dropoutMask } from '../dropout.js';
 import type { Layer } from '../layout.js';
 import { activate, type Tfjs } from './activations.js';
+import { bf16MatMul } from './bf16.js';
 
 /** What a layer gives for its input, and what a gradient of that gives. */
 export interface Applied {
@@ -12,6 +14,8 @@ export interface Applied {
 
 /** What layers need to know in training; absent, they predict. */
 export interface TrainingBatch {
+  /** Of products. Default float32. */
+  readonly precision?: Precision;
   /** With shard and step: what keys dropout. */
   readonly seed: number;
   readonly shard: number;
@@ -33,13 +37,14 @@ type Apply<K extends Layer['kind']> = (
 ) => Applied;
 
 const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
-  dense(tf, _layer, [kernel, bias], x) {
+  dense(tf, _layer, [kernel, bias], x, training) {
+    const product = training?.precision === 'bf16' ? bf16MatMul : float32MatMul;
     return {
-      y: tf.add(tf.matMul(x, kernel as Tensor2D), bias!),
+      y: tf.add(product(tf, x, kernel as Tensor2D), bias!),
       // Transposed beforehand: the wasm kernel of matMul takes a path ten times slower with its transpose flags.
       back: (dy) => ({
-        parameters: [tf.matMul(tf.transpose(x), dy), tf.sum(dy, 0)],
-        dx: () => tf.matMul(dy, tf.transpose(kernel as Tensor2D)),
+        parameters: [product(tf, tf.transpose(x), dy), tf.sum(dy, 0)],
+        dx: () => product(tf, dy, tf.transpose(kernel as Tensor2D)),
       }),
     };
   },
@@ -101,6 +106,10 @@ const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
     };
   },
 };
+
+function float32MatMul(tf: Tfjs, a: Tensor2D, b: Tensor2D): Tensor2D {
+  return tf.matMul(a, b);
+}
 
 /** @param training absent: as in prediction, where only `y` may be used */
 export function applyLayer(

@@ -1,1 +1,0 @@
-export type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
