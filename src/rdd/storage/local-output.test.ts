@@ -35,6 +35,20 @@ async function saved(parts: Record<string, string>): Promise<void> {
 }
 
 describe('a local output', () => {
+  it('makes the directories on the way, and takes its own away again', async () => {
+    path = join(directory, 'a', 'b', 'table');
+    const output = open();
+    await output.begin();
+    expect(existsSync(path)).toBe(true);
+    await output.abort();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('says where the system has no room for directories', async () => {
+    path = '/proc/sheaf/table';
+    await expect(open().begin()).rejects.toThrow('/proc/sheaf: no directory can be made here');
+  });
+
   it('shows the parts of the tasks that won, and no others', async () => {
     const output = open();
     await output.begin();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { promises as fs } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SourceError } from '../sources/source.js';
 import { type Output, type OutputSpec, occupied, type PartWriter, SUCCESS, type WrittenPart } from './output.js';
 
@@ -17,8 +17,8 @@ const REPLACED = 'replaced';
 export class LocalOutput implements Output {
   readonly #path: string;
   readonly #folder: string;
-  /** The first directory that this save made on the way to the path. */
-  #made: string | undefined;
+  /** Whether this save made the directory. */
+  #made = false;
 
   constructor(readonly spec: OutputSpec) {
     this.#path = spec.path;
@@ -30,8 +30,8 @@ export class LocalOutput implements Output {
     if (stat && !stat.isDirectory()) throw new SourceError(`${this.#path} is a file: a save needs a directory`);
     if (stat) await undoInterrupted(this.#path);
     if (!this.spec.overwrite && (await this.#present()).length > 0) throw occupied(this.#path);
-    this.#made = await fs.mkdir(this.#path, { recursive: true });
-    await fs.mkdir(this.#folder, { recursive: true });
+    this.#made = await makeDirectories(this.#path);
+    await makeDirectories(this.#folder);
   }
 
   /** Never makes the folder: it is gone when the job has ended, and a task that still runs must not bring it back. */
@@ -140,3 +140,28 @@ const exists = (path: string) =>
     () => true,
     () => false,
   );
+
+/**
+ * As Node's `mkdir` with `recursive`, which never ends where the system refuses directories with ENOENT, as below /proc.
+ * @returns whether it was not there
+ */
+async function makeDirectories(path: string): Promise<boolean> {
+  const missing = await makeDirectory(path);
+  if (!missing) return missing !== undefined;
+  await makeDirectories(dirname(path));
+  if (await makeDirectory(path)) throw new SourceError(`${path}: no directory can be made here`);
+  return true;
+}
+
+/** @returns undefined where it is there already, otherwise whether the one above it is missing */
+async function makeDirectory(path: string): Promise<boolean | undefined> {
+  try {
+    await fs.mkdir(path);
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return undefined;
+    if (code === 'ENOENT') return true;
+    throw error;
+  }
+}
