@@ -108,7 +108,11 @@ export class ParameterServerRounds implements Rounds {
       const status = await this.status();
       const clocks = status.flatMap(({ shards }) => shards.flatMap(({ clocks }) => clocks.map(([, clock]) => clock)));
       const step = Math.min(...clocks);
-      const { parts } = await this.#save(step);
+      const served = new Set(status.flatMap(({ shards }) => shards.map(({ shard }) => shard)));
+      const { parts } = await this.#save(
+        step,
+        times(this.#servers.length, (shard) => shard).filter((shard) => !served.has(shard)),
+      );
       return covers(parts, layoutOf(this.cluster.spec.plan.network).length) ? { step, parts } : undefined;
     } catch {
       return undefined; // whoever could have answered is gone as well
@@ -179,12 +183,14 @@ export class ParameterServerRounds implements Rounds {
     return (await this.cluster.onHost(executor, 'executor/start-service', service)) as unknown as ServerAddress;
   }
 
-  async #save(step: number): Promise<{ parts: CommittedPart[]; lost: number }> {
+  /** @param orphans shards that no server serves any more: their replicas are saved */
+  async #save(step: number, orphans: readonly number[] = []): Promise<{ parts: CommittedPart[]; lost: number }> {
     const scope = `${this.cluster.spec.model}/state-${step}`;
-    const answers = (await this.#ask({ kind: 'save', scope, step })) as unknown as ({
+    const answers = (await this.#ask({ kind: 'save', scope, step, orphans })) as unknown as ({
       parts: CommittedPart[];
     } | null)[];
-    const written = answers.flatMap((answer) => answer?.parts ?? []);
+    const saved = answers.flatMap((answer) => answer?.parts ?? []);
+    const written = [...new Map(saved.map((part) => [part.from, part])).values()]; // replicas may be several
     const parts = await Promise.all(
       written.map(async (part) => ({ ...part, block: await this.cluster.replicate(part.block) })),
     );
@@ -194,8 +200,9 @@ export class ParameterServerRounds implements Rounds {
 
   async #ask(request: AskServers['request']): Promise<Json[]> {
     const order: AskServers = { servers: this.#servers, request };
-    const answers = await this.cluster.onHost(this.#executors()[0]!, 'ps/server/ask-servers', order as unknown as Json);
-    return answers as Json[];
+    const [living] = this.cluster.context.tasks.executors();
+    if (!living) throw lostServers(new Error('no executor is left'));
+    return (await this.cluster.onHost(living.id, 'ps/server/ask-servers', order as unknown as Json)) as Json[];
   }
 }
 

@@ -25,12 +25,12 @@ afterEach(async () => {
 });
 
 /** Trains with parameter servers; `meddle` is called once after an epoch, while the next one runs. */
-async function run(options: TrainingOptions, meddle: () => void = () => {}, master = 'local[2]') {
+async function run(options: TrainingOptions, meddle: (sc: SheafContext) => void = () => {}, master = 'local[2]') {
   const bus = new EventBus();
   const sc = await SheafContext.create({ master, bus, conf: { 'sheaf.executor.leaseMs': '3000' } });
   bus.listen((event) => {
     events.push(event);
-    if (event.event === 'round' && event.epoch === 3) meddle();
+    if (event.event === 'round' && event.epoch === 3) meddle(sc);
   });
   try {
     const classifier = new MLPClassifier({
@@ -90,6 +90,12 @@ describe.each(['async', { staleness: 2 }] as const)(
     test('after kill -9 of a slot: from what the servers had', async () => {
       learnt(await run({ consistency, servers: 2 }, () => kill(footprint.slots()[1]!.pid)));
       expect(generations()).toBe(2);
+    });
+
+    test('after kill -9 of an executor with a slot and a server: from the replica', async () => {
+      const meddle = (sc: SheafContext) => kill(sc.tasks.executors()[0]!.pid);
+      learnt(await run({ consistency, servers: 2, replicas: 1 }, meddle, 'local-cluster[2,1]'));
+      expect(generations()).toBeGreaterThanOrEqual(2);
     });
   },
 );

@@ -58,8 +58,14 @@ export type Request = { readonly id: number } & (
   | { readonly kind: 'status'; readonly token: string }
   /** Nothing is acknowledged any more: what is saved then is all there will be. */
   | { readonly kind: 'end'; readonly token: string }
-  /** Writes the ranges this process owns into blocks. */
-  | { readonly kind: 'save'; readonly token: string; readonly scope: string; readonly step: number }
+  /** Writes the ranges this process owns into blocks, and its replicas of shards that nobody serves any more. */
+  | {
+      readonly kind: 'save';
+      readonly token: string;
+      readonly scope: string;
+      readonly step: number;
+      readonly orphans?: readonly number[];
+    }
   | { readonly kind: 'peer'; readonly token: string; readonly generation: number; readonly process: number }
   /** From a shard's server to its replicas: the same update. The payload is the sum. */
   | { readonly kind: 'replicate'; readonly shard: number; readonly version: number; readonly update: WireUpdate }
@@ -151,7 +157,7 @@ const FORMS: Record<Request['kind'], Check> = {
   consistency: object({ token: text, consistency: isConsistency }),
   status: object({ token: text }),
   end: object({ token: text }),
-  save: object({ token: text, scope: text, step: count }),
+  save: object({ token: text, scope: text, step: count, orphans: optional(list(count)) }),
   peer: object({ token: text, generation: count, process: count }),
   replicate: object({
     ...{ shard: count, version: count },

@@ -241,6 +241,25 @@ describe('servers that update at arrival', () => {
     expectSame(grown, new Float32Array(group.length).fill(2 ** (W * steps) - 1));
   });
 
+  it('are saved whole when a server is lost and nobody is left to take over', async () => {
+    const group = await start(3, { members: 2, consistency: 'async', replicas: 1 });
+    const all = await members(group);
+    await Promise.all(all.map((member) => member.run(0, 3)));
+    const theta = group.theta();
+    await Promise.all(all.map(({ exchange }) => exchange.close()));
+    await group.kill(1);
+    for (const process of [0, 2]) {
+      const link = await Link.open(group.addresses()[process]!);
+      await link.ask({ kind: 'end', token: TOKEN });
+      await link.ask({ kind: 'save', token: TOKEN, scope: 's', step: 3, orphans: [1] });
+      link.close();
+    }
+    const saved = new Float32Array(group.length);
+    for (const state of group.saved) saved.set(state.theta, state.from);
+    expectSame(saved, theta);
+    expect(group.saved.map(({ from }) => from).sort((a, b) => a - b)).toEqual(group.placement.map(({ from }) => from));
+  });
+
   it('let nobody be more than t steps ahead, though one member is slow', async () => {
     const group = await start(2, { members: 2, consistency: { staleness: 2 } });
     const [fast, slow] = await members(group);

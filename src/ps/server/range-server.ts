@@ -312,13 +312,15 @@ export class RangeServer implements RequestHandler {
     return [...this.primaries.values()].filter(({ state }) => state.length > 0);
   }
 
-  async #save({ scope, step }: Ask<'save'>): Promise<unknown> {
+  async #save({ scope, step, orphans = [] }: Ask<'save'>): Promise<unknown> {
     const shards = this.#shards();
     if (isSync(this.#consistency))
       for (const { state } of shards)
         if (state.progress !== step) throw new Refused(`the state is after step ${state.progress}, not ${step}`);
+    const replicas = orphans.flatMap((shard) => this.#replicas.get(shard) ?? []);
+    const states = [...shards.map(({ state }) => state), ...replicas];
     return this.hooks.save(
-      shards.flatMap(({ state }) => state.states()),
+      states.flatMap((state) => state.states()),
       step,
       scope,
     );
