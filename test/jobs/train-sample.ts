@@ -25,9 +25,11 @@ export async function trainSample(
   data: string,
   epochs: number,
   aggregation: ClassifierOptions['aggregation'],
+  more: ClassifierOptions = {},
 ) {
   const windows = sampleWindows(sc, data);
-  const classifier = new MLPClassifier({ hidden: [80, 64], epochs, batchSize: 64, seed: 3, shards: 8, aggregation });
+  const options = { hidden: [80, 64], epochs, batchSize: 64, seed: 3, shards: 8, aggregation };
+  const classifier = new MLPClassifier({ ...options, ...more });
   const model = await classifier.fit(windows, { label: 'activity' });
   return { weightsHash: model.weightsHash, loss: model.losses.at(-1), epochs: model.losses.length };
 }

@@ -1,6 +1,6 @@
-/** Trains a small network on the sample of MotionSense; `--epochs`, `--aggregation`. Expected: one hash, whatever happens. */
+/** Trains a small network on the sample of MotionSense; `--epochs`, `--aggregation`, `--checkpoints`. Expected: one hash, whatever happens. */
 import { parseArgs } from 'node:util';
-import type { SheafContext } from 'sheaf';
+import type { ClassifierOptions, SheafContext } from 'sheaf';
 import { trainSample } from './train-sample.js';
 
 export default async function main(sc: SheafContext, args: string[]) {
@@ -9,8 +9,12 @@ export default async function main(sc: SheafContext, args: string[]) {
     options: {
       epochs: { type: 'string', default: '20' },
       aggregation: { type: 'string', default: 'tree' },
+      checkpoints: { type: 'string' },
+      every: { type: 'string', default: '7' },
       data: { type: 'string', default: 'data/motionsense-sample' },
     },
   });
-  return trainSample(sc, values.data, Number(values.epochs), values.aggregation as 'tree' | 'ps');
+  const { epochs, aggregation, checkpoints, every, data } = values;
+  const checkpoint = checkpoints === undefined ? undefined : { path: checkpoints, everySteps: Number(every) };
+  return trainSample(sc, data, Number(epochs), aggregation as ClassifierOptions['aggregation'], { checkpoint });
 }
