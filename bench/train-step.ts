@@ -33,7 +33,7 @@ interface Case {
   readonly calls: number;
 }
 
-const large = { widths: [784, 512, 512, 10], batch: 1024, calls: 4 };
+const large = { widths: [784, 512, 512, 10], batch: 1024, calls: 8 };
 const small = { widths: [784, 128, 64, 10], batch: 256, calls: 40 };
 const cases: readonly Case[] = [
   ...[1, 8].map((shards) => ({ ...large, shards, precision: 'float32' as const })),

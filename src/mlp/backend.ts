@@ -19,8 +19,9 @@ export interface ComputeBackend {
 }
 
 /**
- * Of what the products of training are made: `bf16` rounds their factors to bfloat16 and each of their results, which are
- * accumulated in float32, once more; weights, biases, losses and all else are float32 in both.
+ * Of what dense layers are computed in training: with `bf16` their inputs, kernels, biases and results are rounded to
+ * bfloat16, products accumulated in float32 as in `torch.autocast`; the weights themselves, gradients' sums, losses,
+ * normalisations and all activations but relu stay float32.
  */
 export const PRECISIONS = ['float32', 'bf16'] as const;
 export type Precision = (typeof PRECISIONS)[number];

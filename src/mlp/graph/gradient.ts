@@ -51,7 +51,7 @@ export function gradientOps(
   const rows = size(g, batch.rows);
   const weight = weights ? sum(g, weights, 0) : rows;
   const applied = forward(g, layout, parameters, features, { key, shard, step, rows, weight, precision });
-  const compared = lossOps(g, network, applied.at(-1)!.y, labels, weights);
+  const compared = lossOps(g, network, cast(g, applied.at(-1)!.y, 'float32'), labels, weights);
 
   const gradient: Tensor[] = [];
   let dy = () => compared.gradient;
@@ -70,8 +70,7 @@ function forward(
   features: Tensor,
   training: TrainingBatch | undefined,
 ): Applied[] {
-  // Features may be resident in bfloat16, which only products take.
-  let x = layout.layers[0]!.kind === 'dense' ? features : cast(g, features, 'float32');
+  let x = features;
   return layout.layers.map((layer) => {
     const own = parametersOf(layer).map((parameter) => parameters.get(parameter)!);
     const applied = applyLayer(g, layer, own, x, training);

@@ -3,7 +3,7 @@ import type { Layer } from '../layout.js';
 import { activate } from './activations.js';
 import { type DropoutKeys, dropoutMaskOps } from './dropout.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import { bf16MatMul, constant, matMul, matrix, mean, plain, reshape } from './ops.js';
+import { cast, constant, matMul, matrix, mean, plain, reshape } from './ops.js';
 
 /** What a layer gives for its input, and what a gradient of that gives: nodes nobody fetches cost nothing. */
 export interface Applied {
@@ -34,12 +34,20 @@ type Apply<K extends Layer['kind']> = (
 
 const layers: { readonly [K in Layer['kind']]: Apply<K> } = {
   dense(g, _layer, [kernel, bias], x, training) {
-    const product = training?.precision === 'bf16' ? bf16MatMul : matMul;
+    const dtype = training?.precision === 'bf16' ? 'bfloat16' : 'float32';
+    const [left, right, offset] = [x, kernel!, bias!].map((tensor) => cast(g, tensor, dtype)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     return {
-      y: plain(g, 'BiasAdd', [product(g, x, kernel!), bias!]),
+      y: plain(g, 'BiasAdd', [matMul(g, left, right), offset]),
       back: (dy) => ({
-        parameters: [product(g, x, dy, { transposeA: true }), columnSums(g, dy)],
-        dx: () => product(g, dy, kernel!, { transposeB: true }),
+        parameters: [
+          cast(g, matMul(g, left, dy, { transposeA: true }), 'float32'),
+          columnSums(g, cast(g, dy, 'float32')),
+        ],
+        dx: () => matMul(g, dy, right, { transposeB: true }),
       }),
     };
   },
@@ -106,7 +114,15 @@ export function applyLayer(
   x: Tensor,
   training: TrainingBatch | undefined,
 ): Applied {
-  return (layers[layer.kind] as Apply<Layer['kind']>)(g, layer as never, parameters, x, training);
+  const input = rounds(layer) ? cast(g, x, 'float32') : x;
+  const { y, back } = (layers[layer.kind] as Apply<Layer['kind']>)(g, layer as never, parameters, input, training);
+  return { y, back: (dy) => back(cast(g, dy, y.dtype)) };
+}
+
+/** Whether a layer computes in float32 because its values would be rounded anew; products choose for themselves. */
+function rounds(layer: Layer): boolean {
+  if (layer.kind === 'activation') return !['relu', 'linear'].includes(layer.activation.kind);
+  return layer.kind !== 'dense';
 }
 
 function notInPrediction(): never {

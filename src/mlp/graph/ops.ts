@@ -39,12 +39,6 @@ export function matMul(
   })[0];
 }
 
-/** In float32, of factors rounded to bfloat16. */
-export function bf16MatMul(g: GraphBuilder, a: Tensor, b: Tensor, options?: Parameters<typeof matMul>[3]): Tensor {
-  const half = (tensor: Tensor) => cast(g, tensor, 'bfloat16');
-  return cast(g, matMul(g, half(a), half(b), options), 'float32');
-}
-
 /** Element by element, with the bits of `addInto`. */
 export function addition(g: GraphBuilder, a: Tensor, b: Tensor): Tensor {
   return plain(g, 'AddV2', [a, b]);
