@@ -117,13 +117,13 @@ function planOf(
   target: TargetSpec,
   shipped: ShippedFunction | undefined,
 ): NumericalPlan {
-  const { epochs = 20, batchSize = 256, seed = 0, shards, warmStart } = options;
+  const { epochs = 20, batchSize = 256, seed = 0, shards, precision, warmStart } = options;
   const { optimizer, ...update } = updateOf(owner, options);
   if (warmStart) checkWarmStart(owner, warmStart, network, target);
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
   const first = warmStart && digest(bytesOf(warmStart.theta));
   const lossFunction = shipped && digest(shipped.bytes);
-  const given = { rows, batchSize, epochs, seed, network, optimizer, update, shards };
+  const given = { rows, batchSize, epochs, seed, network, optimizer, update, shards, precision };
   return numericalPlan({ ...given, warmStart: first, lossFunction });
 }
 

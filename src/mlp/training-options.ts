@@ -5,6 +5,7 @@ import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { isSync } from '../ps/server/consistency.js';
 import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import { type AllReduceOptions, isAllReduce } from './allreduce-rounds.js';
+import { PRECISIONS, type Precision } from './backend.js';
 import { type CheckpointOptions, isCheckpoint } from './checkpoint/checkpoints.js';
 import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
 import { MLPModel } from './model.js';
@@ -47,6 +48,8 @@ export interface TrainingOptions extends UpdateOptions, ServerOptions {
   readonly seed?: number;
   /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
   readonly shards?: number;
+  /** Of training: `bf16` computes dense layers in bfloat16, with float32 weights, faster where the processor can. Default `float32`. */
+  readonly precision?: Precision;
   /** How gradients are merged; equal bits in each synchronous way. Default `auto`: servers where `consistency` asks for them, else all-reduce. */
   readonly aggregation?: Aggregation | 'auto';
   /** Of `allreduce`: which one, and how sums travel. */
@@ -82,6 +85,7 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   batchSize: COUNT,
   seed: WHOLE,
   shards: COUNT,
+  precision: oneOf(...PRECISIONS),
   aggregation: oneOf('auto', ...AGGREGATIONS),
   allReduce: [
     isAllReduce,
