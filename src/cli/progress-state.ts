@@ -14,6 +14,7 @@ export interface ProgressState {
     readonly epochs: number;
     readonly loss: number;
     readonly rowsPerSecond: number;
+    readonly noiseScale?: number;
     readonly since: number;
   };
 }
@@ -30,9 +31,10 @@ export function progress(state: ProgressState, event: TimedEvent): ProgressState
       };
     }
     case 'round': {
-      const { epoch, epochs, loss, rows, ms } = event;
+      const { epoch, epochs, loss, rows, ms, noiseScale } = event;
       const since = state.training?.since ?? event.at - ms;
-      return { ...state, training: { epoch, epochs, loss, rowsPerSecond: (rows / Math.max(ms, 1)) * 1000, since } };
+      const rowsPerSecond = (rows / Math.max(ms, 1)) * 1000;
+      return { ...state, training: { epoch, epochs, loss, rowsPerSecond, noiseScale, since } };
     }
     case 'job-end':
       return { training: state.training };
@@ -44,9 +46,9 @@ export function progress(state: ProgressState, event: TimedEvent): ProgressState
 /** One line; empty while nothing runs. */
 export function progressLine({ stage, training }: ProgressState, now: number): string {
   if (training && training.epoch < training.epochs) {
-    const { epoch, epochs, loss, rowsPerSecond, since } = training;
+    const { epoch, epochs, loss, rowsPerSecond, noiseScale, since } = training;
     const left = ((now - since) / epoch) * (epochs - epoch);
-    return `training · epoch ${epoch}/${epochs} · loss ${loss.toFixed(4)} · ${amount(rowsPerSecond)} rows/s · ${seconds(left)} left`;
+    return `training · epoch ${epoch}/${epochs} · loss ${loss.toFixed(4)} · ${amount(rowsPerSecond)} rows/s${noise(noiseScale)} · ${seconds(left)} left`;
   }
   if (!stage) return '';
   const { name, tasks, done, rows, since } = stage;
@@ -64,7 +66,7 @@ export function plainLines(event: TimedEvent): string[] {
     case 'round':
       return event.epoch === event.epochs || event.epoch % Math.max(1, Math.floor(event.epochs / 10)) === 0
         ? [
-            `epoch ${event.epoch}/${event.epochs} · loss ${event.loss.toFixed(4)} · ${amount((event.rows / Math.max(event.ms, 1)) * 1000)} rows/s`,
+            `epoch ${event.epoch}/${event.epochs} · loss ${event.loss.toFixed(4)} · ${amount((event.rows / Math.max(event.ms, 1)) * 1000)} rows/s${noise(event.noiseScale)}${good(event.goodput)}`,
           ]
         : [];
     case 'plan':
@@ -83,6 +85,9 @@ export function plainLines(event: TimedEvent): string[] {
       return [];
   }
 }
+
+const noise = (rows: number | undefined) => (rows === undefined ? '' : ` · noise scale ${amount(rows)} rows`);
+const good = (rate: number | undefined) => (rate === undefined ? '' : ` · goodput ${amount(rate)} rows/s`);
 
 export function amount(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`;

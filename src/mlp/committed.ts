@@ -1,7 +1,8 @@
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { RangeState } from '../ps/exchange.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import { floats } from './float-bytes.js';
+import { bytesOf, floats } from './float-bytes.js';
+import type { WorkerState } from './learners/learner.js';
 
 /** A state of a training that survives its slots: after so many updates. Without parts: the initial weights. */
 export interface Committed {
@@ -9,6 +10,13 @@ export interface Committed {
   readonly step: number;
   /** Together they cover theta; in ascending order. */
   readonly parts: readonly CommittedPart[];
+  /** Of elastic averaging: what each gradient shard keeps for itself, its weights and its optimizer's slots. */
+  readonly workers?: readonly CommittedWorker[];
+}
+
+export interface CommittedWorker {
+  readonly shard: number;
+  readonly block: BlockRef;
 }
 
 /** The state over [from, to) of theta: a block of theta's values there, then of each of the optimizer's slots there. */
@@ -26,14 +34,28 @@ export async function writeParts(
   const parts: CommittedPart[] = [];
   for (const { from, theta, slots } of states) {
     if (theta.length === 0) continue;
-    const vectors = [theta, ...slots].map(
-      ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
-    );
-    const bytes = vectors.reduce((sum, { length }) => sum + length, 0);
-    const block = await blocks.put(`state:${step}:${from}`, scope, vectors, { bytes });
+    const block = await putVectors(`state:${step}:${from}`, scope, [theta, ...slots], blocks);
     parts.push({ from, to: from + theta.length, block });
   }
   return parts;
+}
+
+export async function writeWorkers(
+  workers: readonly WorkerState[],
+  step: number,
+  scope: string,
+  blocks: Blocks,
+): Promise<CommittedWorker[]> {
+  const written: CommittedWorker[] = [];
+  for (const { shard, vectors } of workers)
+    written.push({ shard, block: await putVectors(`worker:${step}:${shard}`, scope, vectors, blocks) });
+  return written;
+}
+
+function putVectors(id: string, scope: string, vectors: readonly Float32Array[], blocks: Blocks): Promise<BlockRef> {
+  const all = vectors.map(bytesOf);
+  const bytes = all.reduce((sum, { length }) => sum + length, 0);
+  return blocks.put(id, scope, all, { bytes });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Json } from '../protocol/json.js';
-import { addTotals, type StepTotal } from '../ps/exchange.js';
+import { addTotals } from '../ps/exchange.js';
 import type { TaskResult } from '../scheduler/task-set.js';
+import type { Learnt } from './learners/learner.js';
 import type { RoundAnswer } from './round.js';
 import { addCosts, type RoundCost, type StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
@@ -22,16 +23,16 @@ export async function runWithExchange(
   const members = answers.map(({ value }: TaskResult) => value as Json as unknown as RoundAnswer);
   for (let at = 0; at < steps; at++) {
     const told = (totals === 'all' ? [members[0]!] : members).map((member) => totalOf(member, at));
-    const { rows, weight, lossSum } = told.reduce(addTotals);
+    const total = told.length === 1 ? told[0]! : told.reduce(addTotals);
     const parts = members
       .flatMap(({ bad }) => bad.filter((node) => node.at === at))
       .map(({ level, index }) => ({ level, index, lossSum: Number.NaN }));
-    onStep(from + at, { rows, weight, lossSum, parts });
+    onStep(from + at, { ...total, parts });
   }
   return members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
 }
 
-function totalOf({ totals }: RoundAnswer, at: number): StepTotal {
-  const { rows, weight, lossSum } = totals[at]!;
-  return { rows, weight, lossSum: lossSum ?? Number.NaN };
+function totalOf({ totals }: RoundAnswer, at: number): Learnt {
+  const total = totals[at]!;
+  return { ...total, lossSum: total.lossSum ?? Number.NaN };
 }

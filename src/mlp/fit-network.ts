@@ -11,10 +11,11 @@ import type { EarlyStoppingOptions } from './early-stopping-options.js';
 import { putTheta } from './evaluate.js';
 import { bytesOf } from './float-bytes.js';
 import { layoutOf } from './layout.js';
+import { learningOf } from './learning-options.js';
 import type { FittedNetwork, MLPModel } from './model.js';
 import type { Loss, Network } from './network.js';
 import { type NetworkOptions, networkOf } from './network-options.js';
-import { type NumericalPlan, numericalPlan } from './numerical-plan.js';
+import { elasticRate, type NumericalPlan, numericalPlan } from './numerical-plan.js';
 import { directionOf, type MetricName } from './selection/metric.js';
 import { holdOut } from './selection/splits.js';
 import { summaries } from './summaries.js';
@@ -69,12 +70,12 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const lesson = request.learn(parts);
   const { target, outputs, loss, classWeights, labelType } = lesson;
   const network = networkOf(options, widthOf(parts, request), outputs, loss, classWeights);
-  const plan = planOf(request, rows, network, target, shipped);
+  const { plan, measure } = planOf(request, rows, network, target, shipped);
   const model = `${context.app}/fit-${fits++}`;
   const { features, weight } = columns;
   const { warmStart } = options;
   const spec = {
-    ...{ model, plan, features, target, weight },
+    ...{ model, plan, measure, features, target, weight },
     backend: context.conf.get('sheaf.backend') as BackendPreference,
     ...(shipped && { loss: shipped }),
     ...(warmStart && { warmStart: [await putTheta(context, warmStart.theta, 'warm-start', model)] }),
@@ -84,7 +85,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     parts.map((part) => part.rows),
   );
   const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
-  const watching = watch && new Watching(watch, { network, target, features }, plan);
+  const watching = watch && new Watching(watch, { network, target, features });
   const result = await train(context, spec, dealt, {
     ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
     hooks: hooksOf(options, watching),
@@ -92,7 +93,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const featureNames = parts.find((part) => part.featureNames)?.featureNames ?? undefined;
   return {
     ...{ network, theta: result.theta, target, labelType, features, featureNames, plan },
-    ...{ losses: result.losses, epoch: result.losses.length, backend: result.backend },
+    ...{ losses: result.losses, measured: result.measured, epoch: result.losses.length, backend: result.backend },
     ...watching?.outcome(),
   };
 }
@@ -116,15 +117,30 @@ function planOf(
   network: Network,
   target: TargetSpec,
   shipped: ShippedFunction | undefined,
-): NumericalPlan {
-  const { epochs = 20, batchSize = 256, seed = 0, shards, precision, warmStart } = options;
+): { plan: NumericalPlan; measure: boolean } {
   const { optimizer, ...update } = updateOf(owner, options);
+  const searches = optimizer.kind === 'l-bfgs';
+  const { epochs = searches ? 100 : 20, seed = 0, shards, precision, warmStart } = options;
+  const { measure, ...learning } = learningOf(options, rows, searches);
   if (warmStart) checkWarmStart(owner, warmStart, network, target);
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
   const first = warmStart && digest(bytesOf(warmStart.theta));
   const lossFunction = shipped && digest(shipped.bytes);
-  const given = { rows, batchSize, epochs, seed, network, optimizer, update, shards, precision };
-  return numericalPlan({ ...given, warmStart: first, lossFunction });
+  const given = { rows, epochs, seed, network, optimizer, update, shards, precision };
+  const plan = numericalPlan({ ...given, ...learning, warmStart: first, lossFunction });
+  checkShards(owner, plan, measure);
+  return { plan, measure };
+}
+
+/** @throws TypeError */
+function checkShards(owner: string, plan: NumericalPlan, measure: boolean): void {
+  const { shards, local } = plan;
+  if (measure && shards < 2)
+    throw new TypeError(`${owner}: the noise of gradients shows between shards: give at least 2 shards, not ${shards}`);
+  if (local?.kind === 'elastic' && shards * elasticRate(plan) > 1)
+    throw new TypeError(
+      `${owner}: elastic's rate ${local.rate} times ${shards} shards is above 1: the centre would leave their mean behind`,
+    );
 }
 
 /** Weights fit a network of the same layers that gives the same things. */
@@ -179,16 +195,15 @@ class Watching {
   constructor(
     readonly watch: Watch,
     readonly what: Pick<Validation, 'network' | 'target' | 'features'>,
-    readonly plan: NumericalPlan,
   ) {
     this.#stopping = new EarlyStopping(directionOf(watch.monitor), watch.patience, watch.minDelta);
   }
 
   /** @returns the value, and whether the training should end */
-  async observe(state: Committed): Promise<{ value: number; stop: boolean }> {
+  async observe(epoch: number, state: Committed): Promise<{ value: number; stop: boolean }> {
     const { table, monitor, restoreBest } = this.watch;
     // A training that lost all copies of its state begins again.
-    this.#stopping.forgetFrom(state.step / this.plan.stepsPerEpoch - 1);
+    this.#stopping.forgetFrom(epoch - 1);
     const value = await validate(table, { ...this.what, theta: state.parts, monitor });
     const { best, stop } = this.#stopping.observe(value);
     if (best && restoreBest) {
@@ -209,7 +224,7 @@ function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | unde
   return {
     onStep,
     async onEpoch(report, state) {
-      const observed = await watching?.observe(state);
+      const observed = await watching?.observe(report.epoch, state);
       const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) });
       return observed?.stop ? 'stop' : verdict;
     },

@@ -84,10 +84,11 @@ const idOf = (replica: Replica) => `membership:${replica.spec.model}`;
 async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, slot: SlotContext): Promise<Exchange> {
   if (plan.kind === 'servers') return joinServers(plan, signal);
   const { shards } = replica.spec.plan;
+  const { measure } = replica.spec;
   const { rank, members } = plan;
   if (plan.kind === 'shared-memory') {
     const segments = members.map(({ meeting, shards }) => mapped(meeting.segment!, shapeOf(replica, shards)));
-    return new SharedExchange({ rank, segments, shards }, replica.optimizer, signal);
+    return new SharedExchange({ rank, segments, shards, measure }, replica.optimizer, signal);
   }
   const { optimizer, theta, generation, step } = replica;
   const addresses = members.map(({ meeting }) => meeting.address);
@@ -99,12 +100,12 @@ async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, s
     const group = reduction.hosts.find((ranks) => ranks.includes(rank))!;
     const segments = group.map((member) => mapped(members[member]!.meeting.segment!, shapeOf(replica, owned[member]!)));
     const memory = new SegmentMemory(group.indexOf(rank), segments, mesh.ended);
-    return new HierarchicalExchange({ plan: reduction, mesh, memory, optimizer });
+    return new HierarchicalExchange({ plan: reduction, mesh, memory, optimizer, measure });
   }
   const shape = { members: owned, shards, length: theta.length };
   const codec = codecOf(plan.wire, theta.length);
   const reduction = planAllReduce(plan.algorithm, codec ? { ...shape, merged: true } : shape);
-  return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec });
+  return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec, measure });
 }
 
 /** One a slot, kept while it lives. */

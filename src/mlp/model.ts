@@ -5,6 +5,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { assembleBatch } from '../rdd/assemble-step.js';
 import type { SheafContext } from '../rdd/context.js';
 import type { BackendPreference } from './backends.js';
+import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { listValues, requireFinite } from './columns.js';
 import type { CommittedPart } from './committed.js';
 import { putTheta } from './evaluate.js';
@@ -36,6 +37,8 @@ export interface FittedNetwork {
   readonly plan: NumericalPlan;
   /** Mean loss of each epoch. */
   readonly losses: readonly number[];
+  /** Of each epoch, where the noise of gradients was measured; a noise scale of null is infinite. */
+  readonly measured?: readonly EpochMeasure[];
   /** What the validation rows gave after each epoch, where training was watched. */
   readonly validation?: readonly number[];
   /** Whose weights these are, from 1: the last, or the best of a training that was watched. */
@@ -69,6 +72,7 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
   readonly featureNames: readonly string[] | undefined;
   readonly plan: NumericalPlan;
   readonly losses: readonly number[];
+  readonly measured: readonly EpochMeasure[] | undefined;
   readonly validation: readonly number[] | undefined;
   readonly epoch: number | undefined;
   readonly backend: string;
@@ -79,7 +83,7 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
     super();
     ({ network: this.network, theta: this.theta, target: this.target, plan: this.plan } = fitted);
     ({ features: this.features, featureNames: this.featureNames, losses: this.losses } = fitted);
-    ({ validation: this.validation, epoch: this.epoch, backend: this.backend } = fitted);
+    ({ measured: this.measured, validation: this.validation, epoch: this.epoch, backend: this.backend } = fitted);
     this.labelType = fitted.labelType ?? 'text';
   }
 
@@ -158,9 +162,10 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
   }
 
   toJSON(): StageJson {
-    const { stage, network, target, labelType, features, featureNames, plan, losses, validation, epoch, backend } =
-      this;
-    return { stage, network, target, labelType, features, featureNames, plan, losses, validation, epoch, backend };
+    const { stage, network, target, labelType, features, featureNames, plan, losses, measured } = this;
+    const { validation, epoch, backend } = this;
+    const about = { stage, network, target, labelType, features, featureNames, plan };
+    return { ...about, losses, measured, validation, epoch, backend };
   }
 
   get #outputSpec() {

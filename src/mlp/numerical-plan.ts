@@ -35,8 +35,28 @@ export interface NumericalPlan {
   readonly warmStart?: string;
   /** Hex SHA-256 of a loss function of the user's own, with what it captured. */
   readonly lossFunction?: string;
+  /** What gradient shards do on their own between two merges. Absent: every step of the plan is merged. */
+  readonly local?: LocalPlan;
+  /** How batch and learning rate follow the noise of gradients. Absent: they do not. */
+  readonly adaptive?: AdaptivePlan;
   /** Hex SHA-256 of the canonical JSON of all the above. */
   readonly hash: string;
+}
+
+/** Steps of the plan that a shard makes between two merges, and what a merge does. */
+export type LocalPlan =
+  /** `partition`: an epoch's. */
+  | { readonly kind: 'average'; readonly steps: number | 'partition' }
+  /** `rate`: how much of their distance workers are drawn to the centre by. Default 0.9 / G, as its authors. */
+  | { readonly kind: 'elastic'; readonly steps: number; readonly rate?: number };
+
+export interface AdaptivePlan {
+  /** Rows that the learning rate is for: AdaScale multiplies it for more. */
+  readonly baseBatch: number;
+  /** Up to which the batch grows from epoch to epoch; absent: it does not. */
+  readonly max?: number;
+  /** From an epoch to the next, at most. Default 2. */
+  readonly growth?: number;
 }
 
 export interface NumericalPlanInput {
@@ -53,6 +73,8 @@ export interface NumericalPlanInput {
   readonly precision?: Precision;
   readonly warmStart?: string;
   readonly lossFunction?: string;
+  readonly local?: LocalPlan;
+  readonly adaptive?: AdaptivePlan;
 }
 
 /**
@@ -75,6 +97,7 @@ export function defaultShards(rows: number, batchSize: number): number {
  */
 export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
   const { rows, batchSize: batch, epochs, seed, network, initializer, warmStart, lossFunction } = input;
+  const { local, adaptive } = input;
   // The default is not written down.
   const precision = input.precision === 'float32' ? undefined : input.precision;
   const update: UpdateSpec = { ...input.update, optimizer: input.optimizer };
@@ -99,8 +122,25 @@ export function numericalPlan(input: NumericalPlanInput): NumericalPlan {
     precision,
     warmStart,
     lossFunction,
+    local,
+    adaptive,
   };
   return { ...content, hash: createHash('sha256').update(canonicalJson(content)).digest('hex') };
+}
+
+/** Steps of the plan that one update covers: an update may be less than that at an epoch's end. */
+export function localStepsOf({ local, stepsPerEpoch }: NumericalPlan): number {
+  return local === undefined ? 1 : local.steps === 'partition' ? stepsPerEpoch : local.steps;
+}
+
+/** Of an epoch of the plan's batch. */
+export function updatesPerEpoch(plan: NumericalPlan): number {
+  return Math.ceil(plan.stepsPerEpoch / localStepsOf(plan));
+}
+
+/** Of elastic averaging; G times it, which the centre moves by, is at most 1. */
+export function elasticRate({ local, shards }: NumericalPlan): number {
+  return (local?.kind === 'elastic' ? local.rate : undefined) ?? 0.9 / shards;
 }
 
 /** n_g: rows of a shard; row i of all lies in shard i mod G. */

@@ -15,7 +15,7 @@ import { executorOf } from '../scheduler/task-set.js';
 import type { Committed, CommittedPart } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
 import { type Layout, layoutOf } from './layout.js';
-import { shardRows } from './numerical-plan.js';
+import { shardRows, updatesPerEpoch } from './numerical-plan.js';
 import type { ServerParameters, ServerRequest } from './ps-service.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
@@ -56,9 +56,10 @@ export class ParameterServerRounds implements Rounds {
     const placement = this.#placement(processes);
     const token = randomBytes(16).toString('hex');
     const { stepsPerEpoch, shards } = plan;
+    const { measure } = spec;
     this.#consistency = this.#consistencyAt(committed.step);
     const init: Omit<RangeServerInit, 'process'> = {
-      ...{ generation, processes, placement, replicas, token, dynSGD, stepsPerEpoch, leaves: shards },
+      ...{ generation, processes, placement, replicas, token, dynSGD, stepsPerEpoch, measure, leaves: shards },
       ...{ members: members.length, consistency: this.#consistency },
     };
     this.#told = this.#consistency;
@@ -139,7 +140,7 @@ export class ParameterServerRounds implements Rounds {
 
   /** @throws TypeError when the user's function gives none */
   #consistencyAt(step: number): Consistency {
-    const epoch = Math.floor(step / this.cluster.spec.plan.stepsPerEpoch) + 1;
+    const epoch = Math.floor(step / updatesPerEpoch(this.cluster.spec.plan)) + 1;
     const consistency = this.options.consistencyOf?.(epoch) ?? this.#consistency;
     const [fits, what] = SERVER_OPTION_FORMS.consistency;
     if (!fits(consistency)) throw new TypeError(`consistencyOf(${epoch}) must be ${what}, not ${inspect(consistency)}`);

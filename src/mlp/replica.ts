@@ -2,24 +2,22 @@ import { restoreFunction } from '../executor/closure/index.js';
 import type { Blocks } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
-import type { Exchange, RangeState } from '../ps/exchange.js';
+import { type Exchange, type RangeState, type StepTotal, totalOf } from '../ps/exchange.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
-import { clipScale } from '../ps/optimizer/update-spec.js';
+import { clipScale, sumInOrder } from '../ps/optimizer/update-spec.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
-import {
-  addGradientSums,
-  type GradientSum,
-  reduceNodes,
-  subtreeRoots,
-  type TreeNode,
-  type ValueNode,
-} from '../ps/tree.js';
+import { addGradientSums, type GradientSum, reduceNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
 import { alignedFloats } from './float-bytes.js';
 import { initialTheta, layoutOf } from './layout.js';
+import { GradientLearner } from './learners/gradient-learner.js';
+import type { Learner, Learnt, WorkerState } from './learners/learner.js';
+import { LocalLearner } from './learners/local-learner.js';
+import { SearchLearner } from './learners/search-learner.js';
 import { epochOrder, stepRows } from './numerical-plan.js';
+import { Pace, type PaceState, type Place } from './pace.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import type { TrainingSpec } from './training-spec.js';
 import { rangeOptimizer } from './updater.js';
@@ -33,13 +31,16 @@ export class Replica {
   generation = -1;
   /** Updates applied since the beginning of the training. */
   step = 0;
-  /** The weights after them. */
+  /** The vector that members exchange, after them: the weights; with l-bfgs the gradient. */
   theta: Float32Array;
+  /** Where the training stands; told of every update. */
+  pace: Pace;
   optimizer: RangeOptimizer;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
   /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
   readonly #sums = new Map<number, Float32Array>();
+  readonly #learner: Learner;
   readonly #loaded = new Set<number>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
@@ -50,6 +51,8 @@ export class Replica {
   ) {
     this.theta = alignedFloats(layoutOf(spec.plan.network).length);
     this.optimizer = rangeOptimizer(spec.plan);
+    this.pace = new Pace(spec.plan, spec.measure ?? false, 0);
+    this.#learner = learnerOf(this);
   }
 
   /** The slot's replica of the model, made when it is not there. */
@@ -89,9 +92,24 @@ export class Replica {
     }
   }
 
-  /** Begins a generation from a committed state. @param range of theta that this replica updates; absent: all of it */
-  async restore(generation: number, { step, parts }: Committed, blocks: Blocks, range?: Range): Promise<void> {
-    const { plan } = this.spec;
+  /** The shards it has, in ascending order. */
+  get owned(): readonly number[] {
+    return [...this.#loaded].sort((a, b) => a - b);
+  }
+
+  /**
+   * Begins a generation from a committed state.
+   * @param place range of theta that this replica updates, absent: all of it; where the training stands
+   */
+  async restore(
+    generation: number,
+    committed: Committed,
+    blocks: Blocks,
+    { range, pace }: { readonly range?: Range; readonly pace?: PaceState },
+  ): Promise<void> {
+    const { plan, measure = false } = this.spec;
+    const { step, parts } = committed;
+    this.pace = new Pace(plan, measure, step, pace);
     const theta = alignedFloats(this.theta.length);
     theta.set(initialTheta(plan.network, plan.seed, plan.initializer));
     this.optimizer = rangeOptimizer(plan, range);
@@ -100,12 +118,15 @@ export class Replica {
     this.#sums.clear();
     this.generation = generation;
     this.step = step;
+    await this.#learner.begin(committed, blocks);
   }
 
   /** Keeps theta, and the subtree sums over these shards, in memory of an exchange until the generation ends. */
   moveInto({ theta, sums }: NonNullable<Exchange['homes']>, shards: readonly number[]): void {
-    theta.set(this.theta);
-    this.theta = theta;
+    if (this.#learner.exchangesWeights) {
+      theta.set(this.theta);
+      this.theta = theta;
+    }
     subtreeRoots(shards, this.spec.plan.shards).forEach(({ level, index }, k) => {
       this.#sums.set(index * 2 ** level, sums[k]!);
     });
@@ -119,37 +140,48 @@ export class Replica {
       );
   }
 
-  /** Sums of gradients over the shards' rows of the next step, merged as far up the canonical tree as they reach. */
-  gradients(shards: readonly number[]): ValueNode<GradientSum>[] {
-    const { plan } = this.spec;
-    const epoch = Math.floor(this.step / plan.stepsPerEpoch);
-    const batches = shards.map((shard) => ({
-      shard,
-      rows: stepRows(plan, epoch, shard, this.step % plan.stepsPerEpoch, this.#order(epoch, shard)),
-    }));
-    const into = ({ level, index }: TreeNode) => this.#sums.get(index * 2 ** level);
-    return this.network.sums([{ theta: this.theta, batches, seed: plan.seed, into }], this.step, plan.shards)[0]!;
+  /** What this member gives to the next merge, merged as far up the canonical tree as its shards reach. */
+  sums(shards: readonly number[]): ValueNode<GradientSum>[] {
+    return this.#learner.sums(shards, ({ level, index }) => this.#sums.get(index * 2 ** level));
   }
 
   /** Merges the sums that together cover all shards, and makes the update. */
-  update(nodes: readonly ValueNode<GradientSum>[]): GradientSum {
-    const total = reduceNodes(nodes, this.spec.plan.shards, addGradientSums)!;
+  update(nodes: readonly ValueNode<GradientSum>[]): Learnt {
+    const sum = reduceNodes(nodes, this.spec.plan.shards, addGradientSums)!;
     const { clipNorm } = this.optimizer.spec;
-    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, this.optimizer.norms(total.gradient), total.weight);
-    this.optimizer.update(this.theta, total.gradient, total.weight, this.step + 1, { scale });
-    this.adopt();
-    return total;
+    const { measure } = this.spec;
+    const norms = measure || clipNorm !== undefined ? this.optimizer.norms(sum.gradient) : [];
+    const total: StepTotal = { ...totalOf(sum), ...(measure && { square: sumInOrder(norms) }) };
+    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, sum.weight);
+    const { rate } = this.pace;
+    this.optimizer.update(this.theta, sum.gradient, sum.weight, this.step + 1, { scale, rate });
+    return this.adopt(total);
   }
 
-  /** Goes on with the weights that theta holds after one more update. */
-  adopt(): void {
+  /** Goes on with what theta holds after one more update. */
+  adopt(total: StepTotal): Learnt {
+    const learnt = this.#learner.merged(total);
     this.step++;
+    this.pace.add(learnt);
+    if (this.step === this.pace.last) this.pace.endEpoch(this.step);
+    return learnt;
   }
 
   /** What this replica keeps of the state. */
   state(): RangeState {
     const { range, slots } = this.optimizer;
+    if (this.#learner.state) return this.#learner.state(range);
     return { from: range.from, theta: this.theta.subarray(range.from, range.to), slots };
+  }
+
+  /** What it keeps besides, of its shards. */
+  workers(): readonly WorkerState[] {
+    return this.#learner.workers?.() ?? [];
+  }
+
+  /** A shard's rows in a step of an epoch. */
+  rows(shard: number, { epoch, plan }: Pick<Place, 'epoch' | 'plan'>, step: number): Int32Array {
+    return stepRows(plan, epoch, shard, step, this.#order(epoch, shard));
   }
 
   #order(epoch: number, shard: number): Int32Array {
@@ -159,6 +191,12 @@ export class Replica {
     this.#orders.set(shard, { epoch, order });
     return order;
   }
+}
+
+function learnerOf(replica: Replica): Learner {
+  const { local, update } = replica.spec.plan;
+  if (update.optimizer.kind === 'l-bfgs') return new SearchLearner(replica, update.optimizer);
+  return local ? new LocalLearner(replica, local) : new GradientLearner(replica);
 }
 
 /** What was resident is gone with an earlier process of the slot: the same answer as to a lost executor. */

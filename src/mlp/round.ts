@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TaskContext } from '../protocol/program.js';
 import type { TreeNode } from '../ps/tree.js';
+import type { Learnt } from './learners/learner.js';
 import type { Membership } from './membership.js';
 
 /** What a member tells of a round, a step an entry. JSON has no NaN: null is one. */
 export interface RoundAnswer {
   /** Sums over all members. */
-  readonly totals: readonly { readonly rows: number; readonly weight: number; readonly lossSum: number | null }[];
+  readonly totals: readonly (Omit<Learnt, 'lossSum'> & { readonly lossSum: number | null })[];
   /** This member's own sums whose loss is no number, with their step's place in the round. */
   readonly bad: readonly (TreeNode & { readonly at: number })[];
   /** Payload sent to others. */
@@ -38,15 +39,14 @@ export async function runRound(membership: Membership, steps: number, context: T
         ending.signal.throwIfAborted();
         turn = before;
       }
-      const nodes = replica.gradients(shards);
+      const nodes = replica.sums(shards);
       computeMs += performance.now() - before;
       for (const { level, index, value } of nodes) {
         context.metrics.rows += value.rows;
         if (!Number.isFinite(value.lossSum)) bad.push({ level, index, at });
       }
-      const { rows, weight, lossSum } = await exchange.step(replica.step, nodes, replica.theta);
-      replica.adopt();
-      totals.push({ rows, weight, lossSum: Number.isFinite(lossSum) ? lossSum : null });
+      const learnt = replica.adopt(await exchange.step(replica.step, nodes, replica.theta, replica.pace.rate));
+      totals.push({ ...learnt, lossSum: Number.isFinite(learnt.lossSum) ? learnt.lossSum : null });
     }
   } finally {
     context.signal.removeEventListener('abort', abandon);

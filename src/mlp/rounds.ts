@@ -1,5 +1,6 @@
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import type { Committed } from './committed.js';
+import type { Learnt } from './learners/learner.js';
 
 /**
  * Ways to merge gradients; `sheaf.aggregation` takes the same. `tree`: by tasks, recoverable from lineage; `ps`: parameter
@@ -9,10 +10,7 @@ export const AGGREGATIONS = ['tree', 'ps', 'allreduce'] as const;
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
 /** Sums over all rows of one step. */
-export interface StepLoss {
-  readonly rows: number;
-  readonly weight: number;
-  readonly lossSum: number;
+export interface StepLoss extends Learnt {
   /** Where a loss that is no number came from, when that is known. */
   readonly parts?: readonly { readonly level: number; readonly index: number; readonly lossSum: number }[];
 }

@@ -4,8 +4,10 @@ import type { SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
-import { type Committed, writeParts } from './committed.js';
+import { type Committed, writeParts, writeWorkers } from './committed.js';
+import type { Learnt } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
+import type { PaceState } from './pace.js';
 import { Replica } from './replica.js';
 import { runRound } from './round.js';
 import type { TrainingSpec } from './training-spec.js';
@@ -16,12 +18,16 @@ export type TrainOrder = At &
     | RestoreOrder
     /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
     | { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] }
+    /** Applies the sums of a step, and tells what has come of it. */
+    | { readonly op: 'apply'; readonly apply: readonly SumBlock[] }
     /** Merges sums under one subtree, for others to read. */
     | { readonly op: 'merge'; readonly sums: readonly SumBlock[] }
     /** Joins the exchange of this generation. */
     | { readonly op: 'join'; readonly shards: readonly number[]; readonly exchange: ExchangePlan }
     /** So many steps with the exchange it has joined. */
     | { readonly op: 'round'; readonly steps: number }
+    /** Writes down what its shards keep for themselves. */
+    | { readonly op: 'workers' }
     /** Applies the last sums of a round and, when asked, writes down what it keeps of the state. */
     | { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean }
   );
@@ -37,6 +43,8 @@ interface RestoreOrder {
   readonly op: 'restore';
   readonly shards: readonly number[];
   readonly committed: Committed;
+  /** Where the training stands then; absent: where the plan says. */
+  readonly pace?: PaceState;
   /** Of theta: what this member updates; absent: all. */
   readonly range?: Range;
   /** Whether others are to find this member, to exchange among themselves. */
@@ -74,11 +82,15 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       return restore(order, replica, context, scope);
     case 'gradient': {
       await catchUp(order, replica, context);
-      const nodes = replica.gradients(order.shards);
+      const nodes = replica.sums(order.shards);
       for (const { value } of nodes) context.metrics.rows += value.rows;
       const sums = await writeSums(nodes, `gradient:${replica.step}`, scope, context);
       forget(replica, 'gradients', sums, context);
       return sums;
+    }
+    case 'apply': {
+      const { square, search } = (await catchUp(order, replica, context))!;
+      return { square, search };
     }
     case 'merge': {
       const merged = mergeNodes(await readSums(order.sums, context), replica.spec.plan.shards, addGradientSums);
@@ -93,6 +105,9 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'round':
       replica.expect(order.generation, order.step);
       return runRound(Membership.of(replica, context), order.steps, context);
+    case 'workers':
+      replica.expect(order.generation, order.step);
+      return writeWorkers(replica.workers(), replica.step, `${model}/state-${replica.step}`, context.blocks);
     case 'commit': {
       await catchUp(order, replica, context);
       if (!order.write) return [];
@@ -103,18 +118,23 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
 
 async function restore(order: At & RestoreOrder, replica: Replica, context: TaskContext, scope: string) {
   Membership.leave(replica, context);
-  await replica.restore(order.generation, order.committed, context.blocks, order.range);
   replica.keepOnly(order.shards);
+  const { generation, committed, range, pace } = order;
+  await replica.restore(generation, committed, context.blocks, { range, pace });
   const meeting = order.meet ? await offerMeeting(replica, order.shards, scope, context) : null;
   const { name, description, fingerprint } = replica.backend;
   return { name, description, fingerprint, meeting } satisfies RestoreAnswer;
 }
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */
-async function catchUp(order: At & { apply: readonly SumBlock[] }, replica: Replica, context: TaskContext) {
+async function catchUp(
+  order: At & { apply: readonly SumBlock[] },
+  replica: Replica,
+  context: TaskContext,
+): Promise<Learnt | undefined> {
   const pending = order.apply.length > 0;
   replica.expect(order.generation, pending ? order.step - 1 : order.step);
-  if (pending) replica.update(await readSums(order.apply, context));
+  return pending ? replica.update(await readSums(order.apply, context)) : undefined;
 }
 
 /**

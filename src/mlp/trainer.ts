@@ -1,19 +1,21 @@
 import { toFailure } from '../protocol/failure.js';
+import { goodput } from '../ps/optimizer/goodput.js';
 import type { ServerOptions } from '../ps/server/options.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
 import { TaskSetError } from '../scheduler/task-set.js';
 import { type AllReduceOptions, AllReduceRounds } from './allreduce-rounds.js';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor, EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { type CheckpointOptions, Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readParts } from './committed.js';
 import { Diverged, divergedError } from './diverged.js';
 import { initialTheta, layoutOf } from './layout.js';
+import { Pace } from './pace.js';
 import { ParameterServerRounds } from './ps-rounds.js';
 import { type Aggregation, addCosts, type RoundCost, type RoundResult, type Rounds, type StepLoss } from './rounds.js';
 import { TrainingCluster } from './training-cluster.js';
-import { isStop, type TrainingHooks } from './training-reports.js';
+import { type EpochReport, isStop, type TrainingHooks } from './training-reports.js';
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
 
@@ -33,6 +35,8 @@ export interface TrainSettings {
 export interface TrainingResult {
   readonly theta: Float32Array;
   readonly losses: readonly number[];
+  /** Of each epoch, where the noise of gradients is measured. */
+  readonly measured?: readonly EpochMeasure[];
   /** Compute backend, for people. */
   readonly backend: string;
   /** Generations formed: 1 when nothing was lost. */
@@ -82,6 +86,10 @@ class Trainer {
   /** Before it: kept because only the next step shows that an update was one too many. */
   #previous: Saved;
   #cursor: Cursor;
+  /** Of the cursor's step. */
+  #pace: Pace;
+  /** Whether a search has ended an iteration with the last update. */
+  #iterated = false;
   #stopped = false;
   #epochBegun = 0;
   /** Of the epoch's rounds so far. */
@@ -100,16 +108,17 @@ class Trainer {
     const committed = { step: 0, parts: spec.warmStart ?? [] };
     this.#beginning = this.#saved = this.#previous = { committed, cursor: { step: 0, losses: [], partial: NO_ROWS } };
     this.#cursor = this.#saved.cursor;
+    this.#pace = this.#paceOf(this.#cursor);
   }
 
   async run(): Promise<TrainingResult> {
-    const { plan, model } = this.spec;
+    const { model } = this.spec;
     const resumed = await this.#checkpoints?.resume(`${model}/resumed`);
     if (resumed) this.#previous = this.#beginning = resumed;
     this.#return(this.#beginning);
     let formed = false;
     let fruitless = 0;
-    while (!this.#stopped && this.#cursor.step < plan.epochs * plan.stepsPerEpoch) {
+    while (!this.#stopped && !this.#pace.over && !this.#pace.search?.done) {
       try {
         if (!formed || this.#cluster.canGrow()) {
           formed = false;
@@ -129,12 +138,13 @@ class Trainer {
     const theta = await this.#theta(this.#saved.committed);
     if (!allFinite(theta)) throw await this.#diverged(new Diverged(this.#saved.committed.step - 1));
     const { backend, generation } = this.#cluster;
-    return { theta, losses: this.#cursor.losses, backend, generations: generation + 1 };
+    const { losses, measured } = this.#cursor;
+    return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
   }
 
   async #form(): Promise<void> {
-    const { committed } = this.#saved;
-    await this.#cluster.form(committed, this.#rounds.ranges?.bind(this.#rounds));
+    const { committed, cursor } = this.#saved;
+    await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
     this.#epochBegun = this.context.bus.clock.now();
@@ -143,63 +153,114 @@ class Trainer {
   /** Rounds up to the end of the epoch or the next checkpoint, the commit there, and who is to be told. */
   async #toNextCommit(): Promise<void> {
     const { hooks } = this.settings;
-    const { stepsPerEpoch } = this.spec.plan;
-    const every = this.#checkpoints?.every ?? stepsPerEpoch;
-    const until = Math.min(nextMultiple(this.#cursor.step, stepsPerEpoch), nextMultiple(this.#cursor.step, every));
+    const every = this.#checkpoints?.every ?? Number.POSITIVE_INFINITY;
+    // A search says itself when an iteration is over: what is between is no state to keep.
+    const searches = this.#pace.last === Number.POSITIVE_INFINITY;
+    const until = searches ? this.#pace.last : Math.min(this.#pace.last, nextMultiple(this.#cursor.step, every));
     let result: RoundResult = { step: this.#cursor.step };
-    while (result.step < until && !this.#stopped) {
-      const steps = hooks?.onStep ? 1 : until - result.step;
+    this.#iterated = false;
+    while (result.step < until && !this.#stopped && !this.#iterated) {
+      const steps = hooks?.onStep || searches ? 1 : until - result.step;
       result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss));
       this.#cost = result.cost && (this.#cost ? addCosts(this.#cost, result.cost) : result.cost);
     }
-    const committed = await this.#rounds.commit(result.step);
-    const ended = committed.step % stepsPerEpoch === 0;
-    this.#save(committed, ended);
-    if (this.#checkpoints && (ended || committed.step % every === 0))
+    const committed = await this.#commit(result.step);
+    const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
+    if (this.#checkpoints && (report || committed.step % every === 0))
       await this.#checkpoints.write(this.#cursor, committed, this.#cluster.input);
-    const loss = this.#cursor.losses.at(-1)!;
-    if (ended && isStop(await hooks?.onEpoch?.({ epoch: this.#cursor.losses.length, loss }, committed)))
-      this.#stopped = true;
+    if (report && isStop(await hooks?.onEpoch?.(report, committed))) this.#stopped = true;
+  }
+
+  async #commit(step: number): Promise<Committed> {
+    const committed = await this.#rounds.commit(step);
+    if (this.spec.plan.local?.kind !== 'elastic') return committed;
+    return { ...committed, workers: await this.#cluster.commitWorkers(committed.step) };
   }
 
   #count(step: number, loss: StepLoss): void {
-    if (!Number.isFinite(loss.lossSum)) throw new Diverged(step, loss);
-    const { partial, losses } = this.#cursor;
+    // A search tries steps that are too long, and hears of it.
+    if (!Number.isFinite(loss.lossSum) && !this.#pace.search) throw new Diverged(step, loss);
+    const { partial } = this.#cursor;
     const sums = {
       rows: partial.rows + loss.rows,
       weight: partial.weight + loss.weight,
       lossSum: partial.lossSum + loss.lossSum,
     };
-    this.#cursor = { step: step + 1, losses, partial: sums };
+    const { iterations = 0 } = this.#pace.search ?? {};
+    this.#pace.add(loss);
+    const { search } = this.#pace;
+    this.#iterated = search !== undefined && (search.iterations > iterations || search.done !== undefined);
+    this.#cursor = { ...this.#cursor, step: step + 1, partial: sums };
     const { onStep } = this.settings.hooks ?? {};
-    const report = { step: step + 1, epoch: this.#epoch, loss: loss.lossSum / loss.weight, rows: loss.rows };
+    const mean = loss.lossSum / loss.weight;
+    const report = { step: step + 1, epoch: this.#epoch, loss: mean, rows: loss.rows, ...noiseOf(this.#pace) };
     if (onStep && isStop(onStep(report))) this.#stopped = true;
   }
 
-  #save(committed: Committed, epochEnded: boolean): void {
-    const { losses, partial } = this.#cursor;
+  /** @returns what there is to tell of an epoch that has ended */
+  #save(committed: Committed, epochEnded: boolean): EpochReport | undefined {
     const { step } = committed;
-    if (epochEnded) {
-      const loss = partial.lossSum / partial.weight;
-      this.#tell(loss, partial.rows);
-      this.#cursor = { step, losses: [...losses, loss], partial: NO_ROWS };
-    } else this.#cursor = { step, losses, partial };
+    this.#cursor = { ...this.#cursor, step };
+    const report = epochEnded ? this.#endEpoch(step) : undefined;
+    const pace = this.#pace.state();
+    if (pace) this.#cursor = { ...this.#cursor, pace };
     const forgotten = this.#previous.committed.parts;
     this.#previous = this.#saved;
     this.#saved = { committed, cursor: this.#cursor };
     if (forgotten !== this.#beginning.committed.parts && forgotten !== this.#previous.committed.parts)
       for (const { block } of forgotten) this.context.tasks.release(block.scope);
+    return report;
   }
 
-  #tell(loss: number, rows: number): void {
+  #endEpoch(step: number): EpochReport | undefined {
+    const { losses, partial, measured = [] } = this.#cursor;
+    const { search } = this.#pace;
+    // A search may end without another iteration.
+    if (search && search.iterations === losses.length) return undefined;
+    const loss = search ? search.losses.at(-1)! : partial.lossSum / partial.weight;
+    const report = { epoch: this.#epoch, loss, ...this.#tell(loss, partial.rows) };
+    this.#cursor = { ...this.#cursor, losses: [...losses, loss], partial: NO_ROWS };
+    if (this.#pace.measure) {
+      const { batch, noiseScale: noise } = this.#pace;
+      const noiseScale = noise !== undefined && Number.isFinite(noise) ? noise : null;
+      this.#cursor = { ...this.#cursor, measured: [...measured, { batch, noiseScale }] };
+    }
+    this.#pace.endEpoch(step);
+    if (this.spec.plan.adaptive?.max !== undefined && !this.#pace.over) this.#tellBatch(report);
+    return report;
+  }
+
+  /** Emits what an epoch was like. @returns of it, what was measured */
+  #tell(loss: number, rows: number): Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'> {
     const { bus } = this.context;
     const { plan, model } = this.spec;
     const ms = bus.clock.now() - this.#epochBegun;
     this.#epochBegun = bus.clock.now();
     const { generation } = this.#cluster;
     const { epochs } = plan;
-    bus.emit({ event: 'round', model, generation, epoch: this.#epoch, epochs, loss, rows, ms, ...this.#cost });
+    const measures = this.#measures(rows / Math.max(ms / 1000, 1e-9));
+    const { noiseScale, ...finite } = measures;
+    const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
+    const round = { model, generation, epoch: this.#epoch, epochs, loss, rows, ms, ...this.#cost };
+    bus.emit({ event: 'round', ...round, ...finite, ...noise });
     this.#cost = undefined;
+    return measures;
+  }
+
+  #measures(rowsPerSecond: number): Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'> {
+    const { batch, noiseScale, measure } = this.#pace;
+    if (!measure || noiseScale === undefined) return measure ? { batch } : {};
+    const base = this.spec.plan.adaptive?.baseBatch ?? batch;
+    return { batch, noiseScale, goodput: goodput(batch, batch / rowsPerSecond, noiseScale, base) };
+  }
+
+  #tellBatch({ batch, noiseScale, goodput }: EpochReport): void {
+    const choice = this.#pace.batch;
+    const noise = noiseScale === undefined ? 'not known yet' : `${noiseScale.toPrecision(3)} rows`;
+    const worth = goodput === undefined ? '' : `, goodput ${goodput.toPrecision(3)} rows/s with ${batch} rows`;
+    const reason = `gradient noise scale ${noise}${worth}`;
+    const what = `batch of ${this.spec.model} from epoch ${this.#epoch} on`;
+    this.context.bus.emit({ event: 'plan', what, choice, reason });
   }
 
   /** After the loss of a member: back to what was committed, or to what its mode could save. */
@@ -211,7 +272,7 @@ class Trainer {
     });
     const salvaged = await this.#rounds.salvage?.();
     if (salvaged) {
-      this.#saved = { committed: salvaged, cursor: { ...this.#cursor, step: salvaged.step } };
+      this.#saved = { committed: salvaged, cursor: { ...this.#cursor, step: salvaged.step } }; // its pace is the plan's
     } else if (!(await this.#readable(this.#saved.committed))) {
       bus.emit({ event: 'warning', message: LOST });
       this.#previous = this.#saved = this.#beginning;
@@ -222,6 +283,11 @@ class Trainer {
   #return(saved: Saved): void {
     this.#saved = saved;
     this.#cursor = saved.cursor;
+    this.#pace = this.#paceOf(saved.cursor);
+  }
+
+  #paceOf({ step, pace }: Cursor): Pace {
+    return new Pace(this.spec.plan, this.spec.measure ?? false, step, pace);
   }
 
   /** Of the step at hand, from 1. */
@@ -242,8 +308,8 @@ class Trainer {
     return divergedError(error, plan, { theta, step: 0 });
   }
 
-  async #readable({ parts }: Committed): Promise<boolean> {
-    for (const { block } of parts) {
+  async #readable({ parts, workers = [] }: Committed): Promise<boolean> {
+    for (const { block } of [...parts, ...workers]) {
       const there = await this.context.blocks.get(block).then(
         () => true,
         () => false,
@@ -267,6 +333,8 @@ function roundsOf(cluster: TrainingCluster, { aggregation, servers, allReduce }:
   if (aggregation === 'ps') return new ParameterServerRounds(cluster, servers);
   return new AllReduceRounds(cluster, allReduce);
 }
+
+const noiseOf = ({ noiseScale }: Pace) => (noiseScale === undefined ? {} : { noiseScale });
 
 const nextMultiple = (step: number, of: number) => (Math.floor(step / of) + 1) * of;
 

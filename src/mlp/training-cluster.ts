@@ -9,8 +9,9 @@ import type { SumBlock } from '../ps/sum-blocks.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
-import type { Committed, CommittedPart } from './committed.js';
+import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
 import type { MeetingPoint } from './membership.js';
+import type { PaceState } from './pace.js';
 import type { Rounds } from './rounds.js';
 import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
@@ -55,9 +56,10 @@ export class TrainingCluster {
 
   /**
    * Begins a generation on the slots there are now: loads the shards, restores the state.
+   * @param pace where the training stands; absent: where the plan says
    * @param rangesOf what each member updates; absent: all of theta
    */
-  async form(committed: Committed, rangesOf?: Rounds['ranges']): Promise<void> {
+  async form(committed: Committed, pace: PaceState | undefined, rangesOf?: Rounds['ranges']): Promise<void> {
     const { context, spec } = this;
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
@@ -93,7 +95,7 @@ export class TrainingCluster {
     const { generation } = this;
     const { step } = committed;
     const answers = await this.all(({ shards, range }) => ({
-      ...{ op: 'restore', generation, step, committed, shards, range, meet: theta !== undefined },
+      ...{ op: 'restore', generation, step, committed, pace, shards, range, meet: theta !== undefined },
     }));
     this.members = members.map((member, rank) => {
       const { meeting } = answers[rank]!.value as unknown as RestoreAnswer;
@@ -116,6 +118,14 @@ export class TrainingCluster {
       written.map(async (part) => ({ ...part, block: await this.replicate(part.block) })),
     );
     return { step, parts: parts.sort((a, b) => a.from - b.from) };
+  }
+
+  /** What gradient shards keep for themselves after so many updates, on two executors. */
+  async commitWorkers(step: number): Promise<CommittedWorker[]> {
+    const { generation } = this;
+    const answers = await this.all(() => ({ op: 'workers', generation, step }));
+    const written = answers.flatMap(({ value }) => value as unknown as CommittedWorker[]);
+    return Promise.all(written.map(async (each) => ({ ...each, block: await this.replicate(each.block) })));
   }
 
   #hostOf(slot: SlotKey): string {

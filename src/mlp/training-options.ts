@@ -1,13 +1,14 @@
 import { inspect } from 'node:util';
 import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
 import type { Schedule } from '../ps/optimizer/schedule.js';
-import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
+import type { BatchScaling, UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { isSync } from '../ps/server/consistency.js';
 import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import { type AllReduceOptions, isAllReduce } from './allreduce-rounds.js';
 import { PRECISIONS, type Precision } from './backend.js';
 import { type CheckpointOptions, isCheckpoint } from './checkpoint/checkpoints.js';
 import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
+import { baseBatchOf, checkLearning, LEARNING_FORMS, type LearningOptions } from './learning-options.js';
 import { MLPModel } from './model.js';
 import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
 import { AGGREGATIONS, type Aggregation } from './rounds.js';
@@ -39,11 +40,9 @@ export interface UpdateOptions {
 }
 
 /** Options of an estimator that say how it is trained. */
-export interface TrainingOptions extends UpdateOptions, ServerOptions {
-  /** Passes over the rows. Default 20. */
+export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerOptions {
+  /** Passes over the rows. Default 20. With l-bfgs: iterations, default 100. */
   readonly epochs?: number;
-  /** Rows of a global step, however many slots compute it. Default 256. */
-  readonly batchSize?: number;
   /** Decides the initial weights, the order of rows and what is held out. Default 0. */
   readonly seed?: number;
   /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
@@ -82,7 +81,7 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   l2: AMOUNT,
   weightDecay: AMOUNT,
   epochs: COUNT,
-  batchSize: COUNT,
+  ...LEARNING_FORMS,
   seed: WHOLE,
   shards: COUNT,
   precision: oneOf(...PRECISIONS),
@@ -103,11 +102,17 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
 };
 
 /** What an update is made by. Pure. @throws TypeError naming what is not known, missing or excludes another */
-export function updateOf(owner: string, options: UpdateOptions): UpdateSpec {
+export function updateOf(owner: string, options: UpdateOptions & LearningOptions): UpdateSpec {
   const { optimizer = 'adam', learningRate, schedule, clipNorm, clipValue, l1, l2, weightDecay } = options;
-  const others = { schedule, clipNorm, clipValue, l1, l2, weightDecay };
+  const others = { schedule, batchScaling: batchScaling(options), clipNorm, clipValue, l1, l2, weightDecay };
   const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
   return checkUpdate(owner, { optimizer: optimizerOf(owner, optimizer, learningRate), ...given });
+}
+
+function batchScaling(options: LearningOptions): BatchScaling | undefined {
+  const { learningRateScaling: rule, batchSize = 256 } = options;
+  if ((rule !== 'linear' && rule !== 'sqrt') || typeof batchSize !== 'number') return undefined;
+  return { rule, batchSize, baseBatchSize: baseBatchOf(options) };
 }
 
 function optimizerOf(
@@ -131,19 +136,31 @@ function optimizerOf(
 
 /** What the forms of single options do not show. @throws TypeError */
 export function checkTraining(owner: string, options: TrainingOptions): void {
-  updateOf(owner, options);
+  const { optimizer } = updateOf(owner, options);
   const { aggregation = 'auto', consistency = 'sync' } = options;
+  const searches = optimizer.kind === 'l-bfgs';
+  checkLearning(owner, options, searches);
+  if (searches && aggregation === 'ps') throw new TypeError(`${owner}: ${NO_SEARCH}`);
   if (aggregation !== 'auto' && aggregation !== 'ps' && !isSync(consistency))
     throw new TypeError(`${owner}: consistency other than 'sync' needs aggregation 'ps', not '${aggregation}'`);
   checkServerOptions(options);
   checkEarlyStopping(owner, options.earlyStopping);
 }
 
-/** The mode that options ask for. @param forced by the configuration, or `auto` */
+const NO_SEARCH =
+  "l-bfgs searches on the slots and has no use for parameter servers: take aggregation 'allreduce' or 'tree'";
+
+/**
+ * The mode that options ask for.
+ * @param forced by the configuration, or `auto`
+ * @throws TypeError when it cannot train with the optimizer
+ */
 export function aggregationOf(
-  { aggregation = 'auto', consistency = 'sync' }: TrainingOptions,
+  { aggregation = 'auto', consistency = 'sync', optimizer }: TrainingOptions,
   forced: string,
 ): Aggregation {
+  const searches = optimizer === 'l-bfgs' || (typeof optimizer === 'object' && optimizer.kind === 'l-bfgs');
+  if (searches && forced === 'ps') throw new TypeError(`sheaf.aggregation=ps: ${NO_SEARCH}`);
   if (forced !== 'auto') return forced as Aggregation;
   if (aggregation !== 'auto') return aggregation;
   return isSync(consistency) ? 'allreduce' : 'ps';

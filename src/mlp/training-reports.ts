@@ -5,6 +5,15 @@ export interface EpochReport {
   readonly epoch: number;
   /** Mean over the epoch's rows, each counted before its step's update. */
   readonly loss: number;
+  /** Rows of a step in this epoch. */
+  readonly batch?: number;
+  /**
+   * Where the noise of gradients is measured: the gradient noise scale at the epoch's end, in rows (McCandlish et al. 2018).
+   * Infinity where the gradient is lost in noise.
+   */
+  readonly noiseScale?: number;
+  /** Likewise: rows a second that count, throughput times statistical efficiency (Pollux, Qiao et al. 2021). */
+  readonly goodput?: number;
 }
 
 export interface StepReport {
@@ -15,6 +24,8 @@ export interface StepReport {
   /** Mean over the step's rows, before its update. */
   readonly loss: number;
   readonly rows: number;
+  /** Where the noise of gradients is measured: the gradient noise scale so far, in rows. */
+  readonly noiseScale?: number;
 }
 
 /** 'stop' or false ends the training, with the epoch it is at; anything else means nothing. */

@@ -16,6 +16,8 @@ export interface TrainingSpec {
   readonly weight?: string;
   /** A loss of the user's own, in the place of the network's. */
   readonly loss?: ShippedFunction;
+  /** Whether the noise of gradients is measured: every shard's gradient is looked at before it is merged. Default false. */
+  readonly measure?: boolean;
   /** Where the first weights lie; absent: they are drawn by the plan's seed. */
   readonly warmStart?: readonly CommittedPart[];
 }

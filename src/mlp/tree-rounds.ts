@@ -1,8 +1,9 @@
-import { addTotals } from '../ps/exchange.js';
+import { addTotals, totalOf } from '../ps/exchange.js';
 import { mergeGroups } from '../ps/merge-plan.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
 import type { Committed } from './committed.js';
+import type { Learnt } from './learners/learner.js';
 import type { Rounds, StepLoss } from './rounds.js';
 import type { TrainingCluster } from './training-cluster.js';
 
@@ -27,8 +28,10 @@ export class TreeRounds implements Rounds {
       const apply = this.#pending;
       const answers = await this.cluster.all(({ shards }) => ({ op: 'gradient', generation, step, shards, apply }));
       const sums = answers.flatMap(({ value }) => value as unknown as SumBlock[]);
-      onStep(step, totalLoss(sums, spec.plan.shards));
+      const loss = totalLoss(sums, spec.plan.shards);
+      if (!this.#answers) onStep(step, loss);
       this.#pending = await this.#merge(sums, step);
+      if (this.#answers) onStep(step, { ...loss, ...(await this.#apply(step)) });
     }
     return { step: from + steps };
   }
@@ -37,6 +40,21 @@ export class TreeRounds implements Rounds {
     const committed = await this.cluster.commit(step, this.#pending, this.cluster.members.slice(0, 1));
     this.#pending = [];
     return committed;
+  }
+
+  /** Whether the driver has to know what comes of a step, which the slots tell when they have applied it. */
+  get #answers(): boolean {
+    const { measure = false, plan } = this.cluster.spec;
+    return measure || plan.update.optimizer.kind === 'l-bfgs';
+  }
+
+  /** A second message a slot and step. */
+  async #apply(step: number): Promise<Pick<Learnt, 'square' | 'search'>> {
+    const { generation } = this.cluster;
+    const apply = this.#pending;
+    this.#pending = [];
+    const answers = await this.cluster.all(() => ({ op: 'apply', generation, step: step + 1, apply }));
+    return answers[0]!.value as unknown as Pick<Learnt, 'square' | 'search'>;
   }
 
   async #merge(sums: readonly SumBlock[], step: number): Promise<SumBlock[]> {
@@ -55,9 +73,9 @@ export class TreeRounds implements Rounds {
 
 /** Added along the canonical tree too: the same for every number of members. */
 function totalLoss(sums: readonly SumBlock[], shards: number): StepLoss {
-  const nodes = sums.map(({ level, index, rows, weight, lossSum }) => ({
+  const nodes = sums.map(({ level, index, lossSum, ...rest }) => ({
     ...{ level, index },
-    value: { rows, weight, lossSum: lossSum ?? Number.NaN },
+    value: totalOf({ ...rest, lossSum: lossSum ?? Number.NaN }),
   }));
   const total = reduceNodes(nodes, shards, addTotals)!;
   return { ...total, parts: nodes.map(({ level, index, value: { lossSum } }) => ({ level, index, lossSum })) };

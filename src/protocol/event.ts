@@ -118,6 +118,11 @@ export type SheafEvent =
       readonly bytes?: number;
       readonly computeMs?: number;
       readonly exchangeMs?: number;
+      /** Where the noise of gradients is measured: its scale in rows, unless infinite; and rows a second that count. */
+      readonly noiseScale?: number;
+      readonly goodput?: number;
+      /** Rows of a step. */
+      readonly batch?: number;
     }
   | { readonly event: 'warning'; readonly message: string };
 

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blocks } from '../../protocol/block.js';
-import type { Committed, CommittedPart } from '../committed.js';
+import type { Committed, CommittedPart, CommittedWorker } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
+import type { PaceState } from '../pace.js';
 
 /** Where a training stands. With the plan, whose randomness is keyed, this and the state are all that it goes on from. */
 export interface Cursor {
@@ -13,6 +14,16 @@ export interface Cursor {
   readonly losses: readonly number[];
   /** Sums over the steps of the epoch at hand. */
   readonly partial: { readonly rows: number; readonly weight: number; readonly lossSum: number };
+  /** Where it is not the plan alone that says epoch, batch and rate: what else does. */
+  readonly pace?: PaceState;
+  /** Of each epoch that is over, where the noise of gradients is measured. */
+  readonly measured?: readonly EpochMeasure[];
+}
+
+/** JSON has no Infinity: null is one. */
+export interface EpochMeasure {
+  readonly batch: number;
+  readonly noiseScale: number | null;
 }
 
 export interface Checkpoint extends Cursor {
@@ -31,6 +42,7 @@ interface Header {
     readonly to: number;
     readonly sha256: string;
   }[];
+  readonly workers?: readonly { readonly shard: number; readonly file: string; readonly sha256: string }[];
 }
 
 const HEADER = 'checkpoint.json';
@@ -64,7 +76,15 @@ export class CheckpointFolder {
         await writeDurably(join(temporary, file), bytes);
         parts.push({ file, from, to, sha256: sha256(bytes) });
       }
-      const header: Header = { format: 'sheaf-checkpoint', version: 1, checkpoint, parts };
+      const workers: NonNullable<Header['workers']>[number][] = [];
+      for (const { shard, block } of committed.workers ?? []) {
+        const bytes = await blocks.get(block);
+        const file = `worker-${shard}.bin`;
+        await writeDurably(join(temporary, file), bytes);
+        workers.push({ shard, file, sha256: sha256(bytes) });
+      }
+      const own = workers.length > 0 ? { workers } : {};
+      const header: Header = { format: 'sheaf-checkpoint', version: 1, checkpoint, parts, ...own };
       await writeDurably(join(temporary, HEADER), Buffer.from(`${JSON.stringify(header, null, 1)}\n`));
       await rm(join(this.path, name), { recursive: true, force: true });
       await rename(temporary, join(this.path, name));
@@ -107,14 +127,15 @@ export class StoredCheckpoint {
     readonly folder: string,
     readonly checkpoint: Checkpoint,
     readonly parts: Header['parts'],
+    readonly workers: NonNullable<Header['workers']>,
   ) {}
 
   /** Reads the header and checks all files. @throws Error naming the file that is missing, cut off or changed */
   static async open(folder: string): Promise<StoredCheckpoint> {
     const path = join(folder, HEADER);
     const header = parsed(await readFile(path, 'utf8'), path);
-    const stored = new StoredCheckpoint(folder, header.checkpoint, header.parts);
-    for (const part of stored.parts) await stored.#read(part);
+    const stored = new StoredCheckpoint(folder, header.checkpoint, header.parts, header.workers ?? []);
+    for (const file of [...stored.parts, ...stored.workers]) await stored.#read(file);
     return stored;
   }
 
@@ -126,10 +147,15 @@ export class StoredCheckpoint {
       const block = await blocks.put(`state:${step}:${part.from}`, scope, await this.#read(part));
       parts.push({ from: part.from, to: part.to, block });
     }
-    return { step, parts };
+    const workers: CommittedWorker[] = [];
+    for (const each of this.workers) {
+      const block = await blocks.put(`worker:${step}:${each.shard}`, scope, await this.#read(each));
+      workers.push({ shard: each.shard, block });
+    }
+    return { step, parts, ...(workers.length > 0 && { workers }) };
   }
 
-  async #read({ file, sha256: expected }: Header['parts'][number]): Promise<Buffer> {
+  async #read({ file, sha256: expected }: { readonly file: string; readonly sha256: string }): Promise<Buffer> {
     const path = join(this.folder, file);
     const bytes = await readFile(path);
     if (sha256(bytes) !== expected)

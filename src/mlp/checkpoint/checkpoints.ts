@@ -39,9 +39,9 @@ export class Checkpoints {
     this.#folder = new CheckpointFolder(options.path, options.keep);
   }
 
-  /** Updates from one checkpoint to the next. */
+  /** Updates from one checkpoint to the next, besides those at the ends of epochs. */
   get every(): number {
-    return this.options.everySteps ?? this.plan.stepsPerEpoch;
+    return this.options.everySteps ?? Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -66,8 +66,7 @@ export class Checkpoints {
   }
 
   async write(cursor: Cursor, committed: Committed, input: string): Promise<void> {
-    const { step, losses, partial } = cursor;
-    await this.#folder.write({ step, losses, partial, plan: this.plan, input }, committed, this.context.blocks);
+    await this.#folder.write({ ...cursor, plan: this.plan, input }, committed, this.context.blocks);
   }
 
   #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {

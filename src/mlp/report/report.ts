@@ -27,6 +27,7 @@ export interface ReportedModel {
   readonly plan: NumericalPlan;
   readonly losses: readonly number[];
   readonly validation?: readonly number[];
+  readonly measured?: readonly { readonly batch: number; readonly noiseScale: number | null }[];
   readonly backend: string;
   readonly weightsHash: string;
   readonly theta: { readonly length: number };
@@ -61,8 +62,8 @@ export function reportData({ title, model, evaluation = {}, history, facts = {} 
   return { title: title ?? `${learnt}: network ${shapeOf(model.network)}`, figures, tables };
 }
 
-function epochsOf({ losses, validation }: ReportedModel): object[] {
-  return losses.map((loss, k) => ({ epoch: k + 1, loss, validation: validation?.[k] }));
+function epochsOf({ losses, validation, measured }: ReportedModel): object[] {
+  return losses.map((loss, k) => ({ epoch: k + 1, loss, validation: validation?.[k], ...measured?.[k] }));
 }
 
 /** A chart for every quantity; `validationLoss` is drawn into that of `loss`. */
