@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { shardGradient } from './backend.js';
 import { GraphBuilder } from './graph/graph-builder.js';
 import { gather, placeholder } from './graph/ops.js';
@@ -38,6 +38,23 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
   );
 
   torchTraining(() => loadTensorFlowBackend());
+
+  it('finds operations on many small networks at once to have the bits of one by one, and uses them', () => {
+    const small: Network = { ...network, hidden: [{ units: 24, activation: 'relu' }] };
+    const net = new TensorFlowNetwork(tf, small);
+    net.loadShard(0, exampleData(small, 100, 1));
+    const rows = Int32Array.from({ length: 32 }, (_, i) => i);
+    const requests = [1, 2, 3].map((seed) => ({ theta: initialTheta(small, seed), batches: [{ shard: 0, rows }] }));
+    const calls = vi.spyOn(GraphSession.prototype, 'call');
+    const first = net.sums(requests, 0, 1);
+    expect(net.sums(requests, 0, 1)).toEqual(first);
+    const [apart, stacked, again, ...others] = calls.mock.calls.map(([call]) => call);
+    expect(others).toEqual([]);
+    expect(again).toBe(stacked);
+    expect(again).not.toBe(apart);
+    calls.mockRestore();
+    net.dispose();
+  });
 
   it('goes on after a call that failed', () => {
     const g = new GraphBuilder();

@@ -17,6 +17,7 @@ import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
 import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
 import type { Network } from './network.js';
+import { type Outcome, StackedSums } from './stacked-sums.js';
 import type { Tfjs } from './tfjs/activations.js';
 import { TfjsNetwork } from './tfjs-backend.js';
 
@@ -60,6 +61,7 @@ const SCALAR: readonly number[] = [];
 export class TensorFlowNetwork implements CompiledNetwork {
   readonly #session: GraphSession<keyof ResidentGraph['signatures']>;
   readonly #layout: Layout;
+  readonly #stacked: StackedSums | undefined;
   readonly #keyed: boolean;
   readonly #precision: Precision;
   readonly #shards = new Map<number, HeldShard>();
@@ -78,6 +80,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
     this.#keyed = hasDropout(this.#layout);
     this.#precision = precision;
     this.#session = new GraphSession(tf, nodes, signatures);
+    this.#stacked = precision === 'float32' ? new StackedSums(this.#session, network, this.#shards) : undefined;
   }
 
   loadShard(shard: number, data: ShardData): void {
@@ -109,6 +112,24 @@ export class TensorFlowNetwork implements CompiledNetwork {
   }
 
   #run(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
+    const apart = () => this.#apart(requests, step, shards);
+    const stacked = this.#stacked?.run(requests, step, shards, apart, (seed) => this.#key(seed));
+    const { sums, losses } = stacked ?? apart();
+    return requests.map(({ batches }, m) => {
+      const counts = batches.map(({ shard, rows }, i) => ({
+        level: 0,
+        index: shard,
+        value: { rows: rows.length, lossSum: sum(losses[m]![i]!), weight: weightOf(this.#shards.get(shard)!, rows) },
+      }));
+      return mergeNodes(counts, shards, addCounts).map(({ level, index, value }, k) => ({
+        ...{ level, index },
+        value: { ...value, gradient: sums[m]![k]! },
+      }));
+    });
+  }
+
+  /** Operations of its own for each network and shard. */
+  #apart(requests: readonly SumRequest[], step: number, shards: number): Outcome {
     const distinct = distinctBatches(requests);
     const batches = distinct.batches.map(({ shard }) => ({
       shard,
@@ -122,34 +143,20 @@ export class TensorFlowNetwork implements CompiledNetwork {
       arrays.push(Int32Array.of(shard), rows);
       shapes.push(SCALAR, [rows.length]);
     }
-    const nodes = requests.map(({ theta, seed = 0, batches, into }) => {
+    const sums = requests.map(({ theta, seed = 0, batches, into }) => {
       if (this.#keyed) {
         arrays.push(this.#key(seed));
         shapes.push([2]);
       }
       arrays.push(...this.#piecesOf(theta));
       for (const { shape } of this.#layout.parameters) shapes.push(shape);
-      const roots = subtreeRoots(
-        batches.map(({ shard }) => shard),
-        shards,
-      );
-      return roots.map((root) => ({ root, gradient: into?.(root) ?? new Float32Array(this.#layout.length) }));
+      const own = batches.map(({ shard }) => shard);
+      return subtreeRoots(own, shards).map((root) => into?.(root) ?? new Float32Array(this.#layout.length));
     });
-    const taking = nodes.flat().flatMap(({ gradient }) => this.#piecesOf(gradient));
-    const losses = this.#session.call(call, arrays, shapes, taking).slice(taking.length);
-
+    const taking = sums.flat().flatMap((vector) => this.#piecesOf(vector));
+    const losses = this.#session.call(call, arrays, shapes, taking).slice(taking.length) as Float32Array[];
     let at = 0;
-    return requests.map(({ batches }, m) => {
-      const counts = batches.map(({ shard, rows }) => ({
-        level: 0,
-        index: shard,
-        value: { rows: rows.length, lossSum: sum(losses[at++]!), weight: weightOf(this.#shards.get(shard)!, rows) },
-      }));
-      return mergeNodes(counts, shards, addCounts).map(({ level, index, value }, k) => ({
-        ...{ level, index },
-        value: { ...value, gradient: nodes[m]![k]!.gradient },
-      }));
-    });
+    return { sums, losses: requests.map(({ batches }) => batches.map(() => losses[at++]!)) };
   }
 
   #oneByOne({ theta, seed, batches, into }: SumRequest, step: number, shards: number): ValueNode<GradientSum>[] {

@@ -122,7 +122,8 @@ function named({ parameters }: Layout, tensors: ReadonlyMap<Parameter, Tensor>, 
 
 const featureType = (precision: Precision) => (precision === 'bf16' ? 'bfloat16' : 'float32');
 
-function storeOf(g: GraphBuilder, network: Network, precision: Precision) {
+/** The shards' store, the same resource in every part of the graph. */
+export function storeOf(g: GraphBuilder, network: Network, precision: Precision) {
   const labelType = labelKindOf(network) === 'classes' ? 'int32' : 'float32';
   return { labelType, store: shardStore(g, featureType(precision), labelType) } as const;
 }

@@ -39,6 +39,25 @@ export function matMul(
   })[0];
 }
 
+/** Products of matrices, one for each place of the first dimension, which may be 1 in one of them. */
+export function batchMatMul(
+  g: GraphBuilder,
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
+): Tensor {
+  return g.emit('BatchMatMulV2', [a, b], [a.dtype], {
+    T: { type: a.dtype },
+    adj_x: { bool: transposeA },
+    adj_y: { bool: transposeB },
+  })[0];
+}
+
+/** A column's sum, as a bias' gradient: in half the time of `Sum`. */
+export function columnSums(g: GraphBuilder, values: Tensor): Tensor {
+  return plain(g, 'BiasAddGrad', [values]);
+}
+
 /** Element by element, with the bits of `addInto`. */
 export function addition(g: GraphBuilder, a: Tensor, b: Tensor): Tensor {
   return plain(g, 'AddV2', [a, b]);
@@ -67,7 +86,7 @@ export function clip(g: GraphBuilder, tensor: Tensor, low: number, high: number)
   return plain(g, 'ClipByValue', [tensor, constant(g, 'float32', low), constant(g, 'float32', high)]);
 }
 
-/** Scalars as one vector. */
+/** Tensors as one, along a new first dimension. */
 export function pack(g: GraphBuilder, tensors: readonly Tensor[]): Tensor {
   const { dtype } = tensors[0]!;
   return g.emit('Pack', tensors, [dtype], { N: { int: tensors.length }, T: { type: dtype }, axis: { int: 0 } })[0];
@@ -138,8 +157,8 @@ export function size(g: GraphBuilder, tensor: Tensor): Tensor {
   return cast(g, g.emit('Size', [tensor], ['int32'], attributes)[0], 'float32');
 }
 
-/** The scalars of a vector of `length` values. */
-export function scalars(g: GraphBuilder, vector: Tensor, length: number): Tensor[] {
+/** The parts of a tensor along its first dimension, `length` of them. */
+export function unpack(g: GraphBuilder, vector: Tensor, length: number): Tensor[] {
   const attributes = { num: { int: length }, T: { type: vector.dtype }, axis: { int: 0 } } as const;
   return g.emit(
     'Unpack',

@@ -1,7 +1,7 @@
 import type { OptimizerSpec } from '../../ps/optimizer/optimizer.js';
 import { power } from '../../ps/optimizer/step-plan.js';
 import type { Attribute, GraphBuilder, Tensor } from './graph-builder.js';
-import { constant, effect, scalars, type Variable } from './ops.js';
+import { constant, effect, unpack, type Variable } from './ops.js';
 
 /** What changes from step to step and is therefore fed: [learning rate, beta1^step, beta2^step]. */
 export const SCHEDULE_LENGTH = 3;
@@ -34,7 +34,7 @@ export function applyOps(
   gradient: Tensor,
   schedule: Tensor,
 ): Tensor {
-  const [rate, power1, power2] = scalars(g, schedule, SCHEDULE_LENGTH) as [Tensor, Tensor, Tensor];
+  const [rate, power1, power2] = unpack(g, schedule, SCHEDULE_LENGTH) as [Tensor, Tensor, Tensor];
   const handles = slots.map(({ handle }) => handle);
   const number = (value: number) => constant(g, 'float32', value);
   const apply = (op: string, inputs: readonly Tensor[], attributes: Readonly<Record<string, Attribute>> = {}) =>

@@ -192,6 +192,40 @@ export function backendContract(load: () => Promise<ComputeBackend>, residents: 
     },
   );
 
+  it('computes many small networks at once to the bits each has alone', async () => {
+    const hidden = [{ units: 6, activation: 'elu', dropout: 0.3 } as const, { units: 5, activation: 'tanh' } as const];
+    const { net } = await compiled({ ...NETWORK, hidden });
+    const weights = exampleWeights(50, 1);
+    net.loadShard(0, { ...exampleData(NETWORK, 50, 0), weights });
+    net.loadShard(1, exampleData(NETWORK, 50, 1));
+    const rows = (seed: number) => Int32Array.from({ length: 20 + seed }, (_, i) => (i * 7 + seed) % 50);
+    const [shared, one, other] = [
+      [rows(0), rows(1)],
+      [rows(0), rows(1)],
+      [rows(0), rows(1).reverse()],
+    ];
+    for (const orders of [
+      [shared, shared, shared],
+      [shared, one, other],
+    ]) {
+      const requests = orders.map((order, m) => ({
+        theta: initialTheta({ ...NETWORK, hidden }, m),
+        batches: order.map((rows, shard) => ({ shard, rows })),
+        seed: m,
+      }));
+      const alone = requests.map((request) => net.sums([request], 4, 2)[0]!);
+      for (let again = 0; again < 3; again++) expect(net.sums(requests, 4, 2)).toEqual(alone);
+      const homes = requests.map(({ theta }) => new Float32Array(theta.length));
+      net.sums(
+        requests.map((request, m) => ({ ...request, into: () => homes[m] })),
+        4,
+        2,
+      );
+      expect(homes).toEqual(alone.map(([node]) => node!.value.gradient));
+    }
+    net.dispose();
+  });
+
   it('rounds factors and products to bfloat16 when asked to', async () => {
     for (const network of EXAMPLE_NETWORKS) {
       const net = await backend.compile(network, { precision: 'bf16' });
