@@ -6,6 +6,7 @@ export { type EvaluateOptions, type Evaluation, MLPClassificationModel } from '.
 export { type ClassifierColumns, MLPClassifier } from './mlp/classifier.js';
 export type { ClassifierOptions } from './mlp/classifier-options.js';
 export type { EarlyStoppingOptions } from './mlp/early-stopping-options.js';
+export { fitMany, type NetworkEstimator } from './mlp/fit-many.js';
 export type { ExportOptions } from './mlp/formats/exports.js';
 export type { SaveModelOptions } from './mlp/formats/model-folder.js';
 export { type LoadedModel, loadModel } from './mlp/load-model.js';

@@ -2,7 +2,8 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { MLPClassificationModel } from './classification-model.js';
 import { type ClassifierOptions, checkOptions, lossOfOptions } from './classifier-options.js';
 import { shortList } from './columns.js';
-import { fitNetwork, type Lesson } from './fit-network.js';
+import { type FitRequest, fitNetwork, type Lesson } from './fit-network.js';
+import type { FittedNetwork } from './model.js';
 import type { LossSpec } from './network.js';
 import { COLUMN, checkForms, type Forms } from './options.js';
 import type { Estimator, FitColumns } from './pipeline/stage.js';
@@ -45,15 +46,23 @@ export class MLPClassifier implements Estimator<MLPClassificationModel> {
    *   number any more
    */
   async fit(table: ArrowRDD, columns: ClassifierColumns = {}): Promise<MLPClassificationModel> {
+    return this.modelOf(await fitNetwork(table, this.fitRequest(columns)));
+  }
+
+  /** What is asked of a training, for those who train several at once. */
+  fitRequest(columns: FitColumns = {}): FitRequest {
     const { features = 'features', label = 'label', weight } = checkForms('MLPClassifier.fit', columns, COLUMNS);
-    const fitted = await fitNetwork(table, {
+    return {
       owner: 'MLPClassifier.fit',
       options: this.options,
       loss: typeof this.options.loss === 'function' ? this.options.loss : undefined,
       columns: { features, label, weight },
       monitor: 'logLoss',
       learn: (parts) => lessonOf(parts, label, this.options),
-    });
+    };
+  }
+
+  modelOf(fitted: FittedNetwork): MLPClassificationModel {
     return new MLPClassificationModel(fitted);
   }
 }

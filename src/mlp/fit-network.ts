@@ -22,7 +22,7 @@ import { summaries } from './summaries.js';
 import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
-import { type TrainingHooks, train } from './trainer.js';
+import { type TrainingHooks, type TrainingResult, train } from './trainer.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
 import { type Validation, validate } from './validation.js';
 
@@ -62,15 +62,11 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const name = operatorName(owner);
   const shipped = request.loss && shippedLoss(request.loss, context, name);
   const { table, watch } = await watched(all, request, name);
-  const parts = await summaries(table, columns, name);
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  if (rows === 0) throw new Error(`${owner}: the training table has no rows`);
-  if (parts.every(({ weighty }) => weighty === 0))
-    throw new Error(`${owner}: every row's weight in column "${columns.weight}" is 0`);
-  const lesson = request.learn(parts);
-  const { target, outputs, loss, classWeights, labelType } = lesson;
-  const network = networkOf(options, widthOf(parts, request), outputs, loss, classWeights);
-  const { plan, measure } = planOf(request, rows, network, target, shipped);
+  const parts = await lookedAt(table, request, name);
+  const planned = plannedFit(request, parts, shipped);
+  const { plan, measure, lesson } = planned;
+  const { network } = plan;
+  const { target } = lesson;
   const model = `${context.app}/fit-${fits++}`;
   const { features, weight } = columns;
   const { warmStart } = options;
@@ -90,11 +86,55 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
     hooks: hooksOf(options, watching),
   });
+  return { ...fittedOf(request, parts, planned, result), ...watching?.outcome() };
+}
+
+/** A look at all training rows. @throws Error for no rows, and none of any weight */
+export async function lookedAt(
+  table: ArrowRDD,
+  { owner, columns }: FitRequest,
+  name: string,
+): Promise<PartitionSummary[]> {
+  const parts = await summaries(table, columns, name);
+  if (rowsOf(parts) === 0) throw new Error(`${owner}: the training table has no rows`);
+  if (parts.every(({ weighty }) => weighty === 0))
+    throw new Error(`${owner}: every row's weight in column "${columns.weight}" is 0`);
+  return parts;
+}
+
+const rowsOf = (parts: readonly PartitionSummary[]) => parts.reduce((sum, part) => sum + part.rows, 0);
+
+/** What a training follows from. */
+export interface PlannedFit {
+  readonly lesson: Lesson;
+  readonly plan: NumericalPlan;
+  /** Whether the noise of gradients is measured. */
+  readonly measure: boolean;
+}
+
+/** Pure. @param shipped a loss of the user's own */
+export function plannedFit(
+  request: FitRequest,
+  parts: readonly PartitionSummary[],
+  shipped?: ShippedFunction,
+): PlannedFit {
+  const lesson = request.learn(parts);
+  const { target, outputs, loss, classWeights } = lesson;
+  const network = networkOf(request.options, widthOf(parts, request), outputs, loss, classWeights);
+  return { lesson, ...planOf(request, rowsOf(parts), network, target, shipped) };
+}
+
+/** What a model is made of. */
+export function fittedOf(
+  { columns: { features } }: FitRequest,
+  parts: readonly PartitionSummary[],
+  { plan, lesson: { target, labelType } }: PlannedFit,
+  { theta, losses, measured, backend }: Pick<TrainingResult, 'theta' | 'losses' | 'backend'> & Partial<TrainingResult>,
+): FittedNetwork {
   const featureNames = parts.find((part) => part.featureNames)?.featureNames ?? undefined;
   return {
-    ...{ network, theta: result.theta, target, labelType, features, featureNames, plan },
-    ...{ losses: result.losses, measured: result.measured, epoch: result.losses.length, backend: result.backend },
-    ...watching?.outcome(),
+    ...{ network: plan.network, theta, target, labelType, features, featureNames, plan },
+    ...{ losses, measured, epoch: losses.length, backend },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { fitNetwork, type Lesson } from './fit-network.js';
+import { type FitRequest, fitNetwork, type Lesson } from './fit-network.js';
+import type { FittedNetwork } from './model.js';
 import type { LossSpec } from './network.js';
 import { checkNetworkOptions, NETWORK_FORMS, type NetworkOptions } from './network-options.js';
 import { COLUMN, COLUMNS, checkForms, FLAG, type Form, type Forms } from './options.js';
@@ -73,16 +74,24 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
    *   for a feature or target that is no finite number; DivergedError when the loss is no number any more
    */
   async fit(table: ArrowRDD, columns: RegressorColumns = {}): Promise<MLPRegressionModel> {
+    return this.modelOf(await fitNetwork(table, this.fitRequest(columns)));
+  }
+
+  /** What is asked of a training, for those who train several at once. */
+  fitRequest(columns: FitColumns = {}): FitRequest {
     const { features = 'features', target = 'target', weight } = checkForms('MLPRegressor.fit', columns, FIT_COLUMNS);
     const targets = typeof target === 'string' ? [target] : target;
-    const fitted = await fitNetwork(table, {
+    return {
       owner: 'MLPRegressor.fit',
       options: this.options,
       loss: typeof this.options.loss === 'function' ? this.options.loss : undefined,
       columns: { features, targets, weight },
       monitor: 'rmse',
       learn: (parts) => lessonOf(parts, targets, this.options),
-    });
+    };
+  }
+
+  modelOf(fitted: FittedNetwork): MLPRegressionModel {
     return new MLPRegressionModel(fitted);
   }
 }

@@ -48,7 +48,7 @@ it('docs/training.md says what its examples give', async () => {
     (_, expression, value) => `check(${expression}, ${value});`,
   );
   const { code } = await transform(
-    `async (sc, { MLPClassifier, StandardScaler }, csvFile, check) => {\n${program}\n}`,
+    `async (sc, { fitMany, MLPClassifier, StandardScaler }, csvFile, check) => {\n${program}\n}`,
     {
       loader: 'ts',
     },
@@ -58,5 +58,5 @@ it('docs/training.md says what its examples give', async () => {
     checks++;
     expect(found).toEqual(value);
   });
-  expect(checks).toBe(6);
+  expect(checks).toBe(7);
 });

@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
+import { canFitTogether, type NetworkEstimator, settleMany } from '../fit-many.js';
 import { COLUMN, COUNT, type Form, type Forms, FUNCTION, WHOLE } from '../options.js';
 import {
   type Estimator,
@@ -56,7 +57,7 @@ export interface Trials<P> {
 }
 
 /**
- * Fits every combination on every split's training part and measures it on its validation part. A training whose loss is no
+ * Fits every combination on every split's training part (networks of one shape all at once, see `fitMany`) and measures it on its validation part. A training whose loss is no
  * number any more counts as NaN, never the best.
  */
 export async function runTrials<P extends object, M extends Transformer>(
@@ -66,6 +67,8 @@ export async function runTrials<P extends object, M extends Transformer>(
 ): Promise<Trials<P>> {
   const { estimator, grid = [{} as P], metric, parallelism = 1 } = options;
   const metrics = grid.map(() => new Array<number>(splits.length).fill(Number.NaN));
+  const estimators = grid.map(estimator);
+  if (canFitTogether(estimators, columns) && (await trialsTogether(estimators))) return { params: grid, metrics };
   const trials = grid.flatMap((params, k) => splits.map((split, s) => ({ params, split, k, s })));
   const work = async () => {
     for (let trial = trials.shift(); trial; trial = trials.shift()) {
@@ -80,6 +83,17 @@ export async function runTrials<P extends object, M extends Transformer>(
       }
     }
   };
+  /** All combinations of a split in one training. @returns whether slots have room for that */
+  async function trialsTogether(together: readonly NetworkEstimator[]): Promise<boolean> {
+    for (const [s, { train, validation }] of splits.entries()) {
+      const models = await settleMany(together, train, columns);
+      if (!models) return false;
+      for (const [k, model] of models.entries())
+        if (!(model instanceof DivergedError))
+          metrics[k]![s] = await measure(metric, model as unknown as M, validation);
+    }
+    return true;
+  }
   const results = await Promise.allSettled(Array.from({ length: parallelism }, work));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
