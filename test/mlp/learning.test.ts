@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClassifierOptions, EventBus, MLPClassifier, SheafContext, type TimedEvent } from 'sheaf';
@@ -7,6 +7,7 @@ import { initialTheta } from '../../src/mlp/layout.js';
 import { elasticRate, epochOrder, localStepsOf, type NumericalPlan, stepRows } from '../../src/mlp/numerical-plan.js';
 import { addReferencePenalty, referenceApply, referenceGradient, referencePredict } from '../../src/mlp/reference.js';
 import { optimizerSlots } from '../../src/ps/optimizer/optimizer.js';
+import { runExamples } from '../support/guide.js';
 import { type Blobs, blobs, readBlobs, writeBlobs } from './blobs.js';
 
 let directory: string;
@@ -228,6 +229,12 @@ describe('l-bfgs', () => {
     const model = await trained(two, { ...CONVEX, onEpoch: ({ epoch }) => void epochs.push(epoch) });
     expect(epochs).toEqual(model.losses.map((_, k) => k + 1));
   });
+});
+
+it('docs/learning.md says what its examples give', async () => {
+  const guide = readFileSync(new URL('../../docs/learning.md', import.meta.url), 'utf8');
+  const train = readBlobs(two, writeBlobs(join(directory, 'guide'), blobs(200), 2)).cache();
+  expect(await runExamples(guide, { MLPClassifier, train }, (found, value) => expect(found).toEqual(value))).toBe(8);
 });
 
 describe('options that exclude each other are refused at once', () => {
