@@ -15,7 +15,14 @@ import { wasmFingerprint } from './fingerprint.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Network } from './network.js';
 import type { Tfjs } from './tfjs/activations.js';
-import { type ParameterTensors, tfjsGradient, tfjsPredict } from './tfjs/gradient.js';
+import {
+  type GradientTensors,
+  type ParameterTensors,
+  readGradient,
+  tfjsGradient,
+  tfjsPredict,
+} from './tfjs/gradient.js';
+import { type Reading, readAtOnce } from './tfjs/reading.js';
 
 /**
  * TensorFlow.js ops on WebAssembly: needs nothing but npm packages, several times slower than native TensorFlow.
@@ -92,28 +99,36 @@ export class TfjsNetwork implements CompiledNetwork {
   }
 
   sums(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
-    return requests.map(({ theta, batches, seed = 0, into }) => {
-      checkLength('theta', theta, this.#layout.length);
-      const parameters = this.#tensorsOf(theta);
-      const leaves = batches.map((batch) => ({
-        level: 0,
-        index: batch.shard,
-        value: this.#gradient(parameters, batch, step, seed),
-      }));
-      this.tf.dispose([...parameters.values()]);
-      return moveInto(mergeNodes(leaves, shards, addGradientSums), into);
-    });
+    return readAtOnce(this.summing(requests, step, shards));
   }
 
-  #gradient(parameters: ParameterTensors, { shard, rows }: Batch, step: number, seed: number): GradientSum {
+  *summing(requests: readonly SumRequest[], step: number, shards: number): Reading<ValueNode<GradientSum>[][]> {
+    const all: ValueNode<GradientSum>[][] = [];
+    for (const { theta, batches, seed = 0, into } of requests) {
+      checkLength('theta', theta, this.#layout.length);
+      const parameters = this.#tensorsOf(theta);
+      try {
+        const leaves: ValueNode<GradientSum>[] = [];
+        for (const batch of batches) {
+          const value = yield* this.#gradient(parameters, batch, step, seed);
+          leaves.push({ level: 0, index: batch.shard, value });
+        }
+        all.push(moveInto(mergeNodes(leaves, shards, addGradientSums), into));
+      } finally {
+        this.tf.dispose([...parameters.values()]);
+      }
+    }
+    return all;
+  }
+
+  *#gradient(parameters: ParameterTensors, { shard, rows }: Batch, step: number, seed: number): Reading<GradientSum> {
     const held = checkRows(this.#shards, shard, rows);
     const weight = weightOf(held, rows);
     if (rows.length === 0) return { gradient: new Float32Array(this.#layout.length), lossSum: 0, rows: 0, weight };
     const { tf } = this;
     const { precision = 'float32', loss } = this.options;
-    let sums: { gradient: Float32Array; lossSum: number } | undefined;
-    // Assigned, not returned: tidy searches what is returned for tensors, element by element.
-    tf.tidy(() => {
+    let sums: GradientTensors | undefined;
+    const tensors = tf.tidy(() => {
       const indices = tf.tensor1d(rows, 'int32');
       sums = tfjsGradient(tf, this.network, this.#layout, parameters, {
         ...{ seed, shard, step, weight, loss, precision },
@@ -121,11 +136,19 @@ export class TfjsNetwork implements CompiledNetwork {
         labels: tf.gather(held.targets, indices),
         weights: held.weightTensor && tf.gather(held.weightTensor, indices),
       });
+      return [...sums.parameters.values(), sums.perRow];
     });
-    return { ...sums!, rows: rows.length, weight };
+    yield tensors;
+    const read = readGradient(this.#layout, sums!);
+    tf.dispose(tensors);
+    return { ...read, rows: rows.length, weight };
   }
 
   predict(theta: Float32Array, features: Float32Array, rows: number): Float32Array {
+    return readAtOnce(this.predicting(theta, features, rows));
+  }
+
+  *predicting(theta: Float32Array, features: Float32Array, rows: number): Reading<Float32Array> {
     checkLength('theta', theta, this.#layout.length);
     checkLength('features', features, rows * this.network.inputs);
     if (rows === 0) return new Float32Array(0);
@@ -134,6 +157,7 @@ export class TfjsNetwork implements CompiledNetwork {
     const outputs = tf.tidy(() =>
       tfjsPredict(tf, this.network, this.#layout, parameters, tf.tensor2d(features, [rows, this.network.inputs])),
     );
+    yield [outputs];
     const values = outputs.dataSync<'float32'>();
     tf.dispose([outputs, ...parameters.values()]);
     return values;

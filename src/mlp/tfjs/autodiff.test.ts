@@ -8,7 +8,7 @@ import { largestDifference } from '../testing/backend-contract.js';
 import { exampleData, exampleWeights } from '../testing/example-data.js';
 import { ACTIVATION_FORMS, describeNetwork, EXAMPLE_NETWORKS, LOSS_FORMS } from '../testing/example-networks.js';
 import type { Tfjs } from './activations.js';
-import { tfjsGradient, tfjsLosses } from './gradient.js';
+import { readGradient, tfjsGradient, tfjsLosses } from './gradient.js';
 
 /**
  * The gradients written by hand against TensorFlow.js' own differentiation of the same forward pass. Its core carries no
@@ -66,7 +66,7 @@ describe.runIf(differentiates)('gradients written by hand', () => {
         weights: tf.tensor1d(weights!) as Tensor1D,
       };
       const tensors = layout.parameters.map(tensorOf);
-      const written = tfjsGradient(tf, network, layout, byParameter(tensors), batch);
+      const written = readGradient(layout, tfjsGradient(tf, network, layout, byParameter(tensors), batch));
       // A statistic takes no part in a training batch's loss, and has no derivative.
       const weighty = layout.parameters.filter(({ kind }) => kind !== 'statistic');
       const lossOf = (...varied: Tensor[]) => {

@@ -43,30 +43,45 @@ export function tfjsLosses(
   return compare(tf, network, values, labels, weights).perRow;
 }
 
-/** Weighted sums over the rows, in theta's layout. To be called inside `tf.tidy`. */
+/** What one gradient comes to, to be read. */
+export interface GradientTensors {
+  /** Of each parameter. */
+  readonly parameters: ReadonlyMap<Parameter, Tensor>;
+  /** Weighted losses of the rows. */
+  readonly perRow: Tensor1D;
+}
+
+/** Weighted sums over the rows. To be called inside `tf.tidy`; computes nothing by itself where a device computes later. */
 export function tfjsGradient(
   tf: Tfjs,
   network: Network,
   layout: Layout,
   theta: ParameterTensors,
   { features, labels, weights, loss, ...training }: Batch,
-): { gradient: Float32Array; lossSum: number } {
+): GradientTensors {
   const applied = forward(tf, layout, theta, features, training);
   const values = applied.at(-1)!.y;
   const compared = loss
     ? compareBy(loss, tf, network, values, labels, weights)
     : compare(tf, network, values, labels, weights);
-  const gradient = new Float32Array(layout.length);
+  const gradient = new Map<Parameter, Tensor>();
   let dy = () => compared.gradient;
   layout.layers.toReversed().forEach((layer, i) => {
     const { parameters, dx } = applied.at(-1 - i)!.back(dy());
-    parametersOf(layer).forEach(({ offset }, k) => {
-      gradient.set(parameters[k]!.dataSync(), offset);
+    parametersOf(layer).forEach((parameter, k) => {
+      gradient.set(parameter, parameters[k]!);
     });
     dy = dx;
   });
-  const losses = compared.perRow.dataSync<'float32'>();
-  return { gradient, lossSum: losses.reduce((sum, loss) => sum + loss, 0) };
+  return { parameters: gradient, perRow: compared.perRow };
+}
+
+/** In theta's layout, once the tensors can be read. */
+export function readGradient(layout: Layout, { parameters, perRow }: GradientTensors) {
+  const gradient = new Float32Array(layout.length);
+  for (const [{ offset }, tensor] of parameters) gradient.set(tensor.dataSync<'float32'>(), offset);
+  const lossSum = perRow.dataSync<'float32'>().reduce((sum, loss) => sum + loss, 0);
+  return { gradient, lossSum };
 }
 
 function forward(
