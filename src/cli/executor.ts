@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 interface ExecutorFlags {
   readonly master?: string;
   readonly slots?: string;
+  readonly gpus?: string;
+  readonly slotsPerGpu?: string;
   readonly id?: string;
   readonly bind?: string;
   readonly advertise?: string;
@@ -15,6 +17,8 @@ export function registerExecutor(program: Command): void {
     .description('run an executor that takes tasks from a Redis master until it is stopped')
     .option('--master <url>', 'redis://… or rediss://… (default: $SHEAF_MASTER)')
     .option('--slots <count>', 'tasks at a time (default: one a core)')
+    .option('--gpus <request>', 'auto (all there are), none, a number, or device=0,2 (default: auto)')
+    .option('--slots-per-gpu <count>', 'slots that share a GPU; all other slots are CPU slots (default: 1)')
     .option('--id <id>', 'name of this executor (default: host and process id)')
     .option('--bind <address>', 'address the block service listens on', '127.0.0.1')
     .option('--advertise <address>', 'address under which other hosts reach it (default: --bind)')
@@ -46,12 +50,15 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   if (!url || !isRedisUrl(url)) throw new Error('an executor needs --master redis://HOST:PORT (or $SHEAF_MASTER)');
   const secret = process.env.SHEAF_SECRET;
   if (!secret) throw new Error("set SHEAF_SECRET to the cluster's secret, the same for driver and executors");
-  const conf = new Conf(settingsFromEnvironment(process.env));
+  const flagged = { 'sheaf.executor.gpus': flags.gpus, 'sheaf.executor.slotsPerGpu': flags.slotsPerGpu };
+  const conf = new Conf(flagged, settingsFromEnvironment(process.env));
   const leaseMs = conf.number('sheaf.executor.leaseMs');
   const slots = flags.slots ?? String(availableParallelism());
   if (!/^[1-9]\d*$/.test(slots)) throw new Error(`--slots must be a whole number of at least 1, not "${slots}"`);
   const id = flags.id ?? `${hostname()}-${process.pid}`;
   if (!/^[\w.-]+$/.test(id)) throw new Error(`--id may have letters, digits and . _ - in it, unlike "${id}"`);
+  const gpus = environment.requestedGpus(conf.get('sheaf.executor.gpus'));
+  const slotInfos = environment.slotInfos(Number(slots), gpus, conf.number('sheaf.executor.slotsPerGpu'));
   const queue = redisQueue({ url, secret, leaseMs });
   let stop = (_reason: string) => {};
   const stopped = new Promise<string>((resolve) => {
@@ -60,7 +67,7 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   const executor = await Executor.start({
     ...{ secret, bind: flags.bind, advertise: flags.advertise, slotEnvironment: environment.slotEnvironment },
     id,
-    slots: environment.slotInfos(Number(slots)),
+    slots: slotInfos,
     channel: queue.executor(),
     fingerprint: environment.machineFingerprint(),
     heartbeatMs: leaseMs / 3,
@@ -70,7 +77,8 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   });
   // A child of a local-cluster is nobody's to look at.
   const say = (text: string) => void (process.connected || process.stderr.write(`executor ${id}: ${text}\n`));
-  say(`joined ${redactUrl(url)} with ${slots} slots`);
+  const onGpus = gpus.length > 0 ? `, ${slotInfos.filter(({ gpu }) => gpu).length} of them on ${gpuNames(gpus)}` : '';
+  say(`joined ${redactUrl(url)} with ${slots} slots${onGpus}`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(signal));
   process.on('disconnect', () => stop('its parent is gone'));
   const reason = await stopped;
@@ -78,3 +86,5 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   await executor.stop(reason);
   process.exit(0);
 }
+
+const gpuNames = (gpus: readonly { readonly name: string }[]) => gpus.map(({ name }) => name).join(', ');

@@ -8,12 +8,14 @@ import type { CustomLoss } from './tfjs/custom-loss.js';
  * `theta`, all parameters in the network's layout, one Float32Array; a gradient another.
  */
 export interface ComputeBackend {
-  readonly name: 'tensorflow' | 'tfjs-wasm';
+  readonly name: 'tensorflow' | 'tfjs-wasm' | 'tfjs-webgpu';
   /** For people: `TensorFlow 2.21.0 (CPU, AVX512…)`. */
   readonly description: string;
   /** Equal fingerprints compute equal bits. */
   readonly fingerprint: string;
   readonly device: 'cpu' | 'gpu';
+  /** Of a GPU slot that computes on its CPU because it may: why. */
+  readonly shortfall?: string;
   /** @throws RangeError, TypeError for a network that makes no sense, as `checkNetwork` */
   compile(network: Network, options?: CompileOptions): Promise<CompiledNetwork>;
 }

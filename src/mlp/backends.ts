@@ -1,7 +1,30 @@
+import { FailureError } from '../protocol/failure.js';
+import type { Conf } from '../scheduler/conf.js';
+import type { DevicePreference } from '../scheduler/slot-device.js';
 import type { ComputeBackend } from './backend.js';
+import { gpuError, gpuShortfall, installedDriver } from './gpu-required.js';
 import { nativeState } from './native.js';
 
 export type BackendPreference = 'auto' | ComputeBackend['name'];
+
+/** What a job asks of the slots that compute its networks. */
+export interface BackendRequest {
+  readonly prefer: BackendPreference;
+  /** Kind of slots. */
+  readonly device: DevicePreference;
+  /** Whether a GPU slot whose GPU cannot be used may compute on its CPU. */
+  readonly gpuFallback: boolean;
+}
+
+export type BackendChoice = BackendPreference | BackendRequest;
+
+export function backendRequest(conf: Conf): BackendRequest {
+  return {
+    prefer: conf.get('sheaf.backend') as BackendPreference,
+    device: conf.get('sheaf.train.device') as DevicePreference,
+    gpuFallback: conf.get('sheaf.gpu.fallback') === 'true',
+  };
+}
 
 let loaded: { readonly name: ComputeBackend['name']; readonly backend: Promise<ComputeBackend> } | undefined;
 
@@ -11,22 +34,44 @@ let loaded: { readonly name: ComputeBackend['name']; readonly backend: Promise<C
  *
  * Set `TF_NUM_INTRAOP_THREADS` and `TF_NUM_INTEROP_THREADS` before the first call: TensorFlow reads them once.
  *
- * @param preference `auto` (default): native TensorFlow where it is installed, else TF.js on WebAssembly
- * @throws Error when the named backend cannot be loaded, or the process already has the other one
- * @example const network = await (await loadBackend()).compile(description, { kind: 'adam', learningRate: 1e-3 });
+ * @param choice `auto` (default): native TensorFlow where it is installed, else TF.js on WebAssembly
+ * @throws Error when the named backend cannot be loaded, or the process already has another one; FailureError in a GPU slot
+ *   that does not compute on its GPU and has to
+ * @example const network = await (await loadBackend()).compile(description);
  */
-export async function loadBackend(preference: BackendPreference = 'auto'): Promise<ComputeBackend> {
+export async function loadBackend(choice: BackendChoice = 'auto'): Promise<ComputeBackend> {
+  const { prefer, gpuFallback } = typeof choice === 'string' ? { prefer: choice, gpuFallback: false } : choice;
   if (loaded) {
-    if (preference !== 'auto' && preference !== loaded.name)
-      throw new Error(`this process computes on ${loaded.name}; ${preference} needs a process of its own`);
-    return loaded.backend;
+    if (prefer !== 'auto' && prefer !== loaded.name)
+      throw new Error(`this process computes on ${loaded.name}; ${prefer} needs a process of its own`);
+  } else {
+    const name = prefer === 'auto' ? (nativeState().installed ? 'tensorflow' : 'tfjs-wasm') : prefer;
+    loaded = { name, backend: load(name) };
   }
-  const name = preference === 'auto' ? (nativeState().installed ? 'tensorflow' : 'tfjs-wasm') : preference;
-  loaded = { name, backend: load(name) };
-  return loaded.backend;
+  return onItsDevice(await loaded.backend, prefer, gpuFallback);
 }
 
 async function load(name: ComputeBackend['name']): Promise<ComputeBackend> {
   if (name === 'tensorflow') return (await import('./tensorflow-backend.js')).loadTensorFlowBackend();
+  if (name === 'tfjs-webgpu') return (await import('./webgpu-backend.js')).loadWebGpuBackend();
   return (await import('./tfjs-backend.js')).loadTfjsBackend();
+}
+
+/** A GPU slot computes on its GPU, or says why not. Who names WebAssembly wants no GPU. */
+function onItsDevice(backend: ComputeBackend, prefer: BackendPreference, gpuFallback: boolean): ComputeBackend {
+  if (process.env.SHEAF_SLOT_DEVICE !== 'gpu' || backend.device === 'gpu' || prefer === 'tfjs-wasm') return backend;
+  const shortfall = gpuShortfall(backend, nativeState(), installedDriver());
+  if (!gpuFallback) {
+    const message = gpuError(shortfall, process.env.SHEAF_SLOT_GPU ?? 'unknown');
+    throw new FailureError({ kind: 'user-error', message });
+  }
+  const { reason, advice } = shortfall;
+  return {
+    name: backend.name,
+    description: `${backend.description} in place of a GPU`,
+    fingerprint: backend.fingerprint,
+    device: backend.device,
+    shortfall: `${reason}. To mend it: ${advice}`,
+    compile: (network, options) => backend.compile(network, options),
+  };
 }

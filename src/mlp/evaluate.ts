@@ -1,7 +1,7 @@
 import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { BackendPreference } from './backends.js';
+import { backendRequest } from './backends.js';
 import type { CommittedPart } from './committed.js';
 import type { EvaluateParameters, PartitionEvaluation, ScoreState } from './evaluate-partition.js';
 import { bytesOf } from './float-bytes.js';
@@ -27,14 +27,14 @@ export async function evaluateParts<S extends ScoreState>(
   try {
     const theta =
       request.theta instanceof Float32Array ? [await putTheta(context, request.theta, id, scope)] : request.theta;
-    const backend = context.conf.get('sheaf.backend') as BackendPreference;
+    const backend = backendRequest(context.conf);
     const parameters: EvaluateParameters = { ...request, theta, id, scope, backend };
     const terminal = {
       kind: 'module',
       module: 'mlp/evaluate-partition',
       parameters: parameters as unknown as Json,
     } as const;
-    return await context.runJob({ top: table.node, terminal, name }, (answer) =>
+    return await context.runJob({ top: table.node, terminal, name, device: backend.device }, (answer) =>
       context.readValue<PartitionEvaluation<S>>(answer),
     );
   } finally {

@@ -82,7 +82,9 @@ function processor() {
   return { text: `${arch()} ${cpus()[0]?.model ?? 'unknown'}`, best: undefined };
 }
 
+/** The slot's own, else those of the machine. */
 function gpuModel(): string {
+  if (process.env.SHEAF_SLOT_GPU) return process.env.SHEAF_SLOT_GPU;
   const directory = '/proc/driver/nvidia/gpus';
   if (!existsSync(directory)) return 'GPU';
   const models = readdirSync(directory).map((gpu) => {

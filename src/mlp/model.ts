@@ -4,7 +4,7 @@ import type { Json } from '../protocol/json.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { assembleBatch } from '../rdd/assemble-step.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { BackendPreference } from './backends.js';
+import { backendRequest } from './backends.js';
 import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { listValues, requireFinite } from './columns.js';
 import type { CommittedPart } from './committed.js';
@@ -118,12 +118,13 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
       this.#resident.set(context, resident);
     }
     const { id, scope, theta } = resident;
-    const backend = context.conf.get('sheaf.backend') as BackendPreference;
+    const backend = backendRequest(context.conf);
     const parameters = { network, target, labelType, features, columns, backend, id, scope, threshold: THRESHOLD };
     return table.transformBy(
       'mlp/predict-step',
       async () => ({ ...parameters, theta: [await theta] }) satisfies PredictParameters as unknown as Json,
       'predict',
+      backend.device,
     );
   }
 

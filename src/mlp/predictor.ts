@@ -1,5 +1,5 @@
 import type { SlotContext } from '../protocol/program.js';
-import { type BackendPreference, loadBackend } from './backends.js';
+import { type BackendChoice, loadBackend } from './backends.js';
 import { type CommittedPart, readParts } from './committed.js';
 import { alignedFloats } from './float-bytes.js';
 import { layoutOf } from './layout.js';
@@ -8,7 +8,7 @@ import type { Network } from './network.js';
 /** A fitted network as slots are told of it. */
 export interface PredictorSpec {
   readonly network: Network;
-  readonly backend: BackendPreference;
+  readonly backend: BackendChoice;
   /** Where its weights lie. */
   readonly theta: readonly CommittedPart[];
   /** Names the copy in a slot. */

@@ -57,6 +57,8 @@ export interface RestoreAnswer {
   readonly description: string;
   readonly fingerprint: string;
   readonly meeting: MeetingPoint | null;
+  /** Of a GPU slot that computes on its CPU: why. */
+  readonly shortfall?: string;
 }
 
 const trainProgram: SlotProgram = {
@@ -122,8 +124,8 @@ async function restore(order: At & RestoreOrder, replica: Replica, context: Task
   const { generation, committed, range, pace } = order;
   await replica.restore(generation, committed, context.blocks, { range, pace });
   const meeting = order.meet ? await offerMeeting(replica, order.shards, scope, context) : null;
-  const { name, description, fingerprint } = replica.backend;
-  return { name, description, fingerprint, meeting } satisfies RestoreAnswer;
+  const { name, description, fingerprint, shortfall } = replica.backend;
+  return { name, description, fingerprint, meeting, ...(shortfall && { shortfall }) } satisfies RestoreAnswer;
 }
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */

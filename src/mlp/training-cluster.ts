@@ -8,6 +8,7 @@ import type { Range } from '../ps/optimizer/range-optimizer.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
+import { type DevicePreference, deviceAmong, type SlotDevice } from '../scheduler/slot-device.js';
 import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
 import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
 import type { MeetingPoint } from './membership.js';
@@ -28,7 +29,7 @@ export interface Member {
   readonly meeting?: MeetingPoint;
 }
 
-/** Applications that have been told that they compute on the fallback. */
+/** Applications that have been told that they compute on a fallback. */
 const warned = new WeakSet<SheafContext>();
 
 /**
@@ -44,6 +45,8 @@ export class TrainingCluster {
   input = '';
   #program: ProgramRef | undefined;
   #stages = 0;
+  /** Kind of slots that train. */
+  #device: SlotDevice | undefined;
   /** Fingerprints of what computes in this generation, each with one place where it does. */
   readonly #builds = new Map<string, string>();
 
@@ -63,13 +66,10 @@ export class TrainingCluster {
     const { context, spec } = this;
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
-    await context.tasks.slotsAvailable();
+    const slots = await this.#slots();
     // Neighbours in the tree on one host, whose sums then merge before they travel.
     const byHost = (a: SlotKey, b: SlotKey) => this.#hostOf(a).localeCompare(this.#hostOf(b));
-    const slots = context.tasks
-      .slots()
-      .map(({ key }) => key)
-      .sort(byHost);
+    slots.sort(byHost);
     const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
     const owned = ranges.map(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k));
     const hosts = slots.slice(0, owned.length).map((slot) => this.#hostOf(slot));
@@ -128,6 +128,21 @@ export class TrainingCluster {
     return Promise.all(written.map(async (each) => ({ ...each, block: await this.replicate(each.block) })));
   }
 
+  /** Those that may train: of one kind, that of the first generation, unless GPUs may be done without. */
+  async #slots(): Promise<SlotKey[]> {
+    const { tasks, conf } = this.context;
+    const fallback = conf.get('sheaf.gpu.fallback') === 'true';
+    const wanted = (fallback ? undefined : this.#device) ?? (conf.get('sheaf.train.device') as DevicePreference);
+    await tasks.slotsAvailable(1, wanted === 'auto' ? undefined : wanted);
+    this.#device = deviceAmong(wanted, tasks.slots());
+    return this.#slotsNow();
+  }
+
+  #slotsNow(): SlotKey[] {
+    const slots = this.context.tasks.slots().filter(({ device }) => device === this.#device);
+    return slots.map(({ key }) => key);
+  }
+
   #hostOf(slot: SlotKey): string {
     const executor = executorOf(slot);
     return this.context.tasks.executors().find(({ id }) => id === executor)?.host ?? executor;
@@ -135,7 +150,7 @@ export class TrainingCluster {
 
   /** Whether slots have joined that could take shards over. */
   canGrow(): boolean {
-    return Math.min(this.context.tasks.slots().length, this.spec.plan.shards) > this.members.length;
+    return Math.min(this.#slotsNow().length, this.spec.plan.shards) > this.members.length;
   }
 
   /** One order to each member, all together; answers in order of rank. @throws TaskSetError when one is lost */
@@ -197,9 +212,16 @@ export class TrainingCluster {
           'no native TensorFlow here: computing on WebAssembly, several times slower; "sheaf doctor" says what to do',
       });
     }
+    this.#warnOfShortfall(answers.find(({ shortfall }) => shortfall)?.shortfall);
     this.#builds.clear();
     for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
     if (this.#builds.size > 1) this.#warnOfMixture();
+  }
+
+  #warnOfShortfall(shortfall: string | undefined): void {
+    if (!shortfall || warned.has(this.context)) return;
+    warned.add(this.context);
+    this.context.bus.emit({ event: 'warning', message: `GPU slots compute on the CPU: ${shortfall}` });
   }
 
   #warnOfMixture(): void {

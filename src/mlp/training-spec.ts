@@ -1,5 +1,5 @@
 import type { ShippedFunction } from '../executor/closure/index.js';
-import type { BackendPreference } from './backends.js';
+import type { BackendChoice } from './backends.js';
 import type { CommittedPart } from './committed.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import type { TargetSpec } from './targets.js';
@@ -9,7 +9,7 @@ export interface TrainingSpec {
   /** Resident id and scope of the model: `<app>/fit-3`. */
   readonly model: string;
   readonly plan: NumericalPlan;
-  readonly backend: BackendPreference;
+  readonly backend: BackendChoice;
   readonly features: string;
   readonly target: TargetSpec;
   /** Column of the rows' weights; absent: 1 each. */

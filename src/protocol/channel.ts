@@ -10,6 +10,8 @@ import type { ResultMessage, TaskMessage } from './task.js';
 export interface SlotInfo {
   readonly index: number;
   readonly device: 'cpu' | 'gpu';
+  /** Of a GPU slot: what `CUDA_VISIBLE_DEVICES` takes, and its name for people. Several slots may share one. */
+  readonly gpu?: { readonly id: string; readonly name: string };
 }
 
 export interface ExecutorInfo {

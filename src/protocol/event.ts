@@ -19,6 +19,8 @@ export type SheafEvent =
       readonly event: 'executor-joined';
       readonly executor: string;
       readonly slots: number;
+      /** The GPU of each of its GPU slots; absent without any. */
+      readonly gpus?: readonly string[];
       readonly fingerprint: string;
     }
   | { readonly event: 'executor-lost'; readonly executor: string; readonly reason: string }

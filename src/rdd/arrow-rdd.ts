@@ -1,6 +1,7 @@
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
 import type { LineageNode, Step } from '../scheduler/lineage.js';
+import type { DevicePreference } from '../scheduler/slot-device.js';
 import { requireFunction, requireWhole, shown } from './arguments.js';
 import { schemaWithFeatures } from './assemble-step.js';
 import { operatorName } from './call-site.js';
@@ -76,12 +77,19 @@ export class ArrowRDD extends TableActions {
   /**
    * A step of the engine itself, named by its module; its `transform` rewrites a partition's batches.
    * @param parameters or what gives them, asked when the first job needs them
+   * @param device slots in which it computes; absent: all
    */
-  transformBy(module: string, parameters: Json | (() => Promise<Json>), operator = 'transform'): ArrowRDD {
+  transformBy(
+    module: string,
+    parameters: Json | (() => Promise<Json>),
+    operator = 'transform',
+    device?: DevicePreference,
+  ): ArrowRDD {
     if (typeof parameters !== 'function') return this.#table({ kind: 'module', module, parameters }, operator);
     const step = { kind: 'module', module, parameters: null } as const;
     const plan = async () => ({ planner: undefined, step: { ...step, parameters: await parameters() } });
-    return this.tableOf({ ...this.context.newNode(operatorName(operator), step, [this.node]), planner: { plan } });
+    const node = this.context.newNode(operatorName(operator), step, [this.node]);
+    return this.tableOf({ ...node, planner: { plan }, ...(device && { device }) });
   }
 
   /**

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatGpuRequest, shareOf } from '../executor/gpus.js';
 import { describeExit, type GuardedChild, spawnGuarded } from '../executor/guardian.js';
 import type { DriverChannel } from '../protocol/channel.js';
 import { entryPoint } from '../protocol/entry.js';
@@ -70,11 +71,13 @@ export async function startCluster(conf: Conf, driver: string, preload: readonly
 }
 
 async function startLocal(conf: Conf, driver: string, slots: number, preload: readonly string[]): Promise<Cluster> {
-  const [{ memoryQueue }, { Executor }, { slotEnvironment, slotInfos, machineFingerprint }] = await Promise.all([
-    import('./queue/memory.js'),
-    import('../executor/executor.js'),
-    import('../executor/slot-environment.js'),
-  ]);
+  const [{ memoryQueue }, { Executor }, { slotEnvironment, slotInfos, requestedGpus, machineFingerprint }] =
+    await Promise.all([
+      import('./queue/memory.js'),
+      import('../executor/executor.js'),
+      import('../executor/slot-environment.js'),
+    ]);
+  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'));
   const queue = memoryQueue();
   const secret = randomBytes(32).toString('hex');
   let executor: Awaited<ReturnType<typeof Executor.start>> | undefined;
@@ -83,7 +86,7 @@ async function startLocal(conf: Conf, driver: string, slots: number, preload: re
     ready: async () => {
       executor = await Executor.start({
         ...{ id: `${driver}-local`, secret, slotEnvironment, preload },
-        slots: slotInfos(slots),
+        slots: slotInfos(slots, gpus, conf.number('sheaf.executor.slotsPerGpu')),
         slotMemory: conf.bytes('sheaf.slot.memory'),
         channel: queue.executor(),
         fingerprint: machineFingerprint(),
@@ -96,11 +99,13 @@ async function startLocal(conf: Conf, driver: string, slots: number, preload: re
 }
 
 async function startLocalCluster(conf: Conf, driver: string, executors: number, slots: number): Promise<Cluster> {
-  const [{ startPrivateRedis }, { redisQueue }, { defaultSlotMemory }] = await Promise.all([
+  const [{ startPrivateRedis }, { redisQueue }, { defaultSlotMemory }, { requestedGpus }] = await Promise.all([
     import('./redis-server.js'),
     import('./queue/bullmq.js'),
     import('../executor/slot-memory.js'),
+    import('../executor/slot-environment.js'),
   ]);
+  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'));
   const slotMemory = conf.bytes('sheaf.slot.memory') ?? defaultSlotMemory(executors * slots);
   const redis = await startPrivateRedis();
   const secret = randomBytes(32).toString('hex');
@@ -136,6 +141,8 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
           ...process.env,
           ...{ SHEAF_MASTER: redis.url, SHEAF_SECRET: secret },
           ...{ SHEAF_EXECUTOR_LEASEMS: String(leaseMs), SHEAF_SLOT_MEMORY: String(slotMemory) },
+          SHEAF_EXECUTOR_GPUS: formatGpuRequest(shareOf(gpus, index, executors)),
+          SHEAF_EXECUTOR_SLOTSPERGPU: conf.get('sheaf.executor.slotsPerGpu'),
         },
       },
     );

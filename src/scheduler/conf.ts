@@ -1,3 +1,4 @@
+import { GPU_REQUEST, GPU_REQUEST_FORM } from '../executor/gpus.js';
 import { redactUrl } from './redis-url.js';
 
 /** Every setting, in one table: `--conf key=value`, a line of a properties file, `SHEAF_…` in the environment. */
@@ -49,10 +50,26 @@ export const SETTINGS = {
     form: COUNT,
   },
   'sheaf.executor.waitMs': { doc: 'how long a job waits for a first executor', default: '60000', form: COUNT },
-  'sheaf.backend': {
-    doc: 'auto, tensorflow or tfjs-wasm',
+  'sheaf.executor.gpus': {
+    doc: 'GPUs of each executor: auto (all that the machine shows), none, a number, or device= with numbers or UUIDs',
     default: 'auto',
-    form: [/^(auto|tensorflow|tfjs-wasm)$/, 'auto, tensorflow or tfjs-wasm'],
+    form: [GPU_REQUEST, GPU_REQUEST_FORM],
+  },
+  'sheaf.executor.slotsPerGpu': { doc: 'slots that share a GPU', default: '1', form: COUNT },
+  'sheaf.train.device': {
+    doc: 'slots in which networks compute: auto (GPU slots where there are any), cpu or gpu',
+    default: 'auto',
+    form: [/^(auto|cpu|gpu)$/, 'auto, cpu or gpu'],
+  },
+  'sheaf.gpu.fallback': {
+    doc: 'a GPU slot whose GPU cannot be used computes on the CPU, with a warning, in place of failing',
+    default: 'false',
+    form: SWITCH,
+  },
+  'sheaf.backend': {
+    doc: 'auto, tensorflow, tfjs-wasm or tfjs-webgpu',
+    default: 'auto',
+    form: [/^(auto|tensorflow|tfjs-wasm|tfjs-webgpu)$/, 'auto, tensorflow, tfjs-wasm or tfjs-webgpu'],
   },
   'sheaf.aggregation': {
     doc: 'how gradients are merged: tree, ps or allreduce; overrides the job',

@@ -34,6 +34,8 @@ export interface JobRequest {
   /** Slot that should run a partition's task; by default where the partition is cached. */
   readonly prefer?: (partition: number) => SlotKey | undefined;
   readonly gang?: boolean;
+  /** In which slots its last tasks may run; by default as the operators ask. */
+  readonly device?: TaskSet['device'];
   /** Expected milliseconds a task; by default what the plan of the stage's source says. */
   readonly expectedMs?: number;
   /** Makes a partition's value of those of its parts, in order. Without it no partition is computed in parts. */
@@ -223,6 +225,7 @@ export class DagScheduler {
             gang,
             partitions: total,
           },
+          device: request.device ?? stageNodes(stage).find(({ device }) => device)?.device,
           sources: sources.map((node) => node.id),
         };
         for (const result of await this.tasks.run(set)) done.set(result.partition, result);
@@ -277,7 +280,14 @@ export class DagScheduler {
       const outputs = this.#outputsOf(parent, scope);
       const missing = () => [...outputs.keys()].filter((map) => !outputs[map]);
       for (let partitions = missing(); partitions.length > 0; partitions = missing()) {
-        const own = { partitions, gang: false, prefer: undefined, expectedMs: undefined, uncounted: false };
+        const own = {
+          partitions,
+          gang: false,
+          prefer: undefined,
+          device: undefined,
+          expectedMs: undefined,
+          uncounted: false,
+        };
         const mapRequest = { ...request, ...own };
         for (const [partition, parts] of await this.#runStage(parent, mapRequest, job, owner))
           if (parts.every(({ at }) => this.#isAlive(executorOf(at))))

@@ -1,6 +1,7 @@
 import type { ExecutorInfo, Heartbeat } from '../protocol/channel.js';
 import type { Clock } from '../protocol/clock.js';
 import { HOST_SEAT } from '../protocol/task.js';
+import type { SlotDevice } from './slot-device.js';
 import { type SlotKey, slotKey } from './task-set.js';
 
 export interface Member {
@@ -14,6 +15,7 @@ export interface Seat {
   readonly key: SlotKey;
   readonly executor: ExecutorInfo;
   readonly index: number;
+  readonly device: SlotDevice;
 }
 
 /** Longer than any word of an executor is on its way. */
@@ -65,17 +67,24 @@ export class ExecutorRoster {
   }
 
   slots(): Seat[] {
-    return this.executors().flatMap((executor) => executor.slots.map(({ index }) => seat(executor, index)));
+    return this.executors().flatMap((executor) =>
+      executor.slots.map(({ index, device }) => seat(executor, index, device)),
+    );
   }
 
   hostSeats(): Seat[] {
-    return this.executors().map((executor) => seat(executor, HOST_SEAT));
+    return this.executors().map((executor) => seat(executor, HOST_SEAT, 'cpu'));
   }
 
-  /** Waits until at least `count` slots are there. @throws Error after `waitMs`, or when the roster is closed */
-  async slotsAvailable(count: number): Promise<void> {
+  /**
+   * Waits until at least `count` slots are there.
+   * @param device of what kind; absent: of any
+   * @throws Error after `waitMs`, or when the roster is closed
+   */
+  async slotsAvailable(count: number, device?: SlotDevice): Promise<void> {
+    const there = () => this.slots().filter((slot) => !device || slot.device === device).length;
     if (this.#closed) throw this.#closed;
-    if (this.slots().length >= count) return;
+    if (there() >= count) return;
     await new Promise<void>((resolve, reject) => {
       const end = (settle: () => void) => {
         this.#arrivals.delete(waiter);
@@ -83,13 +92,16 @@ export class ExecutorRoster {
         settle();
       };
       const waiter = {
-        arrived: () => this.slots().length >= count && end(resolve),
+        arrived: () => there() >= count && end(resolve),
         closed: (error: Error) => end(() => reject(error)),
       };
       const cancel = this.clock.after(this.waitMs, () => {
-        const found = this.slots().length;
-        const which = found > 0 ? `only ${found} of ${count} slots` : 'no executor';
-        const text = `${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL"`;
+        const found = there();
+        const kind = device ? `${device.toUpperCase()} slots` : 'slots';
+        const none = device ? `no executor with ${kind}` : 'no executor';
+        const which = found > 0 ? `only ${found} of ${count} ${kind}` : none;
+        const gpus = device === 'gpu' ? ' --gpus auto' : '';
+        const text = `${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL${gpus}"`;
         end(() => reject(new Error(text)));
       });
       this.#arrivals.add(waiter);
@@ -118,6 +130,6 @@ export class ExecutorRoster {
   }
 }
 
-function seat(executor: ExecutorInfo, index: number): Seat {
-  return { key: slotKey(executor.id, index), executor, index };
+function seat(executor: ExecutorInfo, index: number, device: SlotDevice): Seat {
+  return { key: slotKey(executor.id, index), executor, index, device };
 }

@@ -1,5 +1,6 @@
 import type { Json } from '../protocol/json.js';
 import type { Persisted } from '../protocol/storage.js';
+import type { DevicePreference } from './slot-device.js';
 
 /** Operators are data: a kind and a function. The stage planner ships them, the slot's compiler turns chains into loops. */
 export type Step<F = AnyFunction> =
@@ -157,6 +158,8 @@ export interface LineageNode {
   splits?: readonly Json[];
   /** Of the source's plan. */
   expectedMs?: number;
+  /** In which slots it computes; absent: in all. */
+  readonly device?: DevicePreference;
   /** How its partitions are kept; absent: not at all. */
   persisted?: Persisted | undefined;
 }

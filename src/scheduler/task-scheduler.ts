@@ -7,6 +7,7 @@ import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/tas
 import type { EventBus } from './event-bus.js';
 import { ExecutorRoster, type Seat } from './executor-roster.js';
 import { type OpenMessage, OpenMessages } from './open-messages.js';
+import { deviceAmong, type SlotDevice } from './slot-device.js';
 import {
   type SlotKey,
   slotKey,
@@ -70,7 +71,7 @@ export class TaskScheduler {
   /** Resolves with one result a task, in partition order; rejects with a TaskSetError. */
   async run(set: TaskSet): Promise<TaskResult[]> {
     if (set.tasks.length === 0) return [];
-    await this.slotsAvailable().catch((error: Error) => {
+    await this.slotsAvailable(1, set.device === 'auto' ? undefined : set.device).catch((error: Error) => {
       if (!this.#closed) throw error;
       throw new TaskSetError({ kind: 'cancelled', message: APPLICATION_ENDED }, set, -1, []);
     });
@@ -105,9 +106,9 @@ export class TaskScheduler {
     return this.#roster.executors();
   }
 
-  /** Waits until at least `count` slots are there (default: any). @throws Error after `executorWaitMs` */
-  slotsAvailable(count = 1): Promise<void> {
-    return this.#roster.slotsAvailable(count);
+  /** Waits until at least `count` slots (default: one), of a kind (default: any), are there. @throws Error after `executorWaitMs` */
+  slotsAvailable(count = 1, device?: SlotDevice): Promise<void> {
+    return this.#roster.slotsAvailable(count, device);
   }
 
   /** Calls back whenever an executor is lost, before its tasks are sent elsewhere. */
@@ -176,7 +177,9 @@ export class TaskScheduler {
       standing = this.#roster.heard(heartbeat);
     }
     if (standing !== 'new') return;
-    this.bus.emit({ event: 'executor-joined', executor: id, slots: slots.length, fingerprint });
+    const gpus = slots.flatMap(({ gpu }) => gpu?.name ?? []);
+    const some = gpus.length > 0 ? { gpus } : {};
+    this.bus.emit({ event: 'executor-joined', executor: id, slots: slots.length, ...some, fingerprint });
     this.#dispatch();
   }
 
@@ -242,6 +245,7 @@ export class TaskScheduler {
         if ((load.get(slot.key) ?? 0) > depth) continue;
         for (const state of this.#active.keys()) {
           if ((slot.index === HOST_SEAT) !== (state.set.host ?? false)) continue;
+          if (!mayRunIn(slot, state.set, slots)) continue;
           if (depth > 0 && state.waiting < slots.length && !state.set.gang) continue;
           const tasks = state.next(slot.key, alive, slots.length, now);
           if (tasks.length === 0) continue;
@@ -324,4 +328,9 @@ export class TaskScheduler {
 /** Stages that look the same from here probably take as long: one line of a job, run again on as many partitions. */
 function similar({ name, tasks }: TaskSet): string {
   return `${tasks.length} × ${name}`;
+}
+
+/** Whether a set's tasks may run in a slot of this kind, as things are. */
+function mayRunIn({ device }: Seat, set: TaskSet, slots: readonly Seat[]): boolean {
+  return set.device === undefined || set.host || device === deviceAmong(set.device, slots);
 }

@@ -2,6 +2,7 @@ import type { Failure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import { HOST_SEAT, type ProgramRef, type Task, type TaskMetrics, type TaskOutcome } from '../protocol/task.js';
 import { RECOVERY } from './recovery.js';
+import type { DevicePreference } from './slot-device.js';
 
 /** `<executor>#<slot>` */
 export type SlotKey = `${string}#${number}`;
@@ -43,6 +44,8 @@ export interface TaskSet {
   readonly quiet?: boolean;
   /** Work for executors' own processes (`HOST_SEAT`), not for slots. */
   readonly host?: boolean;
+  /** In which slots tasks may run: `auto`, GPU slots while there are any. Absent: in all. */
+  readonly device?: DevicePreference | undefined;
   /** All tasks run together on the slots they prefer, and the loss of one fails them all (training rounds). */
   readonly gang?: boolean;
 }
