@@ -14,11 +14,6 @@ const submit = (master: string, ...args: string[]) => [
   ...['--data', `${root}data/motionsense-sample`, '--epochs', '16', ...args],
 ];
 
-interface Answer {
-  weightsHash: string;
-  epochs: number;
-}
-
 let undisturbed: Promise<string> | undefined;
 function expected(): Promise<string> {
   undisturbed ??= sheaf([...submit('local[2]')], footprint.environment).then(({ stdout }) => hashOf(stdout));

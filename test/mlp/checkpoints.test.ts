@@ -24,20 +24,20 @@ afterAll(async () => {
 
 // 10 steps an epoch, a checkpoint in the middle of one. Dropout and Adam: randomness and optimizer state must come back too.
 const OPTIONS = { hidden: [8], dropout: 0.2, epochs: 3, batchSize: 32, seed: 5, shards: 4 } satisfies ClassifierOptions;
-const fit = (context: SheafContext, options: ClassifierOptions, folder = data) =>
+const trainOn = (context: SheafContext, options: ClassifierOptions, folder = data) =>
   new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context, folder, 4, 3));
 let folders = 0;
 const checkpoint = (more: object = {}) => ({ path: join(directory, `c${folders++}`), everySteps: 4, ...more });
 
 describe('a training that ended in the middle of an epoch', () => {
   it.each(['tree', 'allreduce', 'ps'] as const)('goes on to the same bits on other slots (%s)', async (aggregation) => {
-    const whole = await fit(one, { aggregation });
+    const whole = await trainOn(one, { aggregation });
     const kept = checkpoint({ keep: 2 });
-    await fit(two, { aggregation, checkpoint: kept, onStep: ({ step }) => step < 14 });
+    await trainOn(two, { aggregation, checkpoint: kept, onStep: ({ step }) => step < 14 });
     expect(readdirSync(kept.path)).toEqual(['step-000000000010', 'step-000000000012']);
     const steps: number[] = [];
     const onStep = ({ step }: { step: number }) => void steps.push(step);
-    const resumed = await fit(one, { aggregation, checkpoint: kept, onStep });
+    const resumed = await trainOn(one, { aggregation, checkpoint: kept, onStep });
     expect(steps).toEqual(Array.from({ length: 18 }, (_, k) => 13 + k));
     expect(resumed.weightsHash).toBe(whole.weightsHash);
     expect(resumed.losses).toEqual(whole.losses);
@@ -45,16 +45,16 @@ describe('a training that ended in the middle of an epoch', () => {
 
   it('is over at once when it was at its end', async () => {
     const kept = checkpoint();
-    const whole = await fit(two, { checkpoint: kept });
-    const again = await fit(one, { checkpoint: { ...kept, resume: 'always' }, onStep: () => expect.unreachable() });
+    const whole = await trainOn(two, { checkpoint: kept });
+    const again = await trainOn(one, { checkpoint: { ...kept, resume: 'always' }, onStep: () => expect.unreachable() });
     expect(again.weightsHash).toBe(whole.weightsHash);
     expect(again.losses).toEqual(whole.losses);
   });
 
   it('begins anew when it is told to', async () => {
     const kept = checkpoint();
-    const first = await fit(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
-    const whole = await fit(two, { checkpoint: { ...kept, resume: 'never' } });
+    const first = await trainOn(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
+    const whole = await trainOn(two, { checkpoint: { ...kept, resume: 'never' } });
     expect(whole.weightsHash).not.toBe(first.weightsHash);
     expect(whole.losses).toHaveLength(3);
   });
@@ -63,13 +63,13 @@ describe('a training that ended in the middle of an epoch', () => {
 describe('a checkpoint is refused', () => {
   const stopped = async () => {
     const kept = checkpoint();
-    await fit(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
+    await trainOn(two, { checkpoint: kept, onStep: ({ step }) => step < 5 });
     return kept;
   };
 
   it('for another plan', async () => {
     const kept = await stopped();
-    await expect(fit(two, { checkpoint: kept, seed: 6 })).rejects.toThrow(
+    await expect(trainOn(two, { checkpoint: kept, seed: 6 })).rejects.toThrow(
       /cannot go on from .*step-000000000004: the numerical plan has changed: seed 5 became 6; give it another path/,
     );
   });
@@ -78,14 +78,14 @@ describe('a checkpoint is refused', () => {
     const kept = await stopped();
     const { x, y } = blobs(300);
     const other = writeBlobs(join(directory, 'other'), { x: [...x].reverse(), y: [...y].reverse() }, 5);
-    await expect(fit(two, { checkpoint: kept }, other)).rejects.toThrow(
+    await expect(trainOn(two, { checkpoint: kept }, other)).rejects.toThrow(
       'the training rows are not those it was written for',
     );
   });
 
   it('when there must be one and is none', async () => {
     const none = checkpoint({ resume: 'always' });
-    await expect(fit(two, { checkpoint: none })).rejects.toThrow(
+    await expect(trainOn(two, { checkpoint: none })).rejects.toThrow(
       `there is no checkpoint to go on from in ${none.path}`,
     );
   });

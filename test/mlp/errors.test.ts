@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import {
   type ClassifierOptions,
   DivergedError,
-  MLPClassifier,
   type MLPClassificationModel,
+  MLPClassifier,
   SheafContext,
   StandardScaler,
 } from 'sheaf';
