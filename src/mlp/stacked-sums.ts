@@ -152,7 +152,7 @@ export class StackedSums {
     });
     const taking = sums.flat();
     const losses = this.session.call(call, arrays, shapes, taking).slice(taking.length) as Float32Array[];
-    return requests.map((_, m) => losses.map((all) => all.subarray((m * all.length) / M, ((m + 1) * all.length) / M)));
+    return requests.map(({ batches }, m) => batches.map((_, i) => losses[i * M + m]!));
   }
 
   #program(shape: StackedShape): Program {

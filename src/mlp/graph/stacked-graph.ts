@@ -26,13 +26,14 @@ export function isStackable({ layers }: Layout): boolean {
 
 /**
  * What `sumsGraph` computes, for M networks at once: an operation handles all of them, which pays where they are so small that
- * starting one takes longer than its arithmetic. Where operations on stacked tensors give the bits they give one by one
- * (found so for TensorFlow's CPU kernels; the caller makes sure) results are the same.
+ * starting one takes longer than its arithmetic. Only products and what is exact, element by element, are stacked: all else
+ * is computed one by one. Where a product of stacked matrices has the bits it has one by one (found so for TensorFlow's CPU
+ * kernels; the caller makes sure) so have all results.
  *
  * Inputs, in order: step; of each batch its shard, its rows ([1, rows], or [M, rows] where networks take rows of their own),
  * the same for labels ([M x rows]), and, with dropout, how many there are; of each network its dropout's key; the parameters,
- * each [M, …its shape]. Outputs: for each subtree sum the parameters' gradients, each [M, …]; of each batch the losses,
- * [M x rows].
+ * each [M, …its shape]. Outputs: for each subtree sum the parameters' gradients, each [M, …]; of each batch, of each network
+ * the rows' losses.
  */
 export function stackedGraph(
   network: Network,
@@ -73,16 +74,18 @@ export function stackedGraph(
         keys.map((key) => dropoutMaskOps(g, layer, { key, shard, step, rows: count! })),
       );
     const applied = forward(g, layout, parameters, x, M, masks);
-    const { perRow, gradient } = lossOps(
-      g,
-      network,
-      reshape(g, applied.at(-1)!.y, [-1, network.outputs]),
-      labels,
-      weights,
-    );
-    losses.push(perRow);
+    const own = (tensor: Tensor, inner: readonly number[]) => unpack(g, reshape(g, tensor, [M, -1, ...inner]), M);
+    const values = unpack(g, applied.at(-1)!.y, M);
+    const targets = own(labels, labels.dtype === 'int32' ? [] : [network.outputs]);
+    const rowWeights = weights && own(weights, []);
+    const compared = values.map((each, m) => lossOps(g, network, each, targets[m]!, rowWeights?.[m]));
+    losses.push(...compared.map(({ perRow }) => perRow));
     const pieces: Tensor[] = [];
-    let dy = () => reshape(g, gradient, [M, -1, network.outputs]);
+    let dy = () =>
+      pack(
+        g,
+        compared.map(({ gradient }) => gradient),
+      );
     for (const { back } of applied.toReversed()) {
       const own = back(dy());
       pieces.unshift(...own.parameters);
@@ -95,6 +98,12 @@ export function stackedGraph(
   const outputs = Object.fromEntries([...sums, ...losses].map((tensor, i) => [`${i}`, tensor]));
   return { nodes: g.nodes, signature: { inputs, outputs } };
 }
+
+/**
+ * Activations whose every value is one rounded operation at most. Others are approximated, by one formula in vector registers
+ * and another for the elements that are left over at a tensor's end: their bits depend on the tensor's length.
+ */
+const EXACT: readonly string[] = ['relu', 'leaky-relu', 'linear'];
 
 interface Applied {
   readonly y: Tensor;
@@ -135,8 +144,17 @@ function forward(
           }),
         };
       case 'activation': {
-        const { y, back } = activate(g, x, layer.activation);
-        return { y, back: (dy) => ({ parameters: [], dx: () => back(dy) }) };
+        if (EXACT.includes(layer.activation.kind)) {
+          const { y, back } = activate(g, x, layer.activation);
+          return { y, back: (dy) => ({ parameters: [], dx: () => back(dy) }) };
+        }
+        const each = unpack(g, x, M).map((own) => activate(g, own, layer.activation));
+        const back = (dy: Tensor) => unpack(g, dy, M).map((own, m) => each[m]!.back(own));
+        const y = pack(
+          g,
+          each.map((own) => own.y),
+        );
+        return { y, back: (dy) => ({ parameters: [], dx: () => pack(g, back(dy)) }) };
       }
       case 'dropout': {
         const mask = masks(layer);
