@@ -59,7 +59,7 @@ class PartsSerializer extends DefaultSerializer {
   #bytes = 0;
 
   _writeHostObject(view: NodeJS.ArrayBufferView): void {
-    const kind = view.byteLength < LARGE_BYTES ? 0 : 1 + KINDS.findIndex((each) => view.constructor === each);
+    const kind = view.byteLength < LARGE_BYTES ? 0 : 1 + KINDS.indexOf(view.constructor as (typeof KINDS)[number]);
     this.writeUint32(kind);
     if (kind === 0) writeSmall.call(this as unknown as HostObjects, view);
     else {
