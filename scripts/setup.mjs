@@ -3,8 +3,9 @@
  * The one set-up, called by `npm start` and `npm test`: dependencies, native part, build, and with `--all` what only
  * the tests need. Idempotent; a second run only looks (well under a second) and says nothing.
  *
- * Failure model: without dependencies or build nothing runs, so those end it. A missing native part or redis-server is
- * named with the command that mends it, and the set-up goes on; only under `CI`, which must test them, that is an error.
+ * Failure model: without dependencies or build nothing runs, so those end it. A missing native part, redis-server or
+ * software GPU is named with the command that mends it, and the set-up goes on; only under `CI`, which must test them,
+ * that is an error.
  */
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -65,17 +66,22 @@ function build() {
   utimesSync(stamp, started, started); // not now: a source may have changed during the build
 }
 
-/** @returns whether the cluster path can be tested */
-function redis() {
+/** What only tests need; says what is missing. @returns what cannot be tested, and why; undefined when nothing is missing */
+async function forTests() {
+  const { ensureSwiftShader } = await import('./swiftshader.mjs');
+  const missing = 'redis-server is missing: needed by local-cluster masters';
+  return [() => need(() => which('redis-server'), ['redis-server'], missing), ensureSwiftShader]
+    .map((ensure) => shortfallOf(ensure))
+    .find((text) => text);
+}
+
+function shortfallOf(ensure) {
   try {
-    return need(
-      () => which('redis-server'),
-      ['redis-server'],
-      'redis-server is missing: needed by local-cluster masters',
-    );
+    ensure();
+    return undefined;
   } catch (shortfall) {
     say(`${shortfall.message}. To mend it: ${shortfall.advice}`);
-    return false;
+    return shortfall.message;
   }
 }
 
@@ -90,10 +96,10 @@ async function main() {
   const { ensureAddon } = await import('./addon.mjs');
   const addon = ensureAddon();
   build();
-  const cluster = !process.argv.includes('--all') || redis();
-  if (process.env.CI && (native.reason || !addon || !cluster)) {
-    const missing = native.reason ?? (addon ? 'redis-server is missing' : 'the add-on is missing');
-    say(`CI tests the native parts and the cluster path, and ${missing}`);
+  const untested = process.argv.includes('--all') ? await forTests() : undefined;
+  const missing = native.reason ?? (addon ? untested : 'the add-on is missing');
+  if (process.env.CI && missing) {
+    say(`CI tests the native parts, the cluster path and WebGPU, and ${missing}`);
     process.exit(1);
   }
 }

@@ -7,6 +7,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
+import { deviceAmong } from '../scheduler/slot-device.js';
 import { type TaskResult, TaskSetError } from '../scheduler/task-set.js';
 import { backendRequest } from './backends.js';
 import { readParts } from './committed.js';
@@ -218,8 +219,12 @@ function divergence({ step, lossSum }: NonNullable<ManyAnswer['networks'][number
 
 /** As many tasks as slots, each with neighbouring networks. */
 async function runTasks(context: SheafContext, spec: ManySpec): Promise<ManyAnswer[]> {
-  await context.tasks.slotsAvailable();
-  const count = Math.min(context.tasks.slots().length, spec.plans.length);
+  const { tasks: scheduler, conf } = context;
+  const { device: wanted } = backendRequest(conf);
+  await scheduler.slotsAvailable(1, wanted === 'auto' ? undefined : wanted);
+  const device = deviceAmong(wanted, scheduler.slots());
+  const slots = scheduler.slots().filter((slot) => slot.device === device);
+  const count = Math.min(slots.length, spec.plans.length);
   const first = (k: number) => Math.floor((k * spec.plans.length) / count);
   const tasks = Array.from({ length: count }, (_, k) => ({
     partition: k,
@@ -227,7 +232,7 @@ async function runTasks(context: SheafContext, spec: ManySpec): Promise<ManyAnsw
   }));
   const block = await context.blocks.put(`program:${spec.scope}`, spec.scope, encodeValue(spec), { code: true });
   const results: readonly TaskResult[] = await context.tasks.run({
-    ...{ job: spec.scope, stage: 0, stageAttempt: 0, name: 'train many networks', tasks },
+    ...{ job: spec.scope, stage: 0, stageAttempt: 0, name: 'train many networks', tasks, device },
     program: { module: 'mlp/fit-many-program', parameters: block },
   });
   return results.map(({ value }) => value as unknown as ManyAnswer);

@@ -4,7 +4,7 @@ import { type ShippedFunction, shipFunction } from '../executor/closure/index.js
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { BackendPreference } from './backends.js';
+import { backendRequest } from './backends.js';
 import { type Committed, readParts } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
@@ -72,7 +72,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const { warmStart } = options;
   const spec = {
     ...{ model, plan, measure, features, target, weight },
-    backend: context.conf.get('sheaf.backend') as BackendPreference,
+    backend: backendRequest(context.conf),
     ...(shipped && { loss: shipped }),
     ...(warmStart && { warmStart: [await putTheta(context, warmStart.theta, 'warm-start', model)] }),
   };
