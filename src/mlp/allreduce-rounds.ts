@@ -19,7 +19,7 @@ export interface AllReduceOptions {
 }
 
 export function isAllReduce(value: unknown): value is AllReduceOptions {
-  if (typeof value !== 'object' || value === null) return false;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const { algorithm, wire, ...others } = value as { algorithm?: unknown; wire?: unknown };
   const known = algorithm === undefined || ALGORITHMS.includes(algorithm as Algorithm);
   return known && (wire === undefined || isWire(wire)) && Object.keys(others).length === 0;

@@ -1,6 +1,7 @@
 import type { LossSpec } from './network.js';
 import { checkNetworkOptions, NETWORK_FORMS, type NetworkOptions } from './network-options.js';
 import { AMOUNT, checkForms, type Form, type Forms } from './options.js';
+import { CLASS_METRICS } from './selection/metric.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
 
@@ -54,7 +55,7 @@ export function checkOptions(options: ClassifierOptions): ClassifierOptions {
   checkForms('MLPClassifier', options, FORMS);
   if (typeof options.loss === 'function' && options.labelSmoothing !== undefined)
     throw new TypeError('MLPClassifier: labelSmoothing is part of the losses by name, and loss is a function');
-  checkTraining('MLPClassifier', options);
+  checkTraining('MLPClassifier', options, CLASS_METRICS);
   checkNetworkOptions('MLPClassifier', options, 2, lossOfOptions(options));
   return options;
 }

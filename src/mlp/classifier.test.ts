@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { classesOf } from './classifier.js';
+import { classesOf, lessonOf } from './classifier.js';
+import type { PartitionSummary } from './summarise.js';
 
 it('orders classes the same way whatever partition they were met in', () => {
   const labels = ['10', '1.0', '2', '1', '01'];
@@ -8,4 +9,17 @@ it('orders classes the same way whatever partition they were met in', () => {
     expect(classesOf(parts)).toEqual(['01', '1', '1.0', '2', '10']);
   }
   expect(classesOf([{ b: 1 }, { '10': 1, '9': 2 }])).toEqual(['10', '9', 'b']);
+});
+
+it('refuses weights of classes by which no row counts: their mean loss would be no number', () => {
+  const part = {
+    rows: 2,
+    labels: { a: 1, b: 1 },
+    labelForm: 'class',
+    labelType: 'text',
+  } as unknown as PartitionSummary;
+  expect(() => lessonOf([part], 'y', { classWeights: { a: 0, b: 0 } })).toThrow(
+    'gives every class of column "y" the weight 0',
+  );
+  expect(lessonOf([part], 'y', { classWeights: { a: 0 } }).classWeights).toEqual([0, 1]);
 });

@@ -101,6 +101,10 @@ export function lessonOf(parts: readonly PartitionSummary[], label: string, opti
       `MLPClassifier.fit: loss 'binary-cross-entropy' tells two classes apart, and column "${label}" holds ${classes.length}: ${shortList(classes)}`,
     );
   const classWeights = weightsOf(options, classes, label, (name) => rows / (classes.length * counts.get(name)!));
+  if (classWeights?.every((weight) => weight === 0))
+    throw new Error(
+      `MLPClassifier.fit: classWeights gives every class of column "${label}" the weight 0; no row counts`,
+    );
   const target = { kind: 'class', column: label, classes } as const;
   return { ...common, target, outputs: oneOutput ? 1 : classes.length, loss, classWeights };
 }

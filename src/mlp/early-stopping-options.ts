@@ -1,6 +1,6 @@
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { AMOUNT, COLUMN, COUNT, checkForms, FLAG, type Forms, oneOf } from './options.js';
-import { METRICS, type MetricName } from './selection/metric.js';
+import type { MetricName } from './selection/metric.js';
 
 /** When a training ends before its last epoch. */
 export interface EarlyStoppingOptions {
@@ -18,22 +18,25 @@ export interface EarlyStoppingOptions {
   readonly restoreBest?: boolean;
 }
 
-const FORMS: Forms<EarlyStoppingOptions> = {
+const FORMS: Omit<Forms<EarlyStoppingOptions>, 'monitor'> = {
   validation: [
     (value) => value instanceof ArrowRDD || (Number.isFinite(value) && value > 0 && value < 1),
     'a table, or a number above 0 and below 1',
   ],
   group: COLUMN,
-  monitor: oneOf(...METRICS),
   patience: COUNT,
   minDelta: AMOUNT,
   restoreBest: FLAG,
 };
 
-/** @throws TypeError naming the option */
-export function checkEarlyStopping(owner: string, options: boolean | EarlyStoppingOptions | undefined): void {
+/** @param measures that the models have @throws TypeError naming the option */
+export function checkEarlyStopping(
+  owner: string,
+  options: boolean | EarlyStoppingOptions | undefined,
+  measures: readonly MetricName[],
+): void {
   if (typeof options !== 'object') return;
-  checkForms(`earlyStopping of ${owner}`, options, FORMS);
+  checkForms(`earlyStopping of ${owner}`, options, { ...FORMS, monitor: oneOf(...measures) });
   if (options.group !== undefined && options.validation instanceof ArrowRDD)
     throw new TypeError(`earlyStopping of ${owner}: group belongs to a share of the rows; a validation table is given`);
 }

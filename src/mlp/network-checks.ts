@@ -129,8 +129,8 @@ function checkLayer(where: string, layer: HiddenLayer): void {
 
 function checkActivation(where: string, activation: Activation | undefined): void {
   if (activation === undefined) return;
-  const kind = typeof activation === 'string' ? activation : activation.kind;
-  const forms = choose(`${where}.activation`, PARAMETERS, kind);
+  const kind = typeof activation === 'string' ? activation : (activation as { kind?: unknown } | null)?.kind;
+  const forms = choose(`${where}.activation`, PARAMETERS, kind ?? activation);
   checkForms(`${where}.activation`, activationOf(activation), forms);
   if (typeof activation !== 'string') checkForms(`${where}.activation`, activation, forms);
 }
@@ -141,9 +141,9 @@ function checkInitializer(
 ): void {
   for (const [name, initializer] of Object.entries({ kernelInitializer, biasInitializer })) {
     if (initializer === undefined) continue;
-    const kind = typeof initializer === 'string' ? initializer : initializer.kind;
+    const kind = typeof initializer === 'string' ? initializer : (initializer as { kind?: unknown } | null)?.kind;
     const forms = Object.fromEntries(INITIALIZERS.map((known) => [known, INITIALIZER[known] ?? {}]));
-    const own = choose(`${where}.${name}`, forms, kind);
+    const own = choose(`${where}.${name}`, forms, kind ?? initializer);
     if (typeof initializer !== 'string') checkForms(`${where}.${name}`, initializer, own);
   }
 }

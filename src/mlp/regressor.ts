@@ -7,6 +7,7 @@ import { COLUMN, COLUMNS, checkForms, FLAG, type Form, type Forms } from './opti
 import type { Estimator, FitColumns } from './pipeline/stage.js';
 import { MLPRegressionModel } from './regression-model.js';
 import { ColumnMoments } from './scaler.js';
+import { VALUE_METRICS } from './selection/metric.js';
 import type { PartitionSummary } from './summarise.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import { checkTraining, TRAINING_FORMS, type TrainingOptions } from './training-options.js';
@@ -62,7 +63,7 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
   /** @throws TypeError naming an option that is not known or has a bad value */
   constructor(options: RegressorOptions = {}) {
     checkForms('MLPRegressor', options, FORMS);
-    checkTraining('MLPRegressor', options);
+    checkTraining('MLPRegressor', options, VALUE_METRICS);
     checkNetworkOptions('MLPRegressor', options, 1, namedLoss(options));
     this.options = options;
   }

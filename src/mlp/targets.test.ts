@@ -87,4 +87,5 @@ it('weights are amounts', () => {
   expect(() => rowWeights([batchOfValues({ w: [1, -1] })], 'w', 4)).toThrow(
     'column "w": row 6 of the partition weighs -1',
   );
+  expect(() => rowWeights([batchOfValues({ w: [1e39] })], 'w')).toThrow('row 1 of the partition weighs 1e+39');
 });

@@ -54,9 +54,9 @@ export function rowWeights(batches: readonly RecordBatch[], column: string, befo
   let row = 0;
   for (const batch of batches)
     for (const value of valueMatrix(batch, [column], before + row)) {
-      if (value < 0)
+      if (value < 0 || !Number.isFinite(Math.fround(value)))
         throw userError(
-          `column "${column}": row ${before + row + 1} of the partition weighs ${value}; weights are at least 0`,
+          `column "${column}": row ${before + row + 1} of the partition weighs ${value}; weights are 32-bit floats of at least 0`,
         );
       weights[row++] = value;
     }

@@ -2,16 +2,17 @@ import { inspect } from 'node:util';
 import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
 import type { Schedule } from '../ps/optimizer/schedule.js';
 import type { BatchScaling, UpdateSpec } from '../ps/optimizer/update-spec.js';
-import { isSync } from '../ps/server/consistency.js';
 import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import { type AllReduceOptions, isAllReduce } from './allreduce-rounds.js';
 import { PRECISIONS, type Precision } from './backend.js';
 import { type CheckpointOptions, isCheckpoint } from './checkpoint/checkpoints.js';
 import { checkEarlyStopping, type EarlyStoppingOptions } from './early-stopping-options.js';
+import { asksForServers, checkExchange } from './exchange-options.js';
 import { baseBatchOf, checkLearning, LEARNING_FORMS, type LearningOptions } from './learning-options.js';
 import { MLPModel } from './model.js';
 import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
 import { AGGREGATIONS, type Aggregation } from './rounds.js';
+import type { MetricName } from './selection/metric.js';
 import type { EpochReport, StepReport, Verdict } from './trainer.js';
 import { checkUpdate } from './update-options.js';
 
@@ -49,7 +50,7 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   readonly shards?: number;
   /** Of training: `bf16` computes dense layers in bfloat16, with float32 weights, faster where the processor can. Default `float32`. */
   readonly precision?: Precision;
-  /** How gradients are merged; equal bits in each synchronous way. Default `auto`: servers where `consistency` asks for them, else all-reduce. */
+  /** How gradients are merged; equal bits in each synchronous way. Default `auto`: servers where an option of theirs is given, else all-reduce. */
   readonly aggregation?: Aggregation | 'auto';
   /** Of `allreduce`: which one, and how sums travel. */
   readonly allReduce?: AllReduceOptions;
@@ -93,7 +94,7 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   checkpoint: [isCheckpoint, "{ path, everySteps, keep, resume: 'auto', 'always' or 'never' }"],
   ...SERVER_OPTION_FORMS,
   earlyStopping: [
-    (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+    (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)),
     'true, or { validation, patience, minDelta, monitor, restoreBest }',
   ],
   warmStart: [(value) => value instanceof MLPModel, 'a fitted model'],
@@ -134,17 +135,16 @@ function optimizerOf(
   return { kind: optimizer, learningRate: learningRate ?? LEARNING_RATES[optimizer] };
 }
 
-/** What the forms of single options do not show. @throws TypeError */
-export function checkTraining(owner: string, options: TrainingOptions): void {
+/** What the forms of single options do not show. @param measures that such an estimator's models have @throws TypeError */
+export function checkTraining(owner: string, options: TrainingOptions, measures: readonly MetricName[]): void {
   const { optimizer } = updateOf(owner, options);
-  const { aggregation = 'auto', consistency = 'sync' } = options;
   const searches = optimizer.kind === 'l-bfgs';
   checkLearning(owner, options, searches);
-  if (searches && aggregation === 'ps') throw new TypeError(`${owner}: ${NO_SEARCH}`);
-  if (aggregation !== 'auto' && aggregation !== 'ps' && !isSync(consistency))
-    throw new TypeError(`${owner}: consistency other than 'sync' needs aggregation 'ps', not '${aggregation}'`);
+  checkExchange(owner, options);
+  if (searches && aggregationOf({ ...options, optimizer: undefined }, 'auto') === 'ps')
+    throw new TypeError(`${owner}: ${NO_SEARCH}`);
   checkServerOptions(options);
-  checkEarlyStopping(owner, options.earlyStopping);
+  checkEarlyStopping(owner, options.earlyStopping, measures);
 }
 
 const NO_SEARCH =
@@ -155,13 +155,11 @@ const NO_SEARCH =
  * @param forced by the configuration, or `auto`
  * @throws TypeError when it cannot train with the optimizer
  */
-export function aggregationOf(
-  { aggregation = 'auto', consistency = 'sync', optimizer }: TrainingOptions,
-  forced: string,
-): Aggregation {
+export function aggregationOf(options: TrainingOptions, forced: string): Aggregation {
+  const { aggregation = 'auto', optimizer } = options;
   const searches = optimizer === 'l-bfgs' || (typeof optimizer === 'object' && optimizer.kind === 'l-bfgs');
   if (searches && forced === 'ps') throw new TypeError(`sheaf.aggregation=ps: ${NO_SEARCH}`);
   if (forced !== 'auto') return forced as Aggregation;
   if (aggregation !== 'auto') return aggregation;
-  return isSync(consistency) ? 'allreduce' : 'ps';
+  return asksForServers(options) ? 'ps' : 'allreduce';
 }

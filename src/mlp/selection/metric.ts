@@ -19,6 +19,9 @@ const DIRECTIONS = {
 } as const;
 export type MetricName = keyof typeof DIRECTIONS;
 export const METRICS = Object.keys(DIRECTIONS) as MetricName[];
+/** Of regressions; all others are of classes. */
+export const VALUE_METRICS: readonly MetricName[] = ['rmse', 'mse', 'mae', 'r2', 'explainedVariance'];
+export const CLASS_METRICS = METRICS.filter((name) => !VALUE_METRICS.includes(name));
 
 /** A measure of `evaluate` by its name, or one of one's own. */
 export type Metric =
