@@ -28,6 +28,12 @@ export interface WebGpuAdapter {
   readonly software: boolean;
 }
 
+/**
+ * TensorFlow.js' product by tiles, for all shapes: left to itself it sums some shapes' pieces by atomic additions, in whatever
+ * order they come (`MatMulSplitKProgram`), and others by programs that a software GPU takes 100 times longer for.
+ */
+const PACKED = 3;
+
 let tf: Tfjs;
 const networks = new Map<number, TfjsNetwork>();
 let compiled = 0;
@@ -74,6 +80,7 @@ async function open(): Promise<WebGpuAdapter> {
   require('@tensorflow/tfjs-backend-webgpu');
   // Small tensors too: where an op is computed must not depend on what happens to be in the processor's memory.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
+  tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', PACKED);
   if (!(await tf.setBackend('webgpu'))) throw new Error('TensorFlow.js does not start its WebGPU backend');
   await tf.ready();
   const { vendor, architecture, device, description } = adapter.info;
