@@ -32,12 +32,22 @@ export class EarlyStopping {
     return bestOf(this.values, this.direction);
   }
 
+  /** Whether the training should end, as after the last observation. */
+  get stop(): boolean {
+    return this.#waited >= this.patience;
+  }
+
+  /** Up to this place nothing was observed. */
+  passOver(place: number): void {
+    while (this.values.length < place) this.values.push(Number.NaN);
+  }
+
   observe(value: number): Observation {
     this.values.push(value);
     const improved = this.#isBetter(value);
     if (improved) this.#reference = value;
     this.#waited = improved ? 0 : this.#waited + 1;
-    return { best: this.bestIndex === this.values.length - 1, stop: this.#waited >= this.patience };
+    return { best: this.bestIndex === this.values.length - 1, stop: this.stop };
   }
 
   /** Forgets observations from this place on, where they are to be made again. */

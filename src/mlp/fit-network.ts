@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import { shown } from '../rdd/arguments.js';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import { backendRequest } from './backends.js';
+import { WatchLog } from './checkpoint/watch-log.js';
 import { type Committed, readParts } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
@@ -58,6 +60,8 @@ let fits = 0;
 /** From a table to a trained network: looks at the rows once, makes the plan, deals the rows to shards and trains. */
 export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<FittedNetwork> {
   const { owner, options, columns } = request;
+  if (!(all instanceof ArrowRDD))
+    throw new TypeError(`${owner} takes a table, an ArrowRDD (toTable makes one of an RDD of rows), not ${shown(all)}`);
   const { context } = all;
   const name = operatorName(owner);
   const shipped = request.loss && shippedLoss(request.loss, context, name);
@@ -81,7 +85,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     parts.map((part) => part.rows),
   );
   const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
-  const watching = watch && new Watching(watch, { network, target, features });
+  const watching = watch && new Watching(watch, { network, target, features }, logOf(options, plan, watch));
   const result = await train(context, spec, dealt, {
     ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
     hooks: hooksOf(options, watching),
@@ -230,13 +234,26 @@ async function watched(
 /** Judges every epoch's weights, where they lie, and keeps those of the best. */
 class Watching {
   readonly #stopping: EarlyStopping;
-  #best: Float32Array | undefined;
+  #best: { readonly epoch: number; readonly theta: Float32Array } | undefined;
 
   constructor(
     readonly watch: Watch,
     readonly what: Pick<Validation, 'network' | 'target' | 'features'>,
+    readonly log?: WatchLog,
   ) {
     this.#stopping = new EarlyStopping(directionOf(watch.monitor), watch.patience, watch.minDelta);
+  }
+
+  /** Goes on with what was seen in the epochs that are over. @returns whether the training should end */
+  async resume(epochs: number, state: Committed | undefined): Promise<boolean> {
+    const seen = await this.log?.read();
+    for (const value of seen?.values.slice(0, epochs) ?? []) this.#stopping.observe(value);
+    this.#best = seen?.best;
+    const { length } = this.#stopping.values;
+    // The epoch's checkpoint was written, and what was then seen of it was not.
+    if (state && length < epochs) return (await this.observe(epochs, state)).stop;
+    this.#stopping.passOver(epochs);
+    return this.#stopping.stop;
   }
 
   /** @returns the value, and whether the training should end */
@@ -244,25 +261,34 @@ class Watching {
     const { table, monitor, restoreBest } = this.watch;
     // A training that lost all copies of its state begins again.
     this.#stopping.forgetFrom(epoch - 1);
+    this.#stopping.passOver(epoch - 1);
     const value = await validate(table, { ...this.what, theta: state.parts, monitor });
     const { best, stop } = this.#stopping.observe(value);
     if (best && restoreBest) {
       const theta = new Float32Array(layoutOf(this.what.network).length);
       await readParts(state.parts, table.context.blocks, theta);
-      this.#best = theta;
+      this.#best = { epoch, theta };
     }
+    await this.log?.write({ values: this.#stopping.values, best: this.#best });
     return { value, stop };
   }
 
   outcome(): Pick<FittedNetwork, 'validation'> & Partial<Pick<FittedNetwork, 'theta' | 'epoch'>> {
     const { values: validation, bestIndex } = this.#stopping;
-    return { validation, ...(this.#best && { theta: this.#best, epoch: bestIndex + 1 }) };
+    return { validation, ...(this.#best?.epoch === bestIndex + 1 && this.#best) };
   }
+}
+
+function logOf({ checkpoint }: TrainingOptions, plan: NumericalPlan, { monitor }: Watch): WatchLog | undefined {
+  return checkpoint && new WatchLog(checkpoint.path, { plan: plan.hash, monitor });
 }
 
 function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | undefined): TrainingHooks {
   return {
     onStep,
+    async onResume(epochs, state) {
+      return (await watching?.resume(epochs, state)) ? 'stop' : undefined;
+    },
     async onEpoch(report, state) {
       const observed = await watching?.observe(report.epoch, state);
       const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) });

@@ -116,6 +116,7 @@ class Trainer {
     const resumed = await this.#checkpoints?.resume(`${model}/resumed`);
     if (resumed) this.#previous = this.#beginning = resumed;
     this.#return(this.#beginning);
+    if (resumed && (await this.#endsBefore(resumed))) this.#stopped = true;
     let formed = false;
     let fruitless = 0;
     while (!this.#stopped && !this.#pace.over && !this.#pace.search?.done) {
@@ -140,6 +141,12 @@ class Trainer {
     const { backend, generation } = this.#cluster;
     const { losses, measured } = this.#cursor;
     return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
+  }
+
+  /** Whether who watches the training has seen enough in the epochs before the checkpoint. */
+  async #endsBefore({ cursor, committed }: Saved): Promise<boolean> {
+    const betweenEpochs = cursor.losses.length > 0 && cursor.partial.rows === 0;
+    return isStop(await this.settings.hooks?.onResume?.(cursor.losses.length, betweenEpochs ? committed : undefined));
   }
 
   async #form(): Promise<void> {

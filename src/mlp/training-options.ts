@@ -60,7 +60,7 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   readonly earlyStopping?: boolean | EarlyStoppingOptions;
   /** A model of the same network, whose weights are the first. Default: drawn by the seed. */
   readonly warmStart?: MLPModel<any, any>;
-  /** Told of every step; 'stop' or false ends the training with the epoch. Where slots exchange gradients among themselves, told after it. */
+  /** Told of every step; 'stop' or false ends the training there (losses are of whole epochs). Where slots exchange gradients among themselves, told after it. */
   readonly onStep?: (report: StepReport) => Verdict;
   /** Told after every epoch; 'stop' or false ends the training. May be async. */
   readonly onEpoch?: (report: EpochReport & { readonly validation?: number }) => Verdict;

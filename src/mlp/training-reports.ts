@@ -28,13 +28,18 @@ export interface StepReport {
   readonly noiseScale?: number;
 }
 
-/** 'stop' or false ends the training, with the epoch it is at; anything else means nothing. */
+/** 'stop' or false ends the training there, losses are of whole epochs; anything else means nothing. */
 export type Verdict = unknown;
 
 /** Who is told how a training goes, and may end it. */
 export interface TrainingHooks {
   /** After every step; each is then a round trip to the driver. */
   readonly onStep?: (report: StepReport) => Verdict;
+  /**
+   * Before a training goes on from a checkpoint: how many epochs are over.
+   * @param state absent in the middle of an epoch
+   */
+  readonly onResume?: (epochs: number, state: Committed | undefined) => Verdict;
   /** The state may be read until the next epoch is over. */
   readonly onEpoch?: (report: EpochReport, state: Committed) => Verdict;
 }

@@ -43,6 +43,29 @@ describe('a training that ended in the middle of an epoch', () => {
     expect(resumed.losses).toEqual(whole.losses);
   });
 
+  it('goes on watching: best weights, patience and measures of the epochs before are not forgotten', async () => {
+    const watched = {
+      epochs: 30,
+      optimizer: { kind: 'adam', learningRate: 0.2 },
+      earlyStopping: { patience: 3 },
+    } as const;
+    const whole = await trainOn(one, watched);
+    expect(whole.losses.length).toBeLessThan(30);
+    const kept = checkpoint();
+    const crash = ({ epoch }: { epoch: number }) => {
+      if (epoch === 3) throw new Error('crash');
+    };
+    await expect(trainOn(two, { ...watched, checkpoint: kept, onEpoch: crash })).rejects.toThrow('crash');
+    for (const context of [one, two]) {
+      // The second time it is over, and nothing is trained.
+      const resumed = await trainOn(context, { ...watched, checkpoint: kept });
+      expect(resumed.weightsHash).toBe(whole.weightsHash);
+      expect(resumed.epoch).toBe(whole.epoch);
+      expect(resumed.losses).toEqual(whole.losses);
+      expect(resumed.validation).toEqual(whole.validation);
+    }
+  });
+
   it('is over at once when it was at its end', async () => {
     const kept = checkpoint();
     const whole = await trainOn(two, { checkpoint: kept });
