@@ -12,6 +12,7 @@ import {
 import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from './checks.js';
 import { dropoutKey } from './dropout.js';
 import { tensorflowFingerprint } from './fingerprint.js';
+import { computeSoftmax } from './graph/losses.js';
 import { hasDropout, type ResidentGraph, residentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
 import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
@@ -30,6 +31,7 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
   requestReproducibleGpu();
   const tf = await loadNative();
   const device = usesGpu(tf) ? 'gpu' : 'cpu';
+  computeSoftmax(device === 'gpu' ? 'composed' : 'fused');
   const fingerprint = tensorflowFingerprint(loadedVersion(tf), device);
   return {
     name: 'tensorflow',

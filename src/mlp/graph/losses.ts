@@ -1,6 +1,6 @@
 import { type CompleteLoss, lossOf, type Network } from '../network.js';
 import type { GraphBuilder, Tensor } from './graph-builder.js';
-import { clip, constant, matrix, mean, plain } from './ops.js';
+import { clip, constant, matrix, mean, plain, sum } from './ops.js';
 
 /** `perRow` has shape [rows]; `gradient`, of the sum over rows, the shape of the outputs. */
 export interface Compared {
@@ -27,10 +27,20 @@ function meanOverOutputs<L>(
   };
 }
 
+let softmax: 'fused' | 'composed' = 'fused';
+
+/**
+ * How softmax cross-entropy is computed in this process. TensorFlow's fused ops add in whatever order on a GPU, and refuse to
+ * where `TF_DETERMINISTIC_OPS` is set; composed of other ops it has the same bits each time, and others than on the CPU.
+ */
+export function computeSoftmax(how: typeof softmax): void {
+  softmax = how;
+}
+
 const losses: { readonly [K in CompleteLoss['kind']]: LossOps<Extract<CompleteLoss, { kind: K }>> } = {
   'softmax-cross-entropy': {
     compare(g, values, labels, { labelSmoothing }, outputs) {
-      if (labelSmoothing === 0) {
+      if (labelSmoothing === 0 && softmax === 'fused') {
         const attributes = { T: { type: 'float32' }, Tlabels: { type: 'int32' } } as const;
         const op = 'SparseSoftmaxCrossEntropyWithLogits';
         const [perRow, gradient] = g.emit(op, [values, labels], ['float32', 'float32'], attributes);
@@ -40,6 +50,7 @@ const losses: { readonly [K in CompleteLoss['kind']]: LossOps<Extract<CompleteLo
       const scalars = [constant(g, 'float32', 1 - labelSmoothing + off), constant(g, 'float32', off)];
       const attributes = { T: { type: 'float32' }, TI: { type: 'int32' }, axis: { int: -1 } } as const;
       const [targets] = g.emit('OneHot', [labels, constant(g, 'int32', outputs), ...scalars], ['float32'], attributes);
+      if (softmax === 'composed') return composed(g, values, targets);
       const float = { T: { type: 'float32' } } as const;
       const [perRow, gradient] = g.emit(
         'SoftmaxCrossEntropyWithLogits',
@@ -92,6 +103,15 @@ const losses: { readonly [K in CompleteLoss['kind']]: LossOps<Extract<CompleteLo
     output: (_g, values) => values,
   },
 };
+
+/** Softmax cross-entropy with targets that add up to 1 in each row. */
+function composed(g: GraphBuilder, values: Tensor, targets: Tensor): Compared {
+  const logarithms = plain(g, 'LogSoftmax', [values]);
+  return {
+    perRow: plain(g, 'Neg', [sum(g, plain(g, 'Mul', [targets, logarithms]), 1)]),
+    gradient: plain(g, 'Sub', [plain(g, 'Exp', [logarithms]), targets]),
+  };
+}
 
 const opsOf = (loss: CompleteLoss) => losses[loss.kind] as LossOps<CompleteLoss>;
 
