@@ -1,4 +1,4 @@
-// Runs a SavedModel's graph in the TensorFlow library that tfjs-node has loaded into this process, through its C API.
+// Runs graphs in the TensorFlow library that tfjs-node has loaded into this process, through its C API.
 // Beside tfjs-node's own `runSavedModel`: outputs are written into arrays of the caller (one in shared memory too), and
 // names are looked up once. For 784-128-64-10 and 128 rows a call that saves 0.2 of 0.9 ms, most of it new memory's page faults.
 #include <dlfcn.h>
@@ -38,7 +38,6 @@ struct Library {
   void (*DeleteImportGraphDefOptions)(void*);
   void (*ImportGraphDefOptionsSetPrefix)(void*, const char*);
   void (*GraphImportGraphDef)(void*, const void*, const void*, void*);
-  void* (*LoadSessionFromSavedModel)(const void*, const void*, const char*, const char* const*, int, void*, void*, void*);
   void (*CloseSession)(void*, void*);
   void (*DeleteSession)(void*, void*);
   void* (*GraphOperationByName)(void*, const char*);
@@ -83,7 +82,6 @@ const Library* Load(napi_env env) {
   find(library.DeleteImportGraphDefOptions, "TF_DeleteImportGraphDefOptions");
   find(library.ImportGraphDefOptionsSetPrefix, "TF_ImportGraphDefOptionsSetPrefix");
   find(library.GraphImportGraphDef, "TF_GraphImportGraphDef");
-  find(library.LoadSessionFromSavedModel, "TF_LoadSessionFromSavedModel");
   find(library.CloseSession, "TF_CloseSession");
   find(library.DeleteSession, "TF_DeleteSession");
   find(library.GraphOperationByName, "TF_GraphOperationByName");
@@ -166,29 +164,6 @@ napi_value Wrapped(napi_env env, Session* session) {
   };
   napi_create_external(env, session, finalize, nullptr, &external);
   return external;
-}
-
-/// openGraph(directory, tag)
-napi_value OpenGraph(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  const Library* library = Load(env);
-  if (!library) return nullptr;
-  const std::string directory = Text(env, arguments[0]);
-  const std::string tag = Text(env, arguments[1]);
-  const char* tags[] = {tag.c_str()};
-  Status status(*library);
-  void* graph = library->NewGraph();
-  void* options = library->NewSessionOptions();
-  void* opened = library->LoadSessionFromSavedModel(options, nullptr, directory.c_str(), tags, 1, graph, nullptr,
-                                                    status.get());
-  library->DeleteSessionOptions(options);
-  if (status.Failed(env)) {
-    library->DeleteGraph(graph);
-    return nullptr;
-  }
-  return Wrapped(env, new Session{library, graph, opened});
 }
 
 /// newGraph(): empty, with its session.
@@ -400,7 +375,6 @@ napi_value CloseGraph(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void RegisterGraphSession(napi_env env, napi_value exports) {
-  Export(env, exports, "openGraph", OpenGraph);
   Export(env, exports, "newGraph", NewGraph);
   Export(env, exports, "extendGraph", ExtendGraph);
   Export(env, exports, "alignedMemory", AlignedMemory);

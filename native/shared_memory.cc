@@ -21,10 +21,11 @@ void Unmap(napi_env env, void* data, void* hint) {
   napi_adjust_external_memory(env, -bytes, &adjusted);
 }
 
-/// map(path, bytes): the file's first `bytes` bytes, which it must have. Unmapped when the buffer is collected.
+/// map(path, bytes, lazily): the file's first `bytes` bytes, which it must have; read at once unless `lazily` is true.
+/// Unmapped when the buffer is collected.
 napi_value Map(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
+  size_t count = 3;
+  napi_value arguments[3];
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   size_t length = 0;
   napi_get_value_string_utf8(env, arguments[0], nullptr, 0, &length);
@@ -32,6 +33,8 @@ napi_value Map(napi_env env, napi_callback_info info) {
   napi_get_value_string_utf8(env, arguments[0], path.data(), length + 1, &length);
   int64_t bytes = 0;
   napi_get_value_int64(env, arguments[1], &bytes);
+  bool lazily = false;
+  if (count > 2) napi_get_value_bool(env, arguments[2], &lazily);
 
   const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) return ThrowErrno(env, "cannot open " + path, errno);
@@ -41,7 +44,7 @@ napi_value Map(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, nullptr, (path + " is smaller than what is to be mapped").c_str());
     return nullptr;
   }
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (lazily ? 0 : MAP_POPULATE), file, 0);
   const int failure = errno;
   close(file);
   if (data == MAP_FAILED) return ThrowErrno(env, "cannot map " + path, failure);
@@ -55,6 +58,30 @@ napi_value Map(napi_env env, napi_callback_info info) {
   int64_t adjusted;
   napi_adjust_external_memory(env, bytes, &adjusted);
   return buffer;
+}
+
+/// willRead(matrix, width, rows): those rows of a mapped matrix begin to be read from their file, and the caller goes on.
+napi_value WillRead(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Array matrix(env, arguments[0]);
+  const Array rows(env, arguments[2]);
+  uint32_t width = 0;
+  napi_get_value_uint32(env, arguments[1], &width);
+  if (matrix.type != napi_float32_array || rows.type != napi_int32_array) {
+    napi_throw_type_error(env, nullptr, "willRead needs a Float32Array, its width and an Int32Array of rows");
+    return nullptr;
+  }
+  const uintptr_t page = sysconf(_SC_PAGESIZE);
+  for (size_t i = 0; i < rows.length; i++) {
+    const int32_t row = rows.as<int32_t>()[i];
+    if (row < 0 || (row + size_t{1}) * width > matrix.length) continue;
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(matrix.as<float>() + size_t(row) * width);
+    const uintptr_t first = begin / page * page;
+    madvise(reinterpret_cast<void*>(first), begin + width * sizeof(float) - first, MADV_WILLNEED);
+  }
+  return nullptr;
 }
 
 /// wait(words, index, value, milliseconds): returns when words[index] is not `value`, somebody woke it, or time is over.
@@ -100,6 +127,7 @@ napi_value Wake(napi_env env, napi_callback_info info) {
 
 void RegisterSharedMemory(napi_env env, napi_value exports) {
   Export(env, exports, "map", Map);
+  Export(env, exports, "willRead", WillRead);
   Export(env, exports, "wait", Wait);
   Export(env, exports, "wake", Wake);
 }

@@ -43,6 +43,11 @@ export interface ShardData {
   readonly labels: Int32Array | Float32Array;
   /** How much each row counts, at least 0. Default: 1 each. */
   readonly weights?: Float32Array;
+  /**
+   * The arrays are the network's from now on: nobody changes them, and it may compute with them where they are. `streamed`:
+   * features lie in a mapped file that may be larger than memory, and are looked at row by row. Default: they are copied.
+   */
+  readonly given?: 'kept' | 'streamed';
 }
 
 /** Rows of a resident shard, by their numbers in it. */
@@ -68,6 +73,8 @@ export interface CompiledNetwork {
   /** Makes a shard resident, in place of what was loaded as this shard before. The arrays may be changed afterwards. */
   loadShard(shard: number, data: ShardData): void;
   dropShard(shard: number): void;
+  /** These rows will be asked for soon: of shards that are streamed they begin to be read. */
+  prefetch?(batches: readonly Batch[]): void;
   /**
    * For each request, the largest subtree sums that its shards give, in ascending order, in one native call for all of
    * them. A shard's gradient has the bits it has alone, and sums those of the canonical tree (ps/tree.ts), whatever else

@@ -73,10 +73,11 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const { target } = lesson;
   const model = `${context.app}/fit-${fits++}`;
   const { features, weight } = columns;
-  const { warmStart } = options;
+  const { warmStart, residency } = options;
   const spec = {
     ...{ model, plan, measure, features, target, weight },
     backend: backendRequest(context.conf),
+    ...(residency && { residency }),
     ...(shipped && { loss: shipped }),
     ...(warmStart && { warmStart: [await putTheta(context, warmStart.theta, 'warm-start', model)] }),
   };

@@ -41,7 +41,7 @@ export class Replica {
   /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
   readonly #sums = new Map<number, Float32Array>();
   readonly #learner: Learner;
-  readonly #loaded = new Set<number>();
+  readonly #loaded = new Map<number, { readonly bytes: number; readonly streamed: boolean }>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
   private constructor(
@@ -78,13 +78,25 @@ export class Replica {
 
   /** Makes a shard resident, in place of what was loaded as this shard before. */
   loadShard(shard: number, data: ShardData): void {
-    this.#loaded.add(shard);
+    this.#loaded.set(shard, { bytes: data.features.byteLength, streamed: data.given === 'streamed' });
     this.network.loadShard(shard, data);
+  }
+
+  /** Bytes of the features that lie in memory. @param without a shard that is about to be replaced */
+  residentBytes(without: number): number {
+    let sum = 0;
+    for (const [shard, { bytes, streamed }] of this.#loaded) if (shard !== without && !streamed) sum += bytes;
+    return sum;
+  }
+
+  /** Whether some of its shards are read from disk as they are needed. */
+  get streams(): boolean {
+    return [...this.#loaded.values()].some(({ streamed }) => streamed);
   }
 
   /** Drops the shards that other slots own by now. */
   keepOnly(owned: readonly number[]): void {
-    for (const shard of this.#loaded) {
+    for (const shard of this.#loaded.keys()) {
       if (owned.includes(shard)) continue;
       this.network.dropShard(shard);
       this.#loaded.delete(shard);
@@ -94,7 +106,7 @@ export class Replica {
 
   /** The shards it has, in ascending order. */
   get owned(): readonly number[] {
-    return [...this.#loaded].sort((a, b) => a - b);
+    return [...this.#loaded.keys()].sort((a, b) => a - b);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { nativeAddon } from '../ps/native-addon.js';
 import { addGradientSums, type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import {
   type Batch,
@@ -54,6 +55,12 @@ function requestReproducibleGpu(): void {
   process.env.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
+interface ResidentShard extends HeldShard {
+  readonly streamed: boolean;
+  /** Features and labels, where the session computes with these arrays. The weights' array is kept in any case. */
+  readonly kept?: readonly Values[];
+}
+
 const SCALAR: readonly number[] = [];
 
 /**
@@ -66,7 +73,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #stacked: StackedSums | undefined;
   readonly #keyed: boolean;
   readonly #precision: Precision;
-  readonly #shards = new Map<number, HeldShard>();
+  readonly #shards = new Map<number, ResidentShard>();
   readonly #programs = new Map<string, Call>();
   /** Vectors of theta's length, taken apart. */
   readonly #pieces = new WeakMap<Float32Array, readonly Float32Array[]>();
@@ -88,18 +95,33 @@ export class TensorFlowNetwork implements CompiledNetwork {
   loadShard(shard: number, data: ShardData): void {
     const { rows, features, labels, labelShape, weights } = prepareShard(this.network, shard, data);
     this.dropShard(shard);
-    this.#session.run('loadShard', {
+    const signature = ({ kept: 'holdShard', streamed: 'streamShard', none: 'loadShard' } as const)[
+      data.given ?? 'none'
+    ];
+    this.#session.run(signature, {
       shard: { values: Int32Array.of(shard), shape: SCALAR },
       features: { values: features, shape: [rows, this.network.inputs] },
       labels: { values: labels, shape: labelShape },
       weights: { values: weights ?? new Float32Array(0), shape: [weights?.length ?? 0] },
     });
-    this.#shards.set(shard, { rows, weights });
+    const streamed = data.given === 'streamed';
+    this.#shards.set(shard, { rows, weights, streamed, ...(data.given && { kept: [features, labels] }) });
   }
 
   dropShard(shard: number): void {
-    if (!this.#shards.delete(shard)) return;
-    this.#session.run('dropShard', { shard: { values: Int32Array.of(shard), shape: SCALAR } });
+    const held = this.#shards.get(shard);
+    if (!held) return;
+    this.#session.run(held.streamed ? 'dropStreamed' : 'dropShard', {
+      shard: { values: Int32Array.of(shard), shape: SCALAR },
+    });
+    this.#shards.delete(shard);
+  }
+
+  prefetch(batches: readonly Batch[]): void {
+    for (const { shard, rows } of batches) {
+      const held = this.#shards.get(shard);
+      if (held?.streamed) nativeAddon()!.willRead(held.kept![0] as Float32Array, this.network.inputs, rows);
+    }
   }
 
   sums(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
@@ -133,10 +155,10 @@ export class TensorFlowNetwork implements CompiledNetwork {
   /** Operations of its own for each network and shard. */
   #apart(requests: readonly SumRequest[], step: number, shards: number): Outcome {
     const distinct = distinctBatches(requests);
-    const batches = distinct.batches.map(({ shard }) => ({
-      shard,
-      weighted: this.#shards.get(shard)!.weights !== undefined,
-    }));
+    const batches = distinct.batches.map(({ shard }) => {
+      const { weights, streamed } = this.#shards.get(shard)!;
+      return { shard, weighted: weights !== undefined, streamed };
+    });
     const call = this.#program({ batches, networks: distinct.networks, shards });
 
     const arrays: Values[] = [Int32Array.of(step)];

@@ -14,6 +14,7 @@ import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE 
 import { AGGREGATIONS, type Aggregation } from './rounds.js';
 import type { MetricName } from './selection/metric.js';
 import type { EpochReport, StepReport, Verdict } from './trainer.js';
+import { RESIDENCIES, type Residency } from './training-spec.js';
 import { checkUpdate } from './update-options.js';
 
 /** Optimizers by name take the learning rate that is usual for them. */
@@ -50,6 +51,8 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   readonly shards?: number;
   /** Of training: `bf16` computes dense layers in bfloat16, with float32 weights, faster where the processor can. Default `float32`. */
   readonly precision?: Precision;
+  /** Whether slots keep features in memory or read them from their disks in each step: equal bits. Default `auto`, by `sheaf.slot.memory`. */
+  readonly residency?: Residency;
   /** How gradients are merged; equal bits in each synchronous way. Default `auto`: servers where an option of theirs is given, else all-reduce. */
   readonly aggregation?: Aggregation | 'auto';
   /** Of `allreduce`: which one, and how sums travel. */
@@ -86,6 +89,7 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   seed: WHOLE,
   shards: COUNT,
   precision: oneOf(...PRECISIONS),
+  residency: oneOf(...RESIDENCIES),
   aggregation: oneOf('auto', ...AGGREGATIONS),
   allReduce: [
     isAllReduce,

@@ -5,14 +5,17 @@ export type CallHandle = object;
 
 /** Sheaf's own add-on (`native/`): functions on typed arrays, which may lie in shared memory. */
 export interface NativeAddon {
-  /** Maps the first `bytes` bytes of a file, shared with whoever maps it too; unmapped when the buffer is collected. */
-  map(path: string, bytes: number): ArrayBuffer;
+  /**
+   * Maps the first `bytes` bytes of a file, shared with whoever maps it too; unmapped when the buffer is collected.
+   * @param lazily read where they are looked at; default: all at once
+   */
+  map(path: string, bytes: number, lazily?: boolean): ArrayBuffer;
+  /** Rows of a mapped matrix begin to be read from their file, and the caller goes on. */
+  willRead(matrix: Float32Array, width: number, rows: Int32Array): void;
   /** Returns when `words[index]` is not `value`, when somebody woke it, or after so many milliseconds; blocks the thread. */
   wait(words: Int32Array, index: number, value: number, milliseconds: number): void;
   /** Wakes everybody who waits for `words[index]`, in whatever process. */
   wake(words: Int32Array, index: number): void;
-  /** Loads a SavedModel into a session of the TensorFlow library that this process has loaded. */
-  openGraph(directory: string, tag: string): GraphHandle;
   /** An empty graph with a session in the TensorFlow library that this process has loaded. */
   newGraph(): GraphHandle;
   /** Adds the nodes of a serialised GraphDef, their names as `prefix/name`. */

@@ -31,6 +31,20 @@ function blobTable(rows: number) {
   return sc.table({ ...columns, weight, label: y }, { partitions: 3 }).assemble(X);
 }
 
+describe('features', () => {
+  it('read from disk step by step train the same network as features in memory', async () => {
+    const table = blobTable(200).cache();
+    for (const precision of ['float32', 'bf16'] as const) {
+      const trained = (residency: 'memory' | 'stream') =>
+        new MLPClassifier({ ...SMALL, seed: 1, precision, residency }).fit(table, { weight: 'weight' });
+      const [memory, stream] = [await trained('memory'), await trained('stream')];
+      expect(stream.weightsHash).toBe(memory.weightsHash);
+      expect(stream.plan.hash).toBe(memory.plan.hash);
+      expect((await stream.evaluate(table)).accuracy).toBeGreaterThan(0.8);
+    }
+  });
+});
+
 describe('fitMany', () => {
   it('gives every estimator the model that its own fit gives it', async () => {
     const table = blobTable(200).cache();

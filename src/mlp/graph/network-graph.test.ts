@@ -91,6 +91,6 @@ describe('encodeSavedModel', () => {
     expect(meta.signatureDefMap.map(([name]: [string]) => name).sort()).toEqual(Object.keys(signatures).sort());
     const map = meta.graphDef.nodeList.find((node: { name: string }) => node.name === 'MapStage');
     const sharedName = map.attrMap.find(([key]: [string]) => key === 'shared_name')[1].s;
-    expect(Buffer.from(sharedName, 'base64').toString()).toBe('shards');
+    expect(Buffer.from(sharedName, 'base64').toString()).toBe('shards-float32');
   });
 });

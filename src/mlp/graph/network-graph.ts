@@ -13,8 +13,13 @@ export interface ResidentGraph {
   readonly signatures: {
     /** shard, features, labels, weights (none: of length 0) -> done */
     readonly loadShard: Signature;
+    /** The same of arrays that their owner keeps and never changes, without copies. */
+    readonly holdShard: Signature;
+    /** The same, features in float32 whatever the precision: rows are taken from the array when they are needed. */
+    readonly streamShard: Signature;
     /** shard -> done */
     readonly dropShard: Signature;
+    readonly dropStreamed: Signature;
     /** features, then the parameters -> outputs */
     readonly predict: Signature;
   };
@@ -25,21 +30,30 @@ export function residentGraph(network: Network, precision: Precision): ResidentG
   const g = new GraphBuilder();
   const layout = layoutOf(network);
   const { store, labelType } = storeOf(g, network, precision);
+  const streamed = storeOf(g, network, 'float32').store;
   const done = constant(g, 'int32', 0);
   const shard = placeholder(g, 'shard', 'int32', []);
   const features = placeholder(g, 'features', 'float32', [-1, network.inputs]);
   const labels = placeholder(g, 'labels', labelType, labelType === 'int32' ? [-1] : [-1, network.outputs]);
   const weights = placeholder(g, 'weights', 'float32', [-1]);
   const parameters = parameterInputs(g, layout, '');
-  const held = cast(g, features, featureType(precision));
+  const data = { features: cast(g, features, featureType(precision)), labels, weights };
+  const putting = (put: Tensor): Signature => ({
+    inputs: { shard, features, labels, weights },
+    outputs: { done: afterwards(g, done, [put]) },
+  });
+  const removing = (remove: Tensor): Signature => ({
+    inputs: { shard },
+    outputs: { done: afterwards(g, done, [remove]) },
+  });
   return {
     nodes: g.nodes,
     signatures: {
-      loadShard: {
-        inputs: { shard, features, labels, weights },
-        outputs: { done: afterwards(g, done, [store.put(shard, { features: held, labels, weights })]) },
-      },
-      dropShard: { inputs: { shard }, outputs: { done: afterwards(g, done, [store.remove(shard)]) } },
+      loadShard: putting(store.put(shard, data, 'copied')),
+      holdShard: putting(store.put(shard, data)),
+      streamShard: putting(streamed.put(shard, { features, labels, weights })),
+      dropShard: removing(store.remove(shard)),
+      dropStreamed: removing(streamed.remove(shard)),
       predict: {
         inputs: { features, ...named(layout, parameters) },
         outputs: { outputs: predictionOps(g, network, layout, parameters, features) },
@@ -50,7 +64,7 @@ export function residentGraph(network: Network, precision: Precision): ResidentG
 
 /** What a call computes: rows of shards, and the networks whose gradients on some of them are summed. */
 export interface SumsShape {
-  readonly batches: readonly { readonly shard: number; readonly weighted: boolean }[];
+  readonly batches: readonly { readonly shard: number; readonly weighted: boolean; readonly streamed?: boolean }[];
   /** Of each network, the places of its batches among them. */
   readonly networks: readonly (readonly number[])[];
   /** G, over which the canonical tree stands. */
@@ -72,14 +86,15 @@ export function sumsGraph(
   const g = new GraphBuilder();
   const layout = layoutOf(network);
   const { store } = storeOf(g, network, precision);
+  const { store: streams } = storeOf(g, network, 'float32');
   const step = placeholder(g, 'step', 'int32', []);
   const inputs: Record<string, Tensor> = { step };
-  const batches = shape.batches.map(({ weighted }, i) => {
+  const batches = shape.batches.map(({ weighted, streamed }, i) => {
     const shard = placeholder(g, `shard${i}`, 'int32', []);
     const rows = placeholder(g, `rows${i}`, 'int32', [-1]);
     inputs[`shard${i}`] = shard;
     inputs[`rows${i}`] = rows;
-    const resident = store.peek(shard);
+    const resident = (streamed ? streams : store).peek(shard);
     return {
       ...{ rows, shard, step },
       features: gather(g, resident.features, rows),

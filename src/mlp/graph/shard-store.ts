@@ -7,7 +7,8 @@ import { cast, constant, effect, plain } from './ops.js';
  * and peeking copies nothing. Peeking at a shard that is absent would block for ever: the caller must know what it loaded.
  */
 export interface ShardStore {
-  put(shard: Tensor, data: ShardTensors): Tensor;
+  /** @param copied absent: as they are, which their owner keeps and never changes while the shard is there */
+  put(shard: Tensor, data: ShardTensors, copied?: 'copied'): Tensor;
   peek(shard: Tensor): ShardTensors;
   /** Removes the shard; returns something to wait for. */
   remove(shard: Tensor): Tensor;
@@ -32,15 +33,16 @@ export function shardStore(
     capacity: { int: 0 },
     memory_limit: { int: 0 },
     container: { string: '' },
-    shared_name: { string: 'shards' },
+    shared_name: { string: `shards-${featureType}` },
   };
   const parts = () => constant(g, 'int32', [0, 1, 2]);
   const key = (shard: Tensor) => cast(g, shard, 'int64');
   return {
-    put(shard, { features, labels, weights }) {
-      // Fed tensors may share memory with the caller's arrays: keep copies.
-      const copies = [features, labels, weights].map((tensor) => plain(g, 'DeepCopy', [tensor]));
-      return effect(g, 'MapStage', [key(shard), parts(), ...copies], { ...attributes, fake_dtypes: { types: dtypes } });
+    put(shard, { features, labels, weights }, copied) {
+      const given = [features, labels, weights];
+      // Fed tensors may share memory with the caller's arrays.
+      const kept = copied ? given.map((tensor) => plain(g, 'DeepCopy', [tensor])) : given;
+      return effect(g, 'MapStage', [key(shard), parts(), ...kept], { ...attributes, fake_dtypes: { types: dtypes } });
     },
     peek(shard) {
       const [features, labels, weights] = g.emit('MapPeek', [key(shard), parts()], dtypes, attributes);

@@ -22,6 +22,11 @@ export class GradientLearner implements Learner {
     const place = pace.place(step);
     const { seed, shards: all } = place.plan;
     const batches = shards.map((shard) => ({ shard, rows: this.replica.rows(shard, place, place.from) }));
+    if (this.replica.streams && step + 1 < pace.last) {
+      const next = pace.place(step + 1);
+      const soon = shards.map((shard) => ({ shard, rows: this.replica.rows(shard, next, next.from) }));
+      network.prefetch?.(soon);
+    }
     if (!spec.measure) return network.sums([{ theta, batches, seed, into: home }], step, all)[0]!;
     // One by one, to be looked at before they are merged.
     const requests = batches.map((batch) => ({ theta, batches: [batch], seed, into: home }));

@@ -1,4 +1,6 @@
+import { tmpdir } from 'node:os';
 import { beforeAll, expect, it } from 'vitest';
+import { nativeAddon } from '../../ps/native-addon.js';
 import { addGradientSums, type GradientSum, mergeNodes } from '../../ps/tree.js';
 import {
   type CompiledNetwork,
@@ -11,6 +13,7 @@ import {
 import { initialTheta } from '../layout.js';
 import type { Network } from '../network.js';
 import { referenceGradient, referencePredict } from '../reference.js';
+import { matrixInFile } from '../shard-matrix.js';
 import { exampleData, exampleWeights } from './example-data.js';
 import { describeNetwork, EXAMPLE_NETWORKS } from './example-networks.js';
 
@@ -140,6 +143,34 @@ export function backendContract(load: () => Promise<ComputeBackend>, residents: 
     expect(shardGradient(net, given, { shard: 0, rows }).gradient).toEqual(sums.gradient);
     net.dispose();
   });
+
+  it.each(['float32', 'bf16'] as const)(
+    'computes the same with arrays it is given to keep, and with files: %s',
+    async (precision) => {
+      const { net, gradient } = await compiled(NETWORK, { precision });
+      const { features, labels } = exampleData(NETWORK, 300, 3);
+      const weights = exampleWeights(300, 3);
+      const rows = Int32Array.from({ length: 64 }, (_, i) => (i * 7) % 300);
+      net.loadShard(0, { features, labels, weights });
+      const copied = gradient(0, rows);
+      net.loadShard(0, { features, labels, weights, given: 'kept' });
+      expect(gradient(0, rows)).toEqual(copied);
+      if (nativeAddon()) {
+        const matrix = matrixInFile(300, NETWORK.inputs, tmpdir());
+        for (const [from, to] of [
+          [0, 100 * 7],
+          [100 * 7, 300 * 7],
+        ])
+          matrix.append(features.subarray(from, to));
+        net.loadShard(0, { features: matrix.finish(), labels, weights, given: 'streamed' });
+        net.prefetch?.([{ shard: 0, rows }]);
+        expect(gradient(0, rows)).toEqual(copied);
+        net.loadShard(0, { features, labels, weights });
+        expect(gradient(0, rows)).toEqual(copied);
+      }
+      net.dispose();
+    },
+  );
 
   it('gives the same bits for the same shard, whatever was computed before', async () => {
     const { features, labels } = exampleData(NETWORK, 300, 3);
