@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { installedDriver } from '../mlp/gpu-required.js';
 import { type NativeState, nativeState } from '../mlp/native.js';
 import { entryPoint } from '../protocol/entry.js';
 import type { Measured } from './doctor-measure.js';
@@ -21,6 +22,10 @@ export interface MachineFacts {
   readonly sharedMemory?: number;
   /** As NVIDIA's driver names them. */
   readonly gpus: readonly string[];
+  /** Version of NVIDIA's kernel driver. */
+  readonly driver?: string;
+  /** What WebGPU computes on, or why it does not. */
+  readonly webgpu: { readonly description: string } | { readonly error: string };
   readonly native: NativeState;
   /** Why TensorFlow, though linked, does not load. */
   readonly nativeError?: string;
@@ -36,8 +41,9 @@ export interface MachineFacts {
 /** Asks the machine; takes about two seconds, nearly all of it for measuring. Never throws: what fails is a fact too. */
 export async function machineFacts(): Promise<MachineFacts> {
   const native = nativeState();
-  const [{ compute, nativeError }, gpus, redis, compiler, python, pip] = await Promise.all([
+  const [{ compute, nativeError }, webgpu, gpus, redis, compiler, python, pip] = await Promise.all([
     measure(native),
+    webGpu(),
     lines('nvidia-smi', ['--query-gpu=name,memory.total', '--format=csv,noheader']),
     version('redis-server', ['--version'], /v=(\S+)/),
     version(process.env.CXX || 'g++', ['-dumpfullversion'], /(\S+)/),
@@ -53,6 +59,8 @@ export async function machineFacts(): Promise<MachineFacts> {
     memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
     sharedMemory: fileSystemSize('/dev/shm'),
     gpus: gpus ?? [],
+    driver: installedDriver(),
+    webgpu,
     native,
     nativeError,
     compute,
@@ -90,8 +98,13 @@ async function measure(native: NativeState): Promise<Pick<MachineFacts, 'compute
   return 'error' in compute ? { compute: await measureSlot('wasm'), nativeError: compute.error } : { compute };
 }
 
+/** It opens the device, and computes nothing. */
+async function webGpu(): Promise<MachineFacts['webgpu']> {
+  return (await measureSlot('webgpu')) as MachineFacts['webgpu'];
+}
+
 /** In a process of its own, set up as a slot's is: one thread, and a broken library takes nothing else with it. */
-async function measureSlot(backend: 'tensorflow' | 'wasm'): Promise<MachineFacts['compute']> {
+async function measureSlot(backend: 'tensorflow' | 'wasm' | 'webgpu'): Promise<MachineFacts['compute']> {
   const env = { ...process.env, TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
   try {
     const options = { env, timeout: 120_000 };

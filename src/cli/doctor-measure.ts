@@ -1,5 +1,5 @@
 /**
- * Entry of the process in which `sheaf doctor` measures one slot: `node doctor-measure.js tensorflow|wasm`. Prints one
+ * Entry of the process in which `sheaf doctor` measures one slot: `node doctor-measure.js tensorflow|wasm|webgpu`. Prints one
  * JSON line. A square float32 product is repeated for half a second; the best time counts, since anything else the
  * machine does only slows it down.
  */
@@ -47,4 +47,14 @@ async function measure(backend: string | undefined): Promise<Measured> {
   return { backend: 'tfjs-wasm', version: version_wasm, device: 'cpu', gflops: gflops(tf, SIZE.wasm) };
 }
 
-process.stdout.write(`\n${JSON.stringify(await measure(process.argv[2]))}\n`);
+async function webGpu(): Promise<{ readonly description: string }> {
+  const { loadWebGpuBackend } = await import('../mlp/webgpu-backend.js');
+  const { description, device } = await loadWebGpuBackend();
+  return { description: device === 'gpu' ? description : `${description}: in software` };
+}
+
+const [, , asked] = process.argv;
+const facts = asked === 'webgpu' ? await webGpu() : await measure(asked);
+process.stdout.write(`\n${JSON.stringify(facts)}\n`);
+// A device of WebGPU may keep the process.
+process.exit(0);

@@ -11,6 +11,7 @@ const complete: MachineFacts = {
   memory: 32 * 2 ** 30,
   sharedMemory: 16 * 2 ** 30,
   gpus: [],
+  webgpu: { error: 'Error: WebGPU finds no GPU here' },
   native: { installed: true, tensorflow: '2.21.0', device: 'cpu', gpu: false },
   compute: { backend: 'tensorflow', version: '2.21.0', device: 'cpu', gflops: 146.6 },
   redis: '7.0.15',
@@ -60,8 +61,17 @@ describe('diagnose', () => {
     const cuda = { installed: true, tensorflow: '2.21.0', device: 'cuda', gpu: true } as const;
     const onGpu = { backend: 'tensorflow', version: '2.21.0', device: 'gpu', gflops: 40_000 } as const;
     expect(line({ gpus, native: cuda, compute: onGpu }, 'GPU')).toMatchObject({ state: 'good' });
-    expect(line({ gpus }, 'GPU')).toMatchObject({ state: 'lacking', advice: 'SHEAF_DEVICE=cuda npm run native' });
-    expect(line({ gpus, native: cuda }, 'GPU').advice).toContain('no usable GPU');
+    expect(line({ gpus }, 'GPU')).toMatchObject({
+      state: 'lacking',
+      advice: expect.stringContaining('SHEAF_DEVICE=cuda npm run native'),
+    });
+    expect(line({ gpus, native: cuda }, 'GPU').advice).toContain('found no GPU that it can use');
+    expect(line({ gpus, native: cuda, driver: '470.82.01' }, 'GPU').advice).toContain('driver 470.82.01 is too old');
+  });
+
+  it('says what WebGPU computes on, and why it does not', () => {
+    expect(line({}, 'WebGPU')).toMatchObject({ state: 'good', value: 'none: WebGPU finds no GPU here' });
+    expect(line({ webgpu: { description: 'TensorFlow.js 4 (WebGPU, Radeon)' } }, 'WebGPU').value).toContain('Radeon');
   });
 
   it('names a missing or old Redis, and a small /dev/shm', () => {

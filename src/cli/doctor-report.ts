@@ -1,3 +1,4 @@
+import { gpuShortfall } from '../mlp/gpu-required.js';
 import type { MachineFacts } from './doctor-facts.js';
 
 export interface Line {
@@ -23,6 +24,7 @@ export function diagnose(facts: MachineFacts): Line[] {
     sharedMemory(facts),
     tensorflow(facts),
     gpu(facts),
+    webgpu(facts),
     compute(facts),
     redis(facts),
     tools(facts),
@@ -66,17 +68,20 @@ function tensorflow({ native, nativeError }: MachineFacts): Line {
   return { label, value: failed, state: 'lacking', advice: 'npm run native' };
 }
 
-function gpu({ gpus, native, compute }: MachineFacts): Line {
+function gpu({ gpus, native, compute, driver }: MachineFacts): Line {
   const label = 'GPU';
   const used = !('error' in compute) && compute.device === 'gpu';
   if (gpus.length === 0) return { label, value: 'none seen (nvidia-smi)', state: 'good' };
   const value = `${gpus.join('; ')}: ${used ? 'used' : 'seen, not used'}`;
   if (used) return { label, value, state: 'good' };
-  const linked = native.installed && native.device === 'cuda';
-  const advice = linked
-    ? 'the CUDA build found no usable GPU: TensorFlow says why with TF_CPP_MIN_LOG_LEVEL=0 npm run native'
-    : 'SHEAF_DEVICE=cuda npm run native';
-  return { label, value, state: 'lacking', advice };
+  const shortfall = gpuShortfall({ name: 'tensorflow', description: '' }, native, driver);
+  return { label, value, state: 'lacking', advice: `${shortfall.reason}. To mend it: ${shortfall.advice}` };
+}
+
+/** Nothing is amiss without it. */
+function webgpu({ webgpu }: MachineFacts): Line {
+  const value = 'error' in webgpu ? `none: ${webgpu.error.replace(/^Error: /, '')}` : webgpu.description;
+  return { label: 'WebGPU', value, state: 'good' };
 }
 
 function compute({ compute }: MachineFacts): Line {
