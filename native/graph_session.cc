@@ -31,6 +31,7 @@ struct Library {
   void (*DeleteGraph)(void*);
   void* (*NewSessionOptions)();
   void (*DeleteSessionOptions)(void*);
+  void (*SetConfig)(void*, const void*, size_t, void*);
   void* (*NewSession)(void*, const void*, void*);
   void* (*NewBufferFromString)(const void*, size_t);
   void (*DeleteBuffer)(void*);
@@ -75,6 +76,7 @@ const Library* Load(napi_env env) {
   find(library.DeleteGraph, "TF_DeleteGraph");
   find(library.NewSessionOptions, "TF_NewSessionOptions");
   find(library.DeleteSessionOptions, "TF_DeleteSessionOptions");
+  find(library.SetConfig, "TF_SetConfig");
   find(library.NewSession, "TF_NewSession");
   find(library.NewBufferFromString, "TF_NewBufferFromString");
   find(library.DeleteBuffer, "TF_DeleteBuffer");
@@ -166,6 +168,10 @@ napi_value Wrapped(napi_env env, Session* session) {
   return external;
 }
 
+/// A serialised ConfigProto: graph_options { rewrite_options { arithmetic_optimization: OFF } }. TensorFlow would make one AddN of
+/// several additions, which adds in another order than the canonical tree.
+constexpr unsigned char kConfig[] = {0x52, 0x04, 0x52, 0x02, 0x38, 0x02};
+
 /// newGraph(): empty, with its session.
 napi_value NewGraph(napi_env env, napi_callback_info) {
   const Library* library = Load(env);
@@ -173,6 +179,7 @@ napi_value NewGraph(napi_env env, napi_callback_info) {
   Status status(*library);
   void* graph = library->NewGraph();
   void* options = library->NewSessionOptions();
+  library->SetConfig(options, kConfig, sizeof(kConfig), status.get());
   void* opened = library->NewSession(graph, options, status.get());
   library->DeleteSessionOptions(options);
   if (status.Failed(env)) {
