@@ -69,6 +69,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const parts = await lookedAt(table, request, name);
   const planned = plannedFit(request, parts, shipped);
   const { plan, measure, lesson } = planned;
+  if (watch) await checkWatch(watch, request, lesson, plan.network.inputs, name);
   const { network } = plan;
   const { target } = lesson;
   const model = `${context.app}/fit-${fits++}`;
@@ -230,6 +231,26 @@ async function watched(
   if (validation instanceof ArrowRDD) return { table: all, watch: { ...watch, table: validation } };
   const split = await holdOut(all, validation, { group, seed, name });
   return { table: split.train, watch: { ...watch, table: split.validation } };
+}
+
+/** Before a long training: whether what watches it can be measured. */
+async function checkWatch(
+  { table, monitor }: Watch,
+  { owner, columns }: FitRequest,
+  { target }: Lesson,
+  inputs: number,
+  name: string,
+): Promise<void> {
+  if (monitor === 'hammingLoss' && target.kind !== 'labels')
+    throw new TypeError(`${owner}: earlyStopping by "hammingLoss" needs rows of many labels, a column of lists`);
+  const parts = await summaries(table, { ...columns, weight: undefined }, name);
+  if (rowsOf(parts) === 0)
+    throw new Error(`${owner}: earlyStopping has no rows to judge by; give a larger share, or a table with rows`);
+  const odd = parts.find(({ rows, width }) => rows > 0 && width !== inputs);
+  if (odd)
+    throw new Error(
+      `${owner}: the validation rows of earlyStopping have ${odd.width} features, the training rows ${inputs}`,
+    );
 }
 
 /** Judges every epoch's weights, where they lie, and keeps those of the best. */

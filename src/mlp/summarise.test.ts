@@ -1,6 +1,7 @@
 import { Field, FixedSizeList, Float32, makeData, RecordBatch, Schema, Struct, vectorFromArray } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
 import type { TaskContext } from '../protocol/program.js';
+import { batchOfValues } from '../rdd/tables/to-table.js';
 import { ColumnMoments } from './scaler.js';
 import { consume, type PartitionSummary } from './summarise.js';
 
@@ -56,4 +57,15 @@ describe('the summary of a partition', () => {
       'feature 1 of row 3 of the partition is NaN',
     );
   });
+
+  it('names targets that 32-bit floats cannot hold', async () => {
+    const large = batchOfValues({ y: new Float64Array([1, 1e300]) });
+    const table = new RecordBatch({ ...columnsOf(one.slice(0, 2)), y: large.getChildAt(0)!.data[0]! });
+    await expect(consume(chunks(table), { features: 'features', targets: ['y'] }, context)).rejects.toThrow(
+      'row 2 of the partition has a value of y beyond 32-bit floats',
+    );
+  });
 });
+
+const columnsOf = (given: RecordBatch) =>
+  Object.fromEntries(given.schema.names.map((name) => [name, given.getChild(name)!.data[0]!]));

@@ -4,7 +4,7 @@ import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
-import { labelTexts, listValues, listWidth, requireFinite } from './columns.js';
+import { labelTexts, listValues, listWidth, requireFinite, shortList } from './columns.js';
 import { ColumnMoments } from './scaler.js';
 import {
   indicatorNames,
@@ -82,6 +82,7 @@ class Summary {
     if (targets) {
       // Moments of float32 values: exact, and near enough to scale by.
       const values = Float32Array.from(valueMatrix(batch, targets, this.#rows));
+      requireFloat32(values, batch.numRows, targets, this.#rows);
       this.#targets ??= new ColumnMoments(values.length / batch.numRows);
       this.#targets.add(values, batch.numRows);
     }
@@ -118,6 +119,17 @@ class Summary {
       weighty: this.#weighty,
     };
   }
+}
+
+/** @param before rows of the partition before these */
+function requireFloat32(values: Float32Array, rows: number, targets: readonly string[], before: number): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const row = before + Math.floor(at / (values.length / rows)) + 1;
+  throw new FailureError({
+    kind: 'user-error',
+    message: `row ${row} of the partition has a value of ${shortList(targets)} beyond 32-bit floats: scale such targets, or leave such rows out`,
+  });
 }
 
 /** A column of measurements given as the label would make a network, and messages, of any size. */

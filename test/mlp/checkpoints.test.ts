@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClassifierOptions, MLPClassifier, SheafContext } from 'sheaf';
@@ -104,6 +104,15 @@ describe('a checkpoint is refused', () => {
     await expect(trainOn(two, { checkpoint: kept }, other)).rejects.toThrow(
       'the training rows are not those it was written for',
     );
+  });
+
+  it('where none can be written, before the training', async () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    for (const path of [file, join(file, 'below'), '/proc/none'])
+      await expect(
+        trainOn(one, { checkpoint: { path, resume: 'never' }, onStep: () => expect.unreachable() }),
+      ).rejects.toThrow(`checkpoint: no checkpoints can be written to ${path}: `);
   });
 
   it('when there must be one and is none', async () => {

@@ -1,5 +1,6 @@
 import {
   type ArrowRDD,
+  type ClassifierOptions,
   CrossValidator,
   EventBus,
   MinMaxScaler,
@@ -253,9 +254,20 @@ describe('a training that is watched', () => {
     expect(one!.plan.rows).toBe(75);
     expect(two!.weightsHash).toBe(one!.weightsHash);
     expect(two!.validation).toEqual(one!.validation);
-    await expect(
-      new MLPRegressor({ ...SMALL, earlyStopping: { monitor: 'accuracy' } }).fit(lineTable(50), { target: 'price' }),
-    ).rejects.toThrow('this model is not measured by "accuracy"; there are rmse, mse, mae, r2');
+  });
+
+  it('begins only when there is what to be measured by', async () => {
+    const onStep = () => expect.unreachable();
+    const learn = (earlyStopping: ClassifierOptions['earlyStopping']) =>
+      new MLPClassifier({ ...SMALL, onStep, earlyStopping }).fit(blobTable(30, ['a', 'b']));
+    await expect(learn({ validation: blobTable(9, ['a', 'b']).where('label', () => false) })).rejects.toThrow(
+      'MLPClassifier.fit: earlyStopping has no rows to judge by',
+    );
+    await expect(learn({ validation: 1e-6 })).rejects.toThrow('earlyStopping has no rows to judge by');
+    await expect(learn({ validation: blobTable(9, ['a', 'b']).select('features') })).rejects.toThrow(
+      'there is no column "label"',
+    );
+    await expect(learn({ monitor: 'hammingLoss' })).rejects.toThrow('needs rows of many labels');
   });
 
   it.each(['tree', 'ps', 'allreduce'] as const)(

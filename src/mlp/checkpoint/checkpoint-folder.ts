@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Blocks } from '../../protocol/block.js';
+import { makeDirectories } from '../../rdd/storage/local-output.js';
 import type { Committed, CommittedPart, CommittedWorker } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
 import type { PaceState } from '../pace.js';
@@ -61,6 +62,20 @@ export class CheckpointFolder {
     /** At least 1. */
     readonly keep = 3,
   ) {}
+
+  /** Before a long training: whether there can be checkpoints. @throws Error for a path that is no folder, or not one to write to */
+  async prepare(): Promise<void> {
+    try {
+      await makeDirectories(this.path);
+      await readdir(this.path);
+      await access(this.path, constants.W_OK);
+    } catch (error) {
+      throw new Error(
+        `checkpoint: no checkpoints can be written to ${this.path}: ${(error as Error).message}; give a folder on a disk of the driver`,
+        { cause: error },
+      );
+    }
+  }
 
   /** One part at a time passes through this process. */
   async write(checkpoint: Checkpoint, committed: Committed, blocks: Blocks): Promise<void> {

@@ -46,10 +46,11 @@ export class Checkpoints {
 
   /**
    * Where to go on, if anywhere.
-   * @throws Error when there is a checkpoint of another plan, or none though one must be
+   * @throws Error when there is a checkpoint of another plan, or none though one must be, or none can be written
    */
   async resume(scope: string): Promise<{ cursor: Cursor; committed: Committed } | undefined> {
     const { resume = 'auto', path } = this.options;
+    await this.#folder.prepare();
     if (resume === 'never') return undefined;
     const stored = await this.#folder.latest();
     if (!stored && resume === 'always') throw new Error(`there is no checkpoint to go on from in ${path}`);

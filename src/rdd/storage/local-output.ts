@@ -145,7 +145,7 @@ const exists = (path: string) =>
  * As Node's `mkdir` with `recursive`, which never ends where the system refuses directories with ENOENT, as below /proc.
  * @returns whether it was not there
  */
-async function makeDirectories(path: string): Promise<boolean> {
+export async function makeDirectories(path: string): Promise<boolean> {
   const missing = await makeDirectory(path);
   if (!missing) return missing !== undefined;
   await makeDirectories(dirname(path));
