@@ -57,7 +57,7 @@ async function runExecutor(flags: ExecutorFlags): Promise<void> {
   if (!/^[1-9]\d*$/.test(slots)) throw new Error(`--slots must be a whole number of at least 1, not "${slots}"`);
   const id = flags.id ?? `${hostname()}-${process.pid}`;
   if (!/^[\w.-]+$/.test(id)) throw new Error(`--id may have letters, digits and . _ - in it, unlike "${id}"`);
-  const gpus = environment.requestedGpus(conf.get('sheaf.executor.gpus'));
+  const gpus = environment.requestedGpus(conf.get('sheaf.executor.gpus'), Number(slots));
   const slotInfos = environment.slotInfos(Number(slots), gpus, conf.number('sheaf.executor.slotsPerGpu'));
   const queue = redisQueue({ url, secret, leaseMs });
   let stop = (_reason: string) => {};

@@ -2,23 +2,26 @@ import { arch, cpus } from 'node:os';
 import type { SlotInfo } from '../protocol/channel.js';
 import { chooseGpus, type Gpu, parseGpuRequest, visibleGpus } from './gpus.js';
 
-/**
- * Slots of one executor: the first are GPU slots, so many a GPU, the rest CPU slots.
- * @throws Error when there are fewer slots than GPUs
- */
+/** Slots of one executor: the first are GPU slots, so many a GPU, the rest CPU slots. */
 export function slotInfos(count: number, gpus: readonly Gpu[] = [], slotsPerGpu = 1): SlotInfo[] {
-  if (gpus.length > count)
-    throw new Error(`${count} slots cannot use ${gpus.length} GPUs: ask for more slots, or for fewer GPUs`);
   return Array.from({ length: count }, (_, index) => {
     if (index >= gpus.length * slotsPerGpu) return { index, device: 'cpu' };
     return { index, device: 'gpu', gpu: gpus[index % gpus.length]! };
   });
 }
 
-/** What is asked for, of what this machine has. @throws Error for a request that cannot be met */
-export function requestedGpus(request: string): Gpu[] {
+/**
+ * What is asked for, of what this machine has; of all there are, no more than there are slots.
+ * @throws Error for a request that cannot be met
+ */
+export function requestedGpus(request: string, slots: number): Gpu[] {
   const parsed = parseGpuRequest(request);
-  return parsed.kind === 'count' && parsed.count === 0 ? [] : chooseGpus(parsed, visibleGpus());
+  if (parsed.kind === 'count' && parsed.count === 0) return [];
+  const gpus = chooseGpus(parsed, visibleGpus());
+  if (parsed.kind === 'all') return gpus.slice(0, slots);
+  if (gpus.length <= slots) return gpus;
+  const plural = slots === 1 ? '1 slot' : `${slots} slots`;
+  throw new Error(`${plural} cannot use ${gpus.length} GPUs: ask for more slots, or for fewer GPUs`);
 }
 
 /** One thread a CPU slot, because there is a slot a core, and no GPU; a GPU slot sees its GPU alone. */

@@ -77,7 +77,7 @@ async function startLocal(conf: Conf, driver: string, slots: number, preload: re
       import('../executor/executor.js'),
       import('../executor/slot-environment.js'),
     ]);
-  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'));
+  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'), slots);
   const queue = memoryQueue();
   const secret = randomBytes(32).toString('hex');
   let executor: Awaited<ReturnType<typeof Executor.start>> | undefined;
@@ -105,7 +105,7 @@ async function startLocalCluster(conf: Conf, driver: string, executors: number, 
     import('../executor/slot-memory.js'),
     import('../executor/slot-environment.js'),
   ]);
-  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'));
+  const gpus = requestedGpus(conf.get('sheaf.executor.gpus'), executors * slots);
   const slotMemory = conf.bytes('sheaf.slot.memory') ?? defaultSlotMemory(executors * slots);
   const redis = await startPrivateRedis();
   const secret = randomBytes(32).toString('hex');

@@ -100,7 +100,12 @@ describe('slots', () => {
     await expect(withContext('local[4]', { 'sheaf.executor.gpus': '3' }, async () => {})).rejects.toThrow(
       '3 GPUs were asked for, and only 2 are visible here',
     );
-    await expect(withContext('local[1]', {}, async () => {})).rejects.toThrow('1 slots cannot use 2 GPUs');
+    await expect(withContext('local[1]', { 'sheaf.executor.gpus': '2' }, async () => {})).rejects.toThrow(
+      '1 slot cannot use 2 GPUs',
+    );
+    await withContext('local[1]', {}, async ({ sc }) => {
+      expect(sc.tasks.slots().map(({ device }) => device)).toEqual(['gpu']);
+    });
   });
 
   it('of executors of one machine have different GPUs', async () => {
