@@ -9,6 +9,7 @@ export type { EarlyStoppingOptions } from './mlp/early-stopping-options.js';
 export { fitMany, type NetworkEstimator } from './mlp/fit-many.js';
 export type { ExportOptions } from './mlp/formats/exports.js';
 export type { SaveModelOptions } from './mlp/formats/model-folder.js';
+export type { ElasticOptions, GrowingBatch, LearningOptions } from './mlp/learning-options.js';
 export { type LoadedModel, loadModel } from './mlp/load-model.js';
 export { type FittedNetwork, MLPModel } from './mlp/model.js';
 export { stageFromJSON } from './mlp/pipeline/from-json.js';

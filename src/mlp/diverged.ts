@@ -25,28 +25,31 @@ export class Diverged extends Error {
   }
 }
 
-/** @param kept the last good weights, and after how many updates */
+/**
+ * @param kept the last good weights, after how many updates, and, where these end an epoch, after how many epochs; default: as the
+ *   plan says
+ * @param epoch in which it was noticed, from 1; default: as the plan says
+ */
 export function divergedError(
   { step, loss }: Diverged,
   plan: NumericalPlan,
-  kept: { readonly theta: Float32Array; readonly step: number },
+  kept: { readonly theta: Float32Array; readonly step: number; readonly epochs?: number },
+  epoch = Math.floor(step / plan.stepsPerEpoch) + 1,
 ): DivergedError {
+  const { epochs = kept.step / plan.stepsPerEpoch } = kept;
   const what = loss ? `the loss became ${loss.lossSum}` : 'weights became infinite or NaN';
   const bad = loss?.parts?.filter(({ lossSum }) => !Number.isFinite(lossSum)) ?? [];
   const shards = bad.map(({ level, index }) => shardRange(level, index, plan.shards)).join(', ');
   const where = shards ? `, in gradient shard ${shards}` : '';
-  const epoch = Math.floor(step / plan.stepsPerEpoch) + 1;
   const message =
     `${what} in epoch ${epoch} of ${plan.epochs} (update ${step + 1})${where}: try a smaller learning rate, ` +
-    `or scale the features; this error's lastGoodTheta holds ${described(kept.step, plan)}`;
+    `or scale the features; this error's lastGoodTheta holds ${described(kept.step, epochs)}`;
   return new DivergedError(message, epoch, kept.theta);
 }
 
-function described(step: number, { stepsPerEpoch }: NumericalPlan): string {
+function described(step: number, epochs: number): string {
   if (step === 0) return 'the initial weights, as no epoch went well';
-  return step % stepsPerEpoch === 0
-    ? `the weights after epoch ${step / stepsPerEpoch}`
-    : `the weights after update ${step}`;
+  return Number.isSafeInteger(epochs) ? `the weights after epoch ${epochs}` : `the weights after update ${step}`;
 }
 
 function shardRange(level: number, index: number, shards: number): string {

@@ -1,5 +1,4 @@
 import { toFailure } from '../protocol/failure.js';
-import { goodput } from '../ps/optimizer/goodput.js';
 import type { ServerOptions } from '../ps/server/options.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
@@ -13,8 +12,9 @@ import { Diverged, divergedError } from './diverged.js';
 import { initialTheta, layoutOf } from './layout.js';
 import { Pace } from './pace.js';
 import { ParameterServerRounds } from './ps-rounds.js';
-import { type Aggregation, addCosts, type RoundCost, type RoundResult, type Rounds, type StepLoss } from './rounds.js';
+import type { Aggregation, RoundResult, Rounds, StepLoss } from './rounds.js';
 import { TrainingCluster } from './training-cluster.js';
+import { TrainingLog } from './training-log.js';
 import { type EpochReport, isStop, type TrainingHooks } from './training-reports.js';
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
@@ -91,9 +91,7 @@ class Trainer {
   /** Whether a search has ended an iteration with the last update. */
   #iterated = false;
   #stopped = false;
-  #epochBegun = 0;
-  /** Of the epoch's rounds so far. */
-  #cost: RoundCost | undefined;
+  readonly #log: TrainingLog;
 
   constructor(
     readonly context: SheafContext,
@@ -104,6 +102,7 @@ class Trainer {
     const { checkpoint } = settings;
     this.#cluster = new TrainingCluster(context, spec, shards);
     this.#rounds = roundsOf(this.#cluster, settings);
+    this.#log = new TrainingLog(context.bus, spec);
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint, spec.plan, context);
     const committed = { step: 0, parts: spec.warmStart ?? [] };
     this.#beginning = this.#saved = this.#previous = { committed, cursor: { step: 0, losses: [], partial: NO_ROWS } };
@@ -137,7 +136,8 @@ class Trainer {
       }
     }
     const theta = await this.#theta(this.#saved.committed);
-    if (!allFinite(theta)) throw await this.#diverged(new Diverged(this.#saved.committed.step - 1));
+    if (!allFinite(theta))
+      throw await this.#diverged(new Diverged(this.#saved.committed.step - 1), this.#cursor.losses.length);
     const { backend, generation } = this.#cluster;
     const { losses, measured } = this.#cursor;
     return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
@@ -154,7 +154,7 @@ class Trainer {
     await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
-    this.#epochBegun = this.context.bus.clock.now();
+    this.#log.begin();
   }
 
   /** Rounds up to the end of the epoch or the next checkpoint, the commit there, and who is to be told. */
@@ -169,7 +169,7 @@ class Trainer {
     while (result.step < until && !this.#stopped && !this.#iterated) {
       const steps = hooks?.onStep || searches ? 1 : until - result.step;
       result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss));
-      this.#cost = result.cost && (this.#cost ? addCosts(this.#cost, result.cost) : result.cost);
+      this.#log.add(result.cost);
     }
     const committed = await this.#commit(result.step);
     const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
@@ -225,7 +225,7 @@ class Trainer {
     // A search may end without another iteration.
     if (search && search.iterations === losses.length) return undefined;
     const loss = search ? search.losses.at(-1)! : partial.lossSum / partial.weight;
-    const report = { epoch: this.#epoch, loss, ...this.#tell(loss, partial.rows) };
+    const report = this.#log.epoch({ epoch: this.#epoch, loss }, partial.rows, this.#pace, this.#cluster.generation);
     this.#cursor = { ...this.#cursor, losses: [...losses, loss], partial: NO_ROWS };
     if (this.#pace.measure) {
       const { batch, noiseScale: noise } = this.#pace;
@@ -233,41 +233,8 @@ class Trainer {
       this.#cursor = { ...this.#cursor, measured: [...measured, { batch, noiseScale }] };
     }
     this.#pace.endEpoch(step);
-    if (this.spec.plan.adaptive?.max !== undefined && !this.#pace.over) this.#tellBatch(report);
+    if (this.spec.plan.adaptive?.max !== undefined && !this.#pace.over) this.#log.batch(report, this.#pace);
     return report;
-  }
-
-  /** Emits what an epoch was like. @returns of it, what was measured */
-  #tell(loss: number, rows: number): Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'> {
-    const { bus } = this.context;
-    const { plan, model } = this.spec;
-    const ms = bus.clock.now() - this.#epochBegun;
-    this.#epochBegun = bus.clock.now();
-    const { generation } = this.#cluster;
-    const { epochs } = plan;
-    const measures = this.#measures(rows / Math.max(ms / 1000, 1e-9));
-    const { noiseScale, ...finite } = measures;
-    const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
-    const round = { model, generation, epoch: this.#epoch, epochs, loss, rows, ms, ...this.#cost };
-    bus.emit({ event: 'round', ...round, ...finite, ...noise });
-    this.#cost = undefined;
-    return measures;
-  }
-
-  #measures(rowsPerSecond: number): Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'> {
-    const { batch, noiseScale, measure } = this.#pace;
-    if (!measure || noiseScale === undefined) return measure ? { batch } : {};
-    const base = this.spec.plan.adaptive?.baseBatch ?? batch;
-    return { batch, noiseScale, goodput: goodput(batch, batch / rowsPerSecond, noiseScale, base) };
-  }
-
-  #tellBatch({ batch, noiseScale, goodput }: EpochReport): void {
-    const choice = this.#pace.batch;
-    const noise = noiseScale === undefined ? 'not known yet' : `${noiseScale.toPrecision(3)} rows`;
-    const worth = goodput === undefined ? '' : `, goodput ${goodput.toPrecision(3)} rows/s with ${batch} rows`;
-    const reason = `gradient noise scale ${noise}${worth}`;
-    const what = `batch of ${this.spec.model} from epoch ${this.#epoch} on`;
-    this.context.bus.emit({ event: 'plan', what, choice, reason });
   }
 
   /** After the loss of a member: back to what was committed, or to what its mode could save. */
@@ -303,16 +270,17 @@ class Trainer {
   }
 
   /** @returns with the newest of the states kept that is all numbers */
-  async #diverged(error: Diverged): Promise<Error> {
+  async #diverged(error: Diverged, epoch = this.#epoch): Promise<Error> {
     const { plan } = this.spec;
+    const [saved, previous] = [this.#saved, this.#previous];
     // The first step after a commit computes with the committed weights: they are to blame, not good.
-    const [saved, previous] = [this.#saved.committed, this.#previous.committed];
-    for (const state of error.step === saved.step ? [previous] : [saved, previous]) {
-      const theta = await this.#theta(state).catch(() => undefined);
-      if (theta && allFinite(theta)) return divergedError(error, plan, { theta, step: state.step });
+    for (const { committed, cursor } of error.step === saved.committed.step ? [previous] : [saved, previous]) {
+      const theta = await this.#theta(committed).catch(() => undefined);
+      const epochs = cursor.partial.rows === 0 ? cursor.losses.length : Number.NaN;
+      if (theta && allFinite(theta)) return divergedError(error, plan, { theta, step: committed.step, epochs }, epoch);
     }
     const theta = initialTheta(plan.network, plan.seed, plan.initializer);
-    return divergedError(error, plan, { theta, step: 0 });
+    return divergedError(error, plan, { theta, step: 0 }, epoch);
   }
 
   async #readable({ parts, workers = [] }: Committed): Promise<boolean> {

@@ -1,0 +1,58 @@
+import { goodput } from '../ps/optimizer/goodput.js';
+import type { EventBus } from '../scheduler/event-bus.js';
+import type { Pace } from './pace.js';
+import { addCosts, type RoundCost } from './rounds.js';
+import type { EpochReport } from './training-reports.js';
+import type { TrainingSpec } from './training-spec.js';
+
+type Measures = Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'>;
+
+/** What the log is told of a training, epoch by epoch. */
+export class TrainingLog {
+  #begun = 0;
+  /** Of the epoch's rounds so far. */
+  #cost: RoundCost | undefined;
+
+  constructor(
+    readonly bus: EventBus,
+    readonly spec: TrainingSpec,
+  ) {}
+
+  /** A generation has formed: time runs from now on. */
+  begin(): void {
+    this.#begun = this.bus.clock.now();
+  }
+
+  add(cost: RoundCost | undefined): void {
+    this.#cost = cost && (this.#cost ? addCosts(this.#cost, cost) : cost);
+  }
+
+  /** An epoch is over. @returns the report with what was measured */
+  epoch(report: EpochReport, rows: number, pace: Pace, generation: number): EpochReport {
+    const { bus, spec } = this;
+    const ms = bus.clock.now() - this.#begun;
+    this.#begun = bus.clock.now();
+    const measures = measuresOf(pace, rows / Math.max(ms / 1000, 1e-9));
+    const { noiseScale, ...finite } = measures;
+    const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
+    const { model, plan } = spec;
+    const round = { model, generation, ...report, epochs: plan.epochs, rows, ms, ...this.#cost };
+    bus.emit({ event: 'round', ...round, ...finite, ...noise });
+    this.#cost = undefined;
+    return { ...report, ...measures };
+  }
+
+  /** The batch of the next epoch, and what it was chosen from. @param pace of the next epoch */
+  batch({ batch, noiseScale, goodput }: EpochReport, pace: Pace): void {
+    const noise = noiseScale === undefined ? 'not known yet' : `${noiseScale.toPrecision(3)} rows`;
+    const worth = goodput === undefined ? '' : `, goodput ${goodput.toPrecision(3)} rows/s with ${batch} rows`;
+    const what = `batch of ${this.spec.model} from epoch ${pace.epoch + 1} on`;
+    this.bus.emit({ event: 'plan', what, choice: pace.batch, reason: `gradient noise scale ${noise}${worth}` });
+  }
+}
+
+function measuresOf({ batch, noiseScale, measure, plan }: Pace, rowsPerSecond: number): Measures {
+  if (!measure || noiseScale === undefined) return measure ? { batch } : {};
+  const base = plan.adaptive?.baseBatch ?? batch;
+  return { batch, noiseScale, goodput: goodput(batch, batch / rowsPerSecond, noiseScale, base) };
+}
