@@ -39,8 +39,8 @@ export function slotEnvironment({ device, gpu }: SlotInfo): NodeJS.ProcessEnv {
     CUDA_VISIBLE_DEVICES: gpu.id,
     SHEAF_SLOT_GPU: gpu.name,
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-    TF_DETERMINISTIC_OPS: '1',
-    NVIDIA_TF32_OVERRIDE: '0',
+    TF_DETERMINISTIC_OPS: process.env.TF_DETERMINISTIC_OPS ?? '1',
+    NVIDIA_TF32_OVERRIDE: process.env.NVIDIA_TF32_OVERRIDE ?? '0',
   };
 }
 
