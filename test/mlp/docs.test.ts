@@ -48,15 +48,16 @@ it('docs/training.md says what its examples give', async () => {
     (_, expression, value) => `check(${expression}, ${value});`,
   );
   const { code } = await transform(
-    `async (sc, { fitMany, MLPClassifier, StandardScaler }, csvFile, check) => {\n${program}\n}`,
+    `async (sc, { fitMany, MLPClassifier, StandardScaler }, csvFile, checkpoints, check) => {\n${program}\n}`,
     {
       loader: 'ts',
     },
   );
   let checks = 0;
-  await globalEval(code)(sc, sheaf, join(directory, 'flowers.csv'), (found: unknown, value: unknown) => {
+  const paths = ['flowers.csv', 'checkpoints'].map((name) => join(directory, name));
+  await globalEval(code)(sc, sheaf, ...paths, (found: unknown, value: unknown) => {
     checks++;
     expect(found).toEqual(value);
   });
-  expect(checks).toBe(7);
+  expect(checks).toBe(8);
 });
