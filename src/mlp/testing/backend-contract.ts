@@ -223,6 +223,19 @@ export function backendContract(load: () => Promise<ComputeBackend>, residents: 
     },
   );
 
+  it.each([5, 8])('keeps the order of the tree among %i shards', async (G) => {
+    const { net, theta, gradient } = await compiled(NETWORK);
+    const rows = Int32Array.from({ length: 30 }, (_, i) => i);
+    const batches = Array.from({ length: G }, (_, shard) => {
+      net.loadShard(shard, exampleData(NETWORK, 30, shard));
+      return { shard, rows };
+    });
+    const leaves = batches.map(({ shard }) => ({ level: 0, index: shard, value: gradient(shard, rows) }));
+    const [nodes] = net.sums([{ theta, batches }], 0, G);
+    expect(nodes).toEqual(mergeNodes(leaves, G, addGradientSums));
+    net.dispose();
+  });
+
   it('computes many small networks at once to the bits each has alone', async () => {
     const hidden = [{ units: 6, activation: 'elu', dropout: 0.3 } as const, { units: 5, activation: 'tanh' } as const];
     const { net } = await compiled({ ...NETWORK, hidden });
