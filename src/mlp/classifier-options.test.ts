@@ -25,6 +25,7 @@ describe('options of a classifier', () => {
     [{ activation: 'swish' }, 'MLPClassifier: network: hidden[0].activation must be one of relu, leaky-relu'],
     [{ dropout: 1 }, 'dropout of hidden[0] must be a number from 0 to below 1, not 1'],
     [{ aggregation: 'ring' }, "aggregation must be 'auto' or 'tree' or 'ps' or 'allreduce', not 'ring'"],
+    [{ shards: 1e6 }, 'shards must be a whole number from 1 to 65536, not 1000000'],
     [{ seed: 0.5 }, 'seed must be a whole number, not 0.5'],
     [{ l2: -1 }, 'l2 must be a number of at least 0, not -1'],
     [{ optimizer: { kind: 'adam', learningRate: Number.NaN } }, 'learningRate must be a number above 0, not NaN'],

@@ -75,6 +75,9 @@ const OPTIMIZER: Form = [
 ];
 const anything: Form = [() => true, ''];
 
+/** Each is dealt, loaded and summed by itself: a million of them would seem to hang. */
+const MAX_SHARDS = 65_536;
+
 export const TRAINING_FORMS: Forms<TrainingOptions> = {
   optimizer: OPTIMIZER,
   learningRate: POSITIVE,
@@ -87,7 +90,7 @@ export const TRAINING_FORMS: Forms<TrainingOptions> = {
   epochs: COUNT,
   ...LEARNING_FORMS,
   seed: WHOLE,
-  shards: COUNT,
+  shards: [(value) => COUNT[0](value) && value <= MAX_SHARDS, `a whole number from 1 to ${MAX_SHARDS}`],
   precision: oneOf(...PRECISIONS),
   residency: oneOf(...RESIDENCIES),
   aggregation: oneOf('auto', ...AGGREGATIONS),
