@@ -23,12 +23,17 @@ export interface Predictor {
   predict(features: Float32Array, rows: number): Float32Array;
 }
 
+/** Whether this process has said that it computes on its CPU. */
+let told = false;
+
 /** The slot's copy of a fitted network, made when it is first used. */
 export async function residentPredictor(spec: PredictorSpec, slot: SlotContext): Promise<Predictor> {
   const id = `predictor:${spec.id}`;
   const kept = slot.residents.get<Predictor>(id);
   if (kept) return kept;
   const backend = await loadBackend(spec.backend);
+  if (backend.shortfall && !told) console.warn(`warning: this GPU slot predicts on its CPU: ${backend.shortfall}`);
+  told = true;
   const network = await backend.compile(spec.network);
   const theta = alignedFloats(layoutOf(spec.network).length);
   await readParts(spec.theta, slot.blocks, theta);

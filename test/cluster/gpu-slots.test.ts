@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MLPClassifier, SheafContext } from 'sheaf';
@@ -75,13 +75,20 @@ const trained = (sc: SheafContext) =>
 
 describe('slots', () => {
   it('are GPU slots first, one a GPU, which sees its GPU alone; the others see none', async () => {
-    await withContext('local[3]', {}, async ({ sc }) => {
+    const logs = join(directory, 'logs');
+    const logged = { 'sheaf.eventLog.enabled': 'true', 'sheaf.eventLog.dir': logs };
+    await withContext('local[3]', logged, async ({ sc }) => {
       expect(await devicesOf(sc, 3)).toEqual(['cpu', 'gpu GPU-aaaa true', 'gpu GPU-bbbb true']);
       expect(sc.tasks.slots().map(({ device }) => device)).toEqual(['gpu', 'gpu', 'cpu']);
       expect(sc.tasks.executors()[0]!.slots[1]).toEqual({
         ...{ index: 1, device: 'gpu' },
         gpu: { id: 'GPU-bbbb', name: 'NVIDIA L4' },
       });
+    });
+    const lines = readdirSync(logs).flatMap((file) => readFileSync(join(logs, file), 'utf8').trim().split('\n'));
+    const events = lines.map((line) => JSON.parse(line) as TimedEvent);
+    expect(events.find(({ event }) => event === 'executor-joined')).toMatchObject({
+      ...{ slots: 3, gpus: ['NVIDIA H200', 'NVIDIA L4'] },
     });
   });
 
