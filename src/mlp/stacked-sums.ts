@@ -15,7 +15,7 @@ export interface Outcome {
 }
 
 /**
- * Multiplications of the largest product up to which stacking pays: of 43-128-128-6 with 32 rows it takes a quarter off,
+ * Multiplications of the largest product up to which stacking pays: of 43-128-128-6 with 32 rows it takes a fifth off,
  * with 128 rows nothing, with 256 it costs.
  */
 const MAX_PRODUCT = 2 ** 20;

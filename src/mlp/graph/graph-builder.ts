@@ -1,6 +1,6 @@
 /**
  * A TensorFlow graph as plain data, and the small emitter that makes it. Nothing here knows protobuf (saved-model.ts
- * writes it) or networks (layers.ts, losses.ts, optimizer-ops.ts emit them).
+ * writes it) or networks (layers.ts, losses.ts emit them).
  */
 export type DType =
   | 'float32'

@@ -179,8 +179,6 @@ export interface Variable {
   read(): Tensor;
   /** Returns a node to wait for. */
   assign(value: Tensor): Tensor;
-  /** Without a copy: what is fed is the variable's own memory from then on. */
-  share(value: Tensor): Tensor;
 }
 
 export function variable(g: GraphBuilder, name: string, shape: Shape): Variable {
@@ -195,7 +193,6 @@ export function variable(g: GraphBuilder, name: string, shape: Shape): Variable 
       const copy = plain(g, 'DeepCopy', [value]);
       return effect(g, 'AssignVariableOp', [handle, copy], { dtype });
     },
-    share: (value) => effect(g, 'AssignVariableOp', [handle, value], { dtype }),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { OptimizerSpec } from '../../ps/optimizer/optimizer.js';
 import { power } from '../../ps/optimizer/step-plan.js';
-import type { Attribute, GraphBuilder, Tensor } from './graph-builder.js';
-import { constant, effect, unpack, type Variable } from './ops.js';
+import type { Attribute, GraphBuilder, Tensor } from '../graph/graph-builder.js';
+import { constant, effect, unpack, type Variable } from '../graph/ops.js';
 
 /** What changes from step to step and is therefore fed: [learning rate, beta1^step, beta2^step]. */
 export const SCHEDULE_LENGTH = 3;
@@ -19,7 +19,7 @@ export function scheduleAt(optimizer: OptimizerSpec, step: number, rate?: number
 }
 
 /**
- * One optimizer step on the flat theta and its slots, by TensorFlow's own training ops: on the CPU with the bits of
+ * The oracle of `RangeOptimizer`'s bits: one optimizer step on the flat theta and its slots, by TensorFlow's own training ops: on the CPU with the bits of
  * `VectorKernels.step`. The optimizer's rule only, without decay and clipping.
  *
  * @param slots in the order of `optimizerSlots`

@@ -3,11 +3,11 @@ import { type OptimizerSpec, optimizerSlots } from '../../ps/optimizer/optimizer
 import { RangeOptimizer } from '../../ps/optimizer/range-optimizer.js';
 import { EXAMPLE_OPTIMIZERS } from '../../ps/optimizer/testing/optimizers.js';
 import { keyedRandom } from '../../rdd/random.js';
+import { GraphBuilder } from '../graph/graph-builder.js';
+import { afterwards, constant, placeholder, variable } from '../graph/ops.js';
+import { GraphSession } from '../graph/session.js';
 import { loadNative, nativeState, type TensorFlow } from '../native.js';
-import { GraphBuilder } from './graph-builder.js';
-import { afterwards, constant, placeholder, variable } from './ops.js';
-import { applyOps, SCHEDULE_LENGTH, scheduleAt } from './optimizer-ops.js';
-import { GraphSession } from './session.js';
+import { applyOps, SCHEDULE_LENGTH, scheduleAt } from './training-ops.js';
 
 process.env.TF_NUM_INTRAOP_THREADS = '1';
 process.env.TF_NUM_INTEROP_THREADS = '1';
@@ -16,7 +16,7 @@ const LENGTH = 1003; // not a multiple of a vector register's length
 
 /** Of magnitudes 1e-6 to 1e2: what gradients are, and no square that float32 holds as a denormal. */
 function numbers(key: number): Float32Array {
-  const random = keyedRandom(5, 'optimizer-ops-test', key);
+  const random = keyedRandom(5, 'training-ops-test', key);
   return Float32Array.from({ length: LENGTH }, () => (random.uniform() - 0.5) * 10 ** (8 * random.uniform() - 6));
 }
 
