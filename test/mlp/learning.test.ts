@@ -44,6 +44,7 @@ function trained(context: SheafContext, options: ClassifierOptions, data = DATA)
 }
 
 const WAYS = {
+  'gradients merged, batch normalization': { normalization: 'batch' },
   'the noise of gradients measured': { noiseScale: true, clipNorm: 0.5 },
   'a batch that grows with it': { batchSize: { min: 16, max: 128 }, optimizer: 'adam' },
   'AdaScale alone': { learningRateScaling: 'adascale', baseBatchSize: 8 },

@@ -5,14 +5,18 @@ import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '.
 import { layoutOf, segmentsOf } from '../layout.js';
 import type { Replica } from '../replica.js';
 import type { Home, Learner, Learnt } from './learner.js';
+import { SpareVectors } from './spare-vectors.js';
 
 /** Synchronous gradient descent: every merge is one step of the plan, gradients are what is merged. */
 export class GradientLearner implements Learner {
   readonly exchangesWeights = true;
   readonly #segments: readonly Segment[];
+  readonly #spare: SpareVectors;
 
   constructor(readonly replica: Replica) {
-    this.#segments = segmentsOf(layoutOf(replica.spec.plan.network));
+    const layout = layoutOf(replica.spec.plan.network);
+    this.#segments = segmentsOf(layout);
+    this.#spare = new SpareVectors(layout.length);
   }
 
   async begin(): Promise<void> {}
@@ -29,7 +33,8 @@ export class GradientLearner implements Learner {
     }
     if (!spec.measure) return network.sums([{ theta, batches, seed, into: home }], step, all)[0]!;
     // One by one, to be looked at before they are merged.
-    const requests = batches.map((batch) => ({ theta, batches: [batch], seed, into: home }));
+    const into = this.#spare.homes(shards, all, home);
+    const requests = batches.map((batch) => ({ theta, batches: [batch], seed, into }));
     const each = network.sums(requests, step, all);
     const leaves = each.map((nodes, k) => ({ level: 0, index: shards[k]!, value: this.#measured(nodes[0]!.value) }));
     return mergeNodes(leaves, all, addGradientSums);

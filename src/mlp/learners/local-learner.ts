@@ -6,12 +6,13 @@ import { clipScale, learningRateAt } from '../../ps/optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../../ps/tree.js';
 import { vectorKernels } from '../../ps/vector/vector-kernels.js';
 import type { Committed } from '../committed.js';
-import { floats } from '../float-bytes.js';
+import { alignedFloats, floats } from '../float-bytes.js';
 import { elasticRate, type LocalPlan } from '../numerical-plan.js';
 import type { Place } from '../pace.js';
 import type { Replica } from '../replica.js';
 import { localOptimizer } from '../updater.js';
 import type { Home, Learner, Learnt, WorkerState } from './learner.js';
+import { SpareVectors } from './spare-vectors.js';
 
 /** A gradient shard with weights of its own. */
 interface Worker {
@@ -40,11 +41,17 @@ export class LocalLearner implements Learner {
   /** Of averaging: used by one shard after another. */
   #spare: Worker[] = [];
   readonly #read = new Map<number, Float32Array>();
+  /** Of sums that go into others, and of gradients. */
+  readonly #sums: SpareVectors;
+  readonly #gradients: SpareVectors;
 
   constructor(
     readonly replica: Replica,
     readonly local: LocalPlan,
-  ) {}
+  ) {
+    this.#sums = new SpareVectors(replica.theta.length);
+    this.#gradients = new SpareVectors(replica.theta.length);
+  }
 
   async begin(committed: Committed, blocks: Blocks): Promise<void> {
     this.#workers.clear();
@@ -59,6 +66,7 @@ export class LocalLearner implements Learner {
   sums(shards: readonly number[], home: Home): ValueNode<GradientSum>[] {
     const { step, pace, theta, spec } = this.replica;
     const place = pace.place(step);
+    const homes = this.#sums.homes(shards, spec.plan.shards, home);
     const together = Math.max(1, Math.floor(AT_ONCE / theta.length));
     const leaves: ValueNode<GradientSum>[] = [];
     for (let k = 0; k < shards.length; k += together) {
@@ -66,7 +74,7 @@ export class LocalLearner implements Learner {
       const totals = this.#work(workers, place);
       workers.forEach((worker, i) => {
         const index = worker.shard;
-        const into = home({ level: 0, index }) ?? new Float32Array(theta.length);
+        const into = homes({ level: 0, index }) ?? new Float32Array(theta.length);
         const gradient = this.#difference(worker, totals[i]!.weight, into);
         leaves.push({ level: 0, index, value: { gradient, ...totals[i]! } });
       });
@@ -93,8 +101,9 @@ export class LocalLearner implements Learner {
     const sums = workers.map(() => ({ rows: 0, weight: 0, lossSum: 0 }));
     for (let at = from; at < to; at++) {
       const step = epoch * stepsPerEpoch + at;
-      const requests = workers.map(({ shard, theta }) => {
-        return { theta, seed, batches: [{ shard, rows: this.replica.rows(shard, { epoch, plan }, at) }] };
+      const requests = workers.map(({ shard, theta }, k) => {
+        const into = () => this.#gradients.at(k);
+        return { theta, seed, into, batches: [{ shard, rows: this.replica.rows(shard, { epoch, plan }, at) }] };
       });
       network.sums(requests, step, shards).forEach(([node], k) => {
         const { gradient, rows, weight, lossSum } = node!.value;
@@ -125,7 +134,7 @@ export class LocalLearner implements Learner {
   #worker(shard: number, place: number): Worker {
     const { theta, spec } = this.replica;
     if (this.local.kind === 'average') {
-      this.#spare[place] ??= { shard, theta: new Float32Array(theta.length), optimizer: localOptimizer(spec.plan) };
+      this.#spare[place] ??= { shard, theta: alignedFloats(theta.length), optimizer: localOptimizer(spec.plan) };
       const { optimizer, theta: own } = this.#spare[place];
       own.set(theta);
       optimizerSlots(optimizer.spec.optimizer).forEach(({ initial }, k) => void optimizer.slots[k]!.fill(initial));
@@ -133,7 +142,8 @@ export class LocalLearner implements Learner {
     }
     const known = this.#workers.get(shard);
     if (known) return known;
-    const worker = { shard, theta: theta.slice(), optimizer: localOptimizer(spec.plan) };
+    const worker = { shard, theta: alignedFloats(theta.length), optimizer: localOptimizer(spec.plan) };
+    worker.theta.set(theta);
     const read = this.#read.get(shard);
     [worker.theta, ...worker.optimizer.slots].forEach((vector, k) => {
       if (read) vector.set(read.subarray(k * theta.length, (k + 1) * theta.length));
