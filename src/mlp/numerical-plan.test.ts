@@ -20,6 +20,8 @@ const plans = fc
   )
   .map(numericalPlan);
 
+const times = <T>(count: number, make: (k: number) => T) => Array.from({ length: count }, (_, k) => make(k));
+
 describe('numericalPlan', () => {
   it('gives every row exactly once per epoch, for any rows, batch and shards', () => {
     fc.assert(
@@ -48,6 +50,22 @@ describe('numericalPlan', () => {
         expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(plan.shards);
       }),
     );
+  });
+
+  it('makes steps of nearly equal size of shards that have a row or two', () => {
+    for (const [rows, batchSize, shards] of [
+      [100, 10, 100],
+      [150, 10, 100],
+      [7, 2, 64],
+    ] as const) {
+      const plan = numericalPlan({ ...base, rows, batchSize, shards });
+      const sizes = times(plan.stepsPerEpoch, (step) =>
+        times(shards, (shard) => stepRowCount(plan, shard, step)).reduce((a, b) => a + b),
+      );
+      expect(sizes.reduce((a, b) => a + b)).toBe(rows);
+      expect(Math.max(...sizes)).toBeLessThan(2 * batchSize);
+      expect(Math.min(...sizes)).toBeGreaterThan(0);
+    }
   });
 
   it('deals rows in turn', () => {

@@ -11,8 +11,8 @@ import type { Network } from './network.js';
  * configuration and seed. What a machine measures chooses only where and in which packing the shards are computed.
  *
  * Training row r belongs to shard r mod G, as its local row floor(r / G). An epoch has S = ceil(N / B) steps; in step s
- * shard g gives rows floor(n_g s / S) to floor(n_g (s + 1) / S) of its own keyed shuffle, so that every row is used
- * exactly once per epoch and the steps differ by at most G rows.
+ * shard g gives rows floor((n_g s + o) / S) to floor((n_g (s + 1) + o) / S), o = floor(frac(g φ) S), of its own keyed shuffle,
+ * so that every row is used exactly once per epoch and the steps differ by at most G rows, those of small shards by less.
  */
 export interface NumericalPlan {
   /** N, training rows. */
@@ -151,7 +151,7 @@ export function shardRows(plan: NumericalPlan, shard: number): number {
 /** How many rows a shard gives in a step (0 … stepsPerEpoch - 1). */
 export function stepRowCount(plan: NumericalPlan, shard: number, step: number): number {
   const n = shardRows(plan, shard);
-  return boundary(n, step + 1, plan) - boundary(n, step, plan);
+  return boundary(n, shard, step + 1, plan) - boundary(n, shard, step, plan);
 }
 
 /** The order in which a shard gives its rows (local numbers) in an epoch. */
@@ -170,11 +170,17 @@ export function stepRows(
   step: number,
   order: Int32Array = epochOrder(plan, epoch, shard),
 ): Int32Array {
-  return order.subarray(boundary(order.length, step, plan), boundary(order.length, step + 1, plan));
+  const at = (boundaryStep: number) => boundary(order.length, shard, boundaryStep, plan);
+  return order.subarray(at(step), at(step + 1));
 }
 
-function boundary(rows: number, step: number, plan: NumericalPlan): number {
-  return Math.floor((rows * step) / plan.stepsPerEpoch);
+/** Its multiples spread evenly over the unit interval, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/** Shards round at different steps: where they have fewer rows than there are steps, all steps have some all the same. */
+function boundary(rows: number, shard: number, step: number, { stepsPerEpoch }: NumericalPlan): number {
+  const lead = Math.floor(((shard * GOLDEN) % 1) * stepsPerEpoch);
+  return Math.floor((rows * step + lead) / stepsPerEpoch);
 }
 
 /** JSON with sorted keys and without undefined values: equal content gives equal text. */
