@@ -15,7 +15,10 @@ describe('options of a classifier', () => {
   it.each([
     [{ epochs: Number('many') }, 'MLPClassifier: epochs must be a whole number of at least 1, not NaN'],
     [{ epochs: 0 }, 'epochs must be a whole number of at least 1, not 0'],
-    [{ batchSize: 2.5 }, "batchSize must be a whole number of at least 1, 'auto', or { min, max, growth: above 1 }, not 2.5"],
+    [
+      { batchSize: 2.5 },
+      "batchSize must be a whole number of at least 1, 'auto', or { min, max, growth: above 1 }, not 2.5",
+    ],
     [
       { hidden: [128, 0] },
       'hidden must be an array of layer sizes, whole numbers of at least 1, or of layers, not [ 128, 0 ]',
