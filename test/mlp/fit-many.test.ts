@@ -67,6 +67,16 @@ describe('fitMany', () => {
     expect(await models[0]!.evaluate(table)).toMatchObject({ rows: 200 });
   });
 
+  it('gives, all shards in one call of one slot, the bits of every way to merge shards of two slots', async () => {
+    const table = blobTable(300).cache();
+    const options = { ...SMALL, hidden: [16], shards: 5, seed: 3 };
+    const [alone] = await fitMany([new MLPClassifier(options)], table);
+    for (const aggregation of ['tree', 'ps', 'allreduce'] as const) {
+      const merged = await new MLPClassifier({ ...options, aggregation }).fit(table);
+      expect(merged.weightsHash).toBe(alone!.weightsHash);
+    }
+  });
+
   it('says which of them stands in the way, and which diverged', async () => {
     const table = blobTable(60);
     const one = new MLPClassifier(SMALL);
