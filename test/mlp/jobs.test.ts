@@ -60,7 +60,11 @@ describe('activity recognition', () => {
   it.each([
     ['a directory that is not there', ['--data', '/no/such/folder'], /there is no directory \/no\/such\/folder/],
     ['epochs that are no number', ['--epochs', 'many'], /MLPClassifier: epochs must be a whole number .* not NaN/],
-    ['an aggregation that is not known', ['--aggregation', 'ring'], /aggregation must be 'auto' or .*'allreduce', not 'ring'/],
+    [
+      'an aggregation that is not known',
+      ['--aggregation', 'ring'],
+      /aggregation must be 'auto' or .*'allreduce', not 'ring'/,
+    ],
     ['an option that is not known', ['--epoch', '3'], /Unknown option '--epoch'/],
   ])('refuses %s', async (_what, args, message) => {
     expect(await refused(JOB, args)).toMatch(message);
