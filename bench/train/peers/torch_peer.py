@@ -1,4 +1,5 @@
-"""PyTorch on the processor: rows and weights resident, whole batches as views of rows that were shuffled once, no data loader.
+"""PyTorch on the processor: rows and weights resident, another order of rows in every epoch, each batch gathered in one call
+into memory that is kept (no data loader).
 
     python torch_peer.py eager|compile THREADS          one process
     python torch_peer.py ddp|ddp-compile PROCESSES      DistributedDataParallel over gloo, one thread and core a process
@@ -41,7 +42,7 @@ loaded = {}
 
 
 def resident(files, rows=None):
-    """The rows as tensors, shuffled once; of a distributed training this process' part of them."""
+    """The rows as tensors; of a distributed training this process' part of them."""
     key = (files["images"], rows)
     if key not in loaded:
         images, labels = idx(files["images"])[:rows], idx(files["labels"])[:rows]
@@ -89,9 +90,14 @@ class Trainer:
     def epoch(self, x, y):
         """The mean loss; one value is kept a step, and read at the end."""
         batch = self.case["batch"] // world
+        order = torch.randperm(len(x))
+        rows, labels = torch.empty(batch, x.shape[1]), torch.empty(batch, dtype=y.dtype)
         losses = []
         for at in range(0, len(x), batch):
-            loss = self.loss_of(x[at : at + batch], y[at : at + batch])
+            chosen = order[at : at + batch]
+            torch.index_select(x, 0, chosen, out=rows[: len(chosen)])
+            torch.index_select(y, 0, chosen, out=labels[: len(chosen)])
+            loss = self.loss_of(rows[: len(chosen)], labels[: len(chosen)])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
