@@ -8,12 +8,12 @@
 process.env.TF_NUM_INTRAOP_THREADS = '1';
 process.env.TF_NUM_INTEROP_THREADS = '1';
 
-import { alignedFloats } from '../src/mlp/float-bytes.js';
 import { initialTheta, layoutOf, segmentsOf } from '../src/mlp/layout.js';
 import { loadNative, type TensorFlow } from '../src/mlp/native.js';
 import type { Network } from '../src/mlp/network.js';
 import { TensorFlowNetwork } from '../src/mlp/tensorflow-backend.js';
 import { exampleData } from '../src/mlp/testing/example-data.js';
+import { alignedFloats } from '../src/ps/float-bytes.js';
 import { RangeOptimizer } from '../src/ps/optimizer/range-optimizer.js';
 
 const NETWORKS = 16;

@@ -5,6 +5,7 @@ import './rdd/shared-modules.js';
 export { type EvaluateOptions, type Evaluation, MLPClassificationModel } from './mlp/classification-model.js';
 export { type ClassifierColumns, MLPClassifier } from './mlp/classifier.js';
 export type { ClassifierOptions } from './mlp/classifier-options.js';
+export { DivergedError } from './mlp/diverged.js';
 export type { EarlyStoppingOptions } from './mlp/early-stopping-options.js';
 export { fitMany, type NetworkEstimator } from './mlp/fit-many.js';
 export type { ExportOptions } from './mlp/formats/exports.js';
@@ -34,8 +35,8 @@ export {
 } from './mlp/selection/train-validation-split.js';
 export { FittedScaler, StandardScaler, type StandardScalerOptions } from './mlp/standard-scaler.js';
 export type { CustomLoss } from './mlp/tfjs/custom-loss.js';
-export { DivergedError, type EpochReport, type StepReport } from './mlp/trainer.js';
 export type { TrainingOptions } from './mlp/training-options.js';
+export type { EpochReport, StepReport } from './mlp/training-reports.js';
 export { featureNames, type WindowOptions, windowFeatures } from './mlp/window-features.js';
 export type { SheafEvent, TimedEvent } from './protocol/event.js';
 export { Accumulator, NumberAccumulator } from './rdd/accumulator.js';

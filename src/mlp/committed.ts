@@ -1,7 +1,7 @@
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { RangeState } from '../ps/exchange.js';
+import { bytesOf, floats } from '../ps/float-bytes.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import { bytesOf, floats } from './float-bytes.js';
 import type { WorkerState } from './learners/learner.js';
 
 /** A state of a training that survives its slots: after so many updates. Without parts: the initial weights. */

@@ -1,10 +1,10 @@
 import type { Json } from '../protocol/json.js';
+import { bytesOf } from '../ps/float-bytes.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { backendRequest } from './backends.js';
 import type { CommittedPart } from './committed.js';
 import type { EvaluateParameters, PartitionEvaluation, ScoreState } from './evaluate-partition.js';
-import { bytesOf } from './float-bytes.js';
 
 /** What is to be judged, and how. */
 export type EvaluateRequest = Omit<EvaluateParameters, 'id' | 'scope' | 'backend' | 'theta'> & {

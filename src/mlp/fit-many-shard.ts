@@ -2,10 +2,10 @@ import type { RecordBatch } from 'apache-arrow';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
+import { bytesOf, floats } from '../ps/float-bytes.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import type { ShardData } from './backend.js';
 import { featureMatrix } from './columns.js';
-import { bytesOf, floats } from './float-bytes.js';
 import { rowWeights, type TargetSpec, trainingTargets } from './targets.js';
 
 export interface ShardParameters {

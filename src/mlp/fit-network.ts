@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import { bytesOf } from '../ps/float-bytes.js';
 import { shown } from '../rdd/arguments.js';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
@@ -11,7 +12,6 @@ import { type Committed, readParts } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
 import { putTheta } from './evaluate.js';
-import { bytesOf } from './float-bytes.js';
 import { layoutOf } from './layout.js';
 import { learningOf } from './learning-options.js';
 import type { FittedNetwork, MLPModel } from './model.js';
@@ -24,8 +24,9 @@ import { summaries } from './summaries.js';
 import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
-import { type TrainingHooks, type TrainingResult, train } from './trainer.js';
+import { type TrainingResult, train } from './trainer.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
+import type { TrainingHooks } from './training-reports.js';
 import { type Validation, validate } from './validation.js';
 
 /** What is learnt, as the summary of the training rows tells it. */

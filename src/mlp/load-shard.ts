@@ -1,11 +1,11 @@
 import { crc32 } from 'node:zlib';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
+import { bytesOf } from '../ps/float-bytes.js';
 import { nativeAddon } from '../ps/native-addon.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import { slotMemory } from '../rdd/memory/slot-memory.js';
 import { listValues } from './columns.js';
-import { bytesOf } from './float-bytes.js';
 import { shardRows } from './numerical-plan.js';
 import { Replica } from './replica.js';
 import { matrixInFile, matrixInMemory } from './shard-matrix.js';

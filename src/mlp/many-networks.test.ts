@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { alignedFloats } from '../ps/float-bytes.js';
 import { addGradientSums, reduceNodes } from '../ps/tree.js';
 import type { CompiledNetwork } from './backend.js';
 import { loadBackend } from './backends.js';
-import { alignedFloats } from './float-bytes.js';
 import { initialTheta } from './layout.js';
 import { ManyNetworks } from './many-networks.js';
 import { nativeState } from './native.js';

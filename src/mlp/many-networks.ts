@@ -1,8 +1,8 @@
+import { alignedFloats } from '../ps/float-bytes.js';
 import type { RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
-import { clipScale } from '../ps/optimizer/update-spec.js';
+import { stepScale } from '../ps/optimizer/update-spec.js';
 import type { GradientSum } from '../ps/tree.js';
 import type { Batch, CompiledNetwork } from './backend.js';
-import { alignedFloats } from './float-bytes.js';
 import { epochOrder, type NumericalPlan, stepRows } from './numerical-plan.js';
 import { rangeOptimizer } from './updater.js';
 
@@ -109,8 +109,7 @@ class Member {
     }
     this.#lossSum += lossSum;
     this.#weight += weight;
-    const { clipNorm } = this.#optimizer.spec;
-    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, this.#optimizer.norms(gradient), weight);
+    const scale = stepScale(this.#optimizer.spec, () => this.#optimizer.norms(gradient), weight);
     this.#optimizer.update(this.theta, gradient, weight, step + 1, { scale });
   }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordBatch } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
+import { bytesOf } from '../ps/float-bytes.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { assembleBatch } from '../rdd/assemble-step.js';
 import type { SheafContext } from '../rdd/context.js';
@@ -9,7 +10,6 @@ import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { listValues, requireFinite } from './columns.js';
 import type { CommittedPart } from './committed.js';
 import { putTheta } from './evaluate.js';
-import { bytesOf } from './float-bytes.js';
 import { forward } from './formats/forward.js';
 import { type InferencePlan, inferencePlan } from './formats/inference.js';
 import type { Network } from './network.js';

@@ -1,4 +1,4 @@
-import { bytesOf } from './float-bytes.js';
+import { bytesOf } from '../ps/float-bytes.js';
 import type { ExportOptions } from './formats/exports.js';
 import type { SaveModelOptions } from './formats/model-folder.js';
 import type { StageJson } from './pipeline/stage.js';

@@ -1,7 +1,7 @@
 import type { SlotContext } from '../protocol/program.js';
+import { alignedFloats } from '../ps/float-bytes.js';
 import { type BackendChoice, loadBackend } from './backends.js';
 import { type CommittedPart, readParts } from './committed.js';
-import { alignedFloats } from './float-bytes.js';
 import { layoutOf } from './layout.js';
 import type { Network } from './network.js';
 

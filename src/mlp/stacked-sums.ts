@@ -1,7 +1,7 @@
+import { alignedFloats } from '../ps/float-bytes.js';
 import { subtreeRoots } from '../ps/tree.js';
 import type { SumRequest } from './backend.js';
 import type { HeldShard } from './checks.js';
-import { alignedFloats } from './float-bytes.js';
 import { hasDropout } from './graph/network-graph.js';
 import type { Call, GraphSession, Values } from './graph/session.js';
 import { isStackable, type StackedShape, stackedGraph } from './graph/stacked-graph.js';

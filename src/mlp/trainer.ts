@@ -19,9 +19,6 @@ import { type EpochReport, isStop, type TrainingHooks } from './training-reports
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
 
-export { DivergedError } from './diverged.js';
-export type { EpochReport, StepReport, TrainingHooks, Verdict } from './training-reports.js';
-
 /** What does not change the numbers of a synchronous training. */
 export interface TrainSettings {
   readonly aggregation: Aggregation;

@@ -13,7 +13,7 @@ import { MLPModel } from './model.js';
 import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
 import { AGGREGATIONS, type Aggregation } from './rounds.js';
 import type { MetricName } from './selection/metric.js';
-import type { EpochReport, StepReport, Verdict } from './trainer.js';
+import type { EpochReport, StepReport, Verdict } from './training-reports.js';
 import { RESIDENCIES, type Residency } from './training-spec.js';
 import { checkUpdate } from './update-options.js';
 

@@ -1,5 +1,6 @@
 import type { BlockRef } from '../protocol/block.js';
 import type { TaskContext } from '../protocol/program.js';
+import { bytesOf, floats } from './float-bytes.js';
 import type { GradientSum, Spread, ValueNode } from './tree.js';
 
 /** A tree node whose vector is a block: what travels in messages instead of tensors. */
@@ -24,7 +25,7 @@ export async function writeSums(
   const written: SumBlock[] = [];
   for (const { level, index, value } of nodes) {
     const { gradient, rows, weight, lossSum, spread } = value;
-    const bytes = new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength);
+    const bytes = bytesOf(gradient);
     metrics.bytesOut += bytes.length;
     written.push({
       level,
@@ -49,7 +50,7 @@ export async function readSums(
   for (const { level, index, rows, weight, lossSum, spread, block } of sums) {
     const bytes = await blocks.get(block);
     metrics.bytesIn += bytes.length;
-    const gradient = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const gradient = floats(bytes);
     nodes.push({ level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN, spread } });
   }
   metrics.fetchMs += performance.now() - begun;

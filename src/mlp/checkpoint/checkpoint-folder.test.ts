@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlockRef, Blocks } from '../../protocol/block.js';
-import { bytesOf } from '../float-bytes.js';
+import { bytesOf } from '../../ps/float-bytes.js';
 import { numericalPlan } from '../numerical-plan.js';
 import { type Checkpoint, CheckpointFolder, obstacle } from './checkpoint-folder.js';
 

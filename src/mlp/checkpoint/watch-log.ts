@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bytesOf, floats } from '../float-bytes.js';
+import { bytesOf, floats } from '../../ps/float-bytes.js';
 
 /** What validation rows gave after each epoch, and the weights of the best one. */
 export interface Watched {

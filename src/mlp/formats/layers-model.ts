@@ -1,4 +1,4 @@
-import { bytesOf } from '../float-bytes.js';
+import { bytesOf } from '../../ps/float-bytes.js';
 import type { CompleteActivation } from '../network.js';
 import type { InferencePlan, InferenceStep } from './inference.js';
 

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { bytesOf } from '../../ps/float-bytes.js';
 import { SourceError } from '../../rdd/sources/source.js';
 import { localPath } from '../../rdd/storage/local.js';
 import { openOutput } from '../../rdd/storage/output.js';
 import { openStorage, type StorageSettings } from '../../rdd/storage/storage.js';
-import { bytesOf } from '../float-bytes.js';
 import { checkForms, FLAG, type Forms } from '../options.js';
 import type { StageJson } from '../pipeline/stage.js';
 

@@ -1,12 +1,12 @@
 import type { Blocks } from '../../protocol/block.js';
 import type { StepTotal } from '../../ps/exchange.js';
+import { alignedFloats, floats } from '../../ps/float-bytes.js';
 import { optimizerSlots } from '../../ps/optimizer/optimizer.js';
 import type { RangeOptimizer } from '../../ps/optimizer/range-optimizer.js';
-import { clipScale, learningRateAt } from '../../ps/optimizer/update-spec.js';
+import { learningRateAt, stepScale } from '../../ps/optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../../ps/tree.js';
 import { vectorKernels } from '../../ps/vector/vector-kernels.js';
 import type { Committed } from '../committed.js';
-import { alignedFloats, floats } from '../float-bytes.js';
 import { elasticRate, type LocalPlan } from '../numerical-plan.js';
 import type { Place } from '../pace.js';
 import type { Replica } from '../replica.js';
@@ -108,9 +108,8 @@ export class LocalLearner implements Learner {
       network.sums(requests, step, shards).forEach(([node], k) => {
         const { gradient, rows, weight, lossSum } = node!.value;
         const { theta, optimizer } = workers[k]!;
-        const { spec } = optimizer;
-        const rate = learningRateAt(spec, step + 1, stepsPerEpoch);
-        const scale = spec.clipNorm === undefined ? 1 : clipScale(spec.clipNorm, optimizer.norms(gradient), weight);
+        const rate = learningRateAt(optimizer.spec, step + 1, stepsPerEpoch);
+        const scale = stepScale(optimizer.spec, () => optimizer.norms(gradient), weight);
         const count = this.local.kind === 'average' ? at - from : step;
         optimizer.update(theta, gradient, weight, count + 1, { rate, scale });
         sums[k]!.rows += rows;

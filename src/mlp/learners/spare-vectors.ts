@@ -1,5 +1,5 @@
+import { alignedFloats } from '../../ps/float-bytes.js';
 import { subtreeRoots, type TreeNode } from '../../ps/tree.js';
-import { alignedFloats } from '../float-bytes.js';
 import type { Home } from './learner.js';
 
 /** Vectors used again in every step: those of shards whose sums go into a neighbour's, and are of no use afterwards. */

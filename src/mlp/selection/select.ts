@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
+import { DivergedError } from '../diverged.js';
 import { canFitTogether, type NetworkEstimator, settleMany } from '../fit-many.js';
 import { COLUMN, COUNT, type Form, type Forms, FUNCTION, WHOLE } from '../options.js';
 import {
@@ -11,7 +12,6 @@ import {
   type StageJson,
   type Transformer,
 } from '../pipeline/stage.js';
-import { DivergedError } from '../trainer.js';
 import { bestOf, directionOf, isMetric, METRICS, type Metric, measure, nameOf } from './metric.js';
 import type { Split } from './splits.js';
 

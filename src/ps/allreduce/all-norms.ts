@@ -1,5 +1,5 @@
 import type { Mesh } from '../mesh/mesh.js';
-import type { Range } from '../optimizer/range-optimizer.js';
+import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
 
 /**
  * Gives every owner the chunks' sums of squares of all owners, in the order of chunks: what a global norm is added up from
@@ -27,4 +27,21 @@ export async function allNorms(mesh: Mesh, tag: number, own: Float64Array, owned
     .map((rank, k) => ({ from: owned[rank]!.from, sums: sums[k]! }))
     .sort((a, b) => a.from - b.from);
   return ascending.flatMap(({ sums }) => [...sums]);
+}
+
+/** Of the chunks of all of theta's gradient, where clipping or whoever measures asks for them; else none. */
+export async function askedNorms(
+  { mesh, optimizer, measure, plan }: NormsSetting,
+  sum: Float32Array | undefined,
+  tag: number,
+): Promise<number[]> {
+  if (!measure && optimizer.spec.clipNorm === undefined) return [];
+  return allNorms(mesh, tag, sum ? optimizer.norms(sum) : new Float64Array(0), plan.owned);
+}
+
+interface NormsSetting {
+  readonly mesh: Mesh;
+  readonly optimizer: RangeOptimizer;
+  readonly measure?: boolean;
+  readonly plan: { readonly owned: readonly Range[] };
 }

@@ -1,12 +1,13 @@
 import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import { bytesOf } from '../float-bytes.js';
 import type { Mesh } from '../mesh/mesh.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
+import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
-import { allNorms } from './all-norms.js';
+import { askedNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
 import type { HostMemory } from './host-memory.js';
-import { addParts, bytesOf, expected, type Part, restrict } from './parts.js';
+import { addParts, checkOwned, expected, type Part, restrict } from './parts.js';
 import type { HierarchicalPlan } from './plan-hierarchical.js';
 import { StepNumbers } from './step-numbers.js';
 
@@ -37,11 +38,7 @@ export class HierarchicalExchange implements Exchange {
 
   constructor(readonly options: HierarchicalOptions) {
     const { plan, mesh, memory, optimizer } = options;
-    const { from, to } = plan.owned[mesh.rank]!;
-    if (optimizer.range.from !== from || optimizer.range.to !== to)
-      throw new RangeError(
-        `member ${mesh.rank} owns ${from} to ${to}, its optimizer's range is ${optimizer.range.from} to ${optimizer.range.to}`,
-      );
+    checkOwned(plan, mesh.rank, optimizer.range);
     if (memory.theta.length !== plan.length)
       throw new RangeError(`the plan is for ${plan.length} values, the shared theta has ${memory.theta.length}`);
     this.homes = { theta: memory.theta, sums: memory.sums };
@@ -89,9 +86,8 @@ export class HierarchicalExchange implements Exchange {
     const received = await this.#receiveMerged(numbers, tag(0));
     const total = numbers.total(plan.shards);
     const sum = reduceNodes([...restrict(vectors, { from, to }), ...received], plan.shards, addParts)?.values;
-    const norms = await this.#norms(sum, tag(1));
-    const { clipNorm } = optimizer.spec;
-    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    const norms = await askedNorms(this.options, sum, tag(1));
+    const scale = stepScale(optimizer.spec, () => norms, total.weight);
     if (sum && to > from) optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
 
     sends.push(...this.#gather(shared, tag(2)));
@@ -136,13 +132,6 @@ export class HierarchicalExchange implements Exchange {
         }),
     );
     return arrived.flat();
-  }
-
-  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
-  async #norms(sum: Float32Array | undefined, tag: number): Promise<number[]> {
-    const { plan, mesh, optimizer, measure } = this.options;
-    if (!measure && optimizer.spec.clipNorm === undefined) return [];
-    return allNorms(mesh, tag, sum ? optimizer.norms(sum) : new Float64Array(0), plan.owned);
   }
 
   /** The weights of this member's slice go out, those of slices owned elsewhere come into the host's memory. */

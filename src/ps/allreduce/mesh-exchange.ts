@@ -1,12 +1,13 @@
 import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import { bytesOf } from '../float-bytes.js';
 import type { Mesh } from '../mesh/mesh.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
+import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import type { WireCodec } from '../wire/wire-codec.js';
-import { allNorms } from './all-norms.js';
+import { askedNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
-import { addParts, bytesOf, expected, type Part, restrict } from './parts.js';
+import { addParts, checkOwned, expected, type Part, restrict } from './parts.js';
 import type { AllReducePlan, Message } from './plan.js';
 import { StepNumbers } from './step-numbers.js';
 
@@ -38,11 +39,7 @@ export class MeshExchange implements Exchange {
 
   constructor(readonly options: MeshExchangeOptions) {
     const { plan, mesh, optimizer, theta, codec } = options;
-    const { from, to } = plan.owned[mesh.rank]!;
-    if (optimizer.range.from !== from || optimizer.range.to !== to)
-      throw new RangeError(
-        `member ${mesh.rank} owns ${from} to ${to}, its optimizer's range is ${optimizer.range.from} to ${optimizer.range.to}`,
-      );
+    checkOwned(plan, mesh.rank, optimizer.range);
     if (theta.length !== plan.length)
       throw new RangeError(`the plan is for ${plan.length} values, theta has ${theta.length}`);
     if (codec && !plan.merged) throw new RangeError(`wire format ${codec.name} needs a merged plan`);
@@ -95,9 +92,8 @@ export class MeshExchange implements Exchange {
 
     const total = numbers.total(shards);
     const sum = reduceNodes(restrict(held, { from, to }), plan.shards, addParts)?.values;
-    const norms = await this.#norms(sum, tag(plan.reduce.length));
-    const { clipNorm } = optimizer.spec;
-    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    const norms = await askedNorms(this.options, sum, tag(plan.reduce.length));
+    const scale = stepScale(optimizer.spec, () => norms, total.weight);
     if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
 
     for (const [k, messages] of plan.gather.entries())
@@ -108,13 +104,6 @@ export class MeshExchange implements Exchange {
     const told = plan.gather.flat().some(({ to, scalars }) => scalars && to === mesh.rank);
     const all = told ? numbers.total(shards) : total;
     return measure ? { ...all, square: sumInOrder(norms) } : all;
-  }
-
-  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
-  async #norms(sum: Float32Array | undefined, tag: number): Promise<number[]> {
-    const { plan, mesh, optimizer, measure } = this.options;
-    if (!measure && optimizer.spec.clipNorm === undefined) return [];
-    return allNorms(mesh, tag, sum ? optimizer.norms(sum) : new Float64Array(0), plan.owned);
   }
 
   #holdings(nodes: readonly ValueNode<GradientSum>[]): ValueNode<Part>[] {

@@ -21,12 +21,15 @@ export function restrict(nodes: readonly ValueNode<Part>[], { from, to }: Range)
   });
 }
 
-export function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
 export function expected(target: Uint8Array, bytes: number, from: number): Uint8Array {
   if (bytes !== target.length)
     throw new RangeError(`member ${from} sent ${bytes} bytes where ${target.length} belong: it has another plan`);
   return target;
+}
+
+/** @throws RangeError when a member's optimizer stands over another range than the plan gives it */
+export function checkOwned({ owned }: { readonly owned: readonly Range[] }, rank: number, range: Range): void {
+  const { from, to } = owned[rank]!;
+  if (range.from !== from || range.to !== to)
+    throw new RangeError(`member ${rank} owns ${from} to ${to}, its optimizer's range is ${range.from} to ${range.to}`);
 }

@@ -1,6 +1,6 @@
 import { addTotals, type Exchange, type RangeState, type StepTotal } from '../exchange.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
+import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { CHUNK } from '../slices.js';
 import { addInto, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { SharedMeeting } from './shared-meeting.js';
@@ -61,7 +61,7 @@ export class SharedExchange implements Exchange {
     if (measure || clipNorm !== undefined) norms.set(this.optimizer.norms(sum), from / CHUNK);
     // With clipping by norm a third phase between the two: the norms of all slices are there.
     if (clipNorm !== undefined) await this.#meeting.meet();
-    const scale = clipNorm === undefined ? 1 : clipScale(clipNorm, norms, total.weight);
+    const scale = stepScale(this.optimizer.spec, () => norms, total.weight);
     this.optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
     this.bytesSent += (segments.length - 1) * (to - from) * 4;
     await this.#meeting.meet();

@@ -77,6 +77,11 @@ export function clipScale(clipNorm: number, chunkSums: Iterable<number>, weight:
   return Math.min(clipNorm / (norm + 1e-6), 1);
 }
 
+/** What a step multiplies the mean gradient by: 1 without clipping by norm, and then nobody is asked for the norms. */
+export function stepScale({ clipNorm }: UpdateSpec, chunkSums: () => Iterable<number>, weight: number): number {
+  return clipNorm === undefined ? 1 : clipScale(clipNorm, chunkSums(), weight);
+}
+
 /** Chunk after chunk: the order that makes a global number the same everywhere. */
 export function sumInOrder(chunkSums: Iterable<number>): number {
   let sum = 0;

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
+import { bytesOf } from '../float-bytes.js';
 import type { GradientSum, ValueNode } from '../tree.js';
 import { codecOf } from '../wire/wire.js';
-import { bytesOf, type FrameReceiver, sendFrame } from './frames.js';
+import { type FrameReceiver, sendFrame } from './frames.js';
 import { isRequest, type NodeHeader, type Reply, type Request } from './messages.js';
 import { Refused } from './primary.js';
 import type { ShardState } from './shard-state.js';

@@ -125,8 +125,3 @@ function parsed<H>(text: string): H | undefined {
     return undefined;
   }
 }
-
-/** The bytes of numbers, without a copy. */
-export function bytesOf(values: Float32Array | Float64Array | Uint8Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}

@@ -1,6 +1,6 @@
 import { type StepTotal, totalOf } from '../exchange.js';
 import { dynSgdScale } from '../optimizer/staleness.js';
-import { clipScale, sumInOrder } from '../optimizer/update-spec.js';
+import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { type Consistency, isSync, maxLead } from './consistency.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';
@@ -175,7 +175,7 @@ export class Primary {
     const norms = await this.#norms(ALL_MEMBERS, step, gradient);
     const square = this.settings.measure && norms ? { square: sumInOrder(norms) } : {};
     const total = { ...totalOf(sums), ...square };
-    const scale = this.#scale(norms, weight);
+    const scale = stepScale(this.state.spec, () => norms!, weight);
     this.#apply({ clocks, weight, step: step + 1, rate, scale, progress: 1, total }, gradient);
     this.#pushed.clear();
     this.#step.resolve();
@@ -184,7 +184,8 @@ export class Primary {
 
   async #alone({ member, step, nodes, share, basis }: Push): Promise<void> {
     const { gradient, weight } = this.#sumOf(nodes);
-    const scale = this.#scale(await this.#norms(member, step, gradient), weight);
+    const norms = await this.#norms(member, step, gradient);
+    const scale = stepScale(this.state.spec, () => norms!, weight);
     const { progress, updates } = this.state;
     const due = Math.floor(progress + ROUNDING) + 1;
     const fresh = this.settings.dynSGD ? dynSgdScale(Math.floor(progress - basis + ROUNDING)) : 1;
@@ -205,11 +206,6 @@ export class Primary {
     const measured = this.settings.measure && member === ALL_MEMBERS;
     if (!measured && this.state.spec.clipNorm === undefined) return undefined;
     return this.peers.norms(member, step, this.state.norms(sum));
-  }
-
-  #scale(norms: Iterable<number> | undefined, weight: number): number | undefined {
-    const { clipNorm } = this.state.spec;
-    return clipNorm === undefined ? undefined : clipScale(clipNorm, norms!, weight);
   }
 
   #apply(update: ShardUpdate, sum: Float32Array): void {

@@ -1,4 +1,4 @@
-import { bytesOf } from './frames.js';
+import { bytesOf } from '../float-bytes.js';
 import type { Link } from './link.js';
 import { toWire } from './messages.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';

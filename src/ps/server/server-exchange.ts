@@ -1,10 +1,10 @@
 import { FailureError } from '../../protocol/failure.js';
 import { addTotals, type Exchange, type RangeState, type StepTotal, totalOf } from '../exchange.js';
+import { bytesOf } from '../float-bytes.js';
 import { type Placement, rangesOf } from '../sharding/placement.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { codecOf, type Wire } from '../wire/wire.js';
 import type { WireCodec } from '../wire/wire-codec.js';
-import { bytesOf } from './frames.js';
 import { type Ask, LinkLost } from './link.js';
 import { fromWire, type ServerAddress } from './messages.js';
 import { Refused } from './primary.js';

@@ -1,4 +1,4 @@
-import { nativeAddon } from '../ps/native-addon.js';
+import { nativeAddon } from './native-addon.js';
 
 /** Zeros where a native graph reads them without a copy. */
 export function alignedFloats(length: number): Float32Array {
@@ -12,6 +12,6 @@ export function floats(bytes: Buffer): Float32Array {
 }
 
 /** The bytes of numbers, without a copy. */
-export function bytesOf(values: Float32Array | Int32Array): Uint8Array {
+export function bytesOf(values: Float32Array | Float64Array | Int32Array | Uint8Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
