@@ -1,24 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Footprint, kill } from '../support/footprint.js';
+import { describe, expect, test } from 'vitest';
+import { kill } from '../support/footprint.js';
 import { type Finished, root, SheafProcess, sheaf } from '../support/sheaf.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 import { until } from '../support/until.js';
 
 const JOB = `${root}test/jobs/endings.ts`;
 const masters = ['local[2]', 'local-cluster[2,1]'];
 
-let footprint: Footprint;
-
-beforeEach(() => {
-  footprint = new Footprint();
-});
-afterEach(async () => {
-  const left = await footprint.gone(5000);
-  footprint.remove();
-  expect(left).toEqual([]);
-});
+const footprint = footprintOfEachTest();
 
 function submit(master: string, how: string, environment: Record<string, string> = {}): Promise<Finished> {
-  return sheaf(['submit', '--json', '--master', master, JOB, how], { ...footprint.environment, ...environment });
+  return sheaf(['submit', '--json', '--master', master, JOB, how], environment);
 }
 
 describe.each(masters)('on %s', (master) => {
@@ -46,14 +38,11 @@ describe.each(masters)('on %s', (master) => {
   });
 
   test('a slot that is killed, and killed again, costs its running tasks only', async () => {
-    const job = new SheafProcess(
-      ['submit', '--json', '--master', master, `${root}test/jobs/slow.ts`, '60', '100'],
-      footprint.environment,
-    );
+    const job = new SheafProcess(['submit', '--json', '--master', master, `${root}test/jobs/slow.ts`, '60', '100']);
     for (let time = 0; time < 3; time++) {
-      await until('two slots', () => footprint.slots().length === 2);
+      await until('two slots', () => footprint().slots().length === 2);
       await job.says(`done ${10 * time + 5}`);
-      kill(footprint.slots()[time % 2]!.pid);
+      kill(footprint().slots()[time % 2]!.pid);
     }
     const { code, stdout, stderr } = await job.finished;
     expect(code, stderr).toBe(0);
@@ -62,10 +51,7 @@ describe.each(masters)('on %s', (master) => {
 });
 
 test('kill -9 of an executor between map and reduce: what it had written is made again', async () => {
-  const job = new SheafProcess(
-    ['submit', '--json', '--master', 'local-cluster[2,1]', `${root}test/jobs/shuffle.ts`],
-    footprint.environment,
-  );
+  const job = new SheafProcess(['submit', '--json', '--master', 'local-cluster[2,1]', `${root}test/jobs/shuffle.ts`]);
   const { code, stdout, stderr } = await job.finished;
   expect(code, stderr).toBe(0);
   expect(JSON.parse(stdout)).toEqual({ sum: 4950, killed: true, lost: 1 });

@@ -1,21 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { EventBus, fitMany, MLPClassifier, SheafContext, type TimedEvent } from '../../src/index.js';
 import { blobs } from '../mlp/blobs.js';
-import { Footprint, kill } from '../support/footprint.js';
+import { kill } from '../support/footprint.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 
-let footprint: Footprint;
-const environment = { ...process.env };
-
-beforeEach(() => {
-  footprint = new Footprint();
-  Object.assign(process.env, footprint.environment);
-});
-afterEach(async () => {
-  expect(await footprint.gone(5000)).toEqual([]);
-  footprint.remove();
-  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
-  Object.assign(process.env, environment);
-});
+const footprint = footprintOfEachTest();
 
 /** Six networks, somebody meddling when slots begin to train them. */
 async function weights(master: string, meddle?: (sc: SheafContext) => void): Promise<string[]> {
@@ -45,6 +34,6 @@ async function weights(master: string, meddle?: (sc: SheafContext) => void): Pro
 
 test('many networks are the same after kill -9 of a slot, and of an executor with the rows it held', async () => {
   const expected = await weights('local[1]');
-  expect(await weights('local[2]', () => kill(footprint.slots()[1]!.pid))).toEqual(expected);
+  expect(await weights('local[2]', () => kill(footprint().slots()[1]!.pid))).toEqual(expected);
   expect(await weights('local-cluster[2,1]', (sc) => kill(sc.tasks.executors()[1]!.pid))).toEqual(expected);
 });

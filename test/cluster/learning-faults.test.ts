@@ -1,25 +1,14 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type ClassifierOptions, EventBus, SheafContext } from '../../src/index.js';
 import { trainSample } from '../jobs/train-sample.js';
-import { Footprint, kill } from '../support/footprint.js';
+import { kill } from '../support/footprint.js';
 import { root } from '../support/sheaf.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 
 const EPOCHS = 6;
 const DATA = `${root}data/motionsense-sample`;
 
-let footprint: Footprint;
-const environment = { ...process.env };
-
-beforeEach(() => {
-  footprint = new Footprint();
-  Object.assign(process.env, footprint.environment);
-});
-afterEach(async () => {
-  expect(await footprint.gone(5000)).toEqual([]);
-  footprint.remove();
-  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
-  Object.assign(process.env, environment);
-});
+footprintOfEachTest();
 
 async function run(
   master: string,

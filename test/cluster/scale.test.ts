@@ -1,32 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RDD, SheafContext } from '../../src/index.js';
 import { trainSample } from '../jobs/train-sample.js';
-import { Footprint } from '../support/footprint.js';
 import { root } from '../support/sheaf.js';
+import { footprintOfAllTests } from '../support/tracked.js';
 import { until } from '../support/until.js';
 
 describe.each(['local[2]', 'local-cluster[2,1]'])('on %s', (master) => {
-  const environment = { ...process.env };
-  let footprint: Footprint;
+  const footprint = footprintOfAllTests();
   let sc: SheafContext;
 
   beforeAll(async () => {
-    footprint = new Footprint();
-    Object.assign(process.env, footprint.environment);
     sc = await SheafContext.create({ master });
   });
   afterAll(async () => {
     await sc.stop();
-    const left = await footprint.gone(5000);
-    footprint.remove();
-    for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
-    Object.assign(process.env, environment);
-    expect(left).toEqual([]);
   });
 
   /** Blocks of the run, wherever they lie. */
   const blocks = () =>
-    footprint.files().filter((path) => /(^|\/)app-[^/]+\/.*[^/]$/.test(path) && /%3A|bundle|program/.test(path));
+    footprint()
+      .files()
+      .filter((path) => /(^|\/)app-[^/]+\/.*[^/]$/.test(path) && /%3A|bundle|program/.test(path));
 
   test('a thousand empty tasks', async () => {
     expect(await sc.parallelize<number>([], 1000).count()).toBe(0);

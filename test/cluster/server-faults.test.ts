@@ -1,27 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { EventBus, MLPClassifier, SheafContext, type TimedEvent } from '../../src/index.js';
 import type { TrainingOptions } from '../../src/mlp/training-options.js';
 import { sampleWindows } from '../jobs/train-sample.js';
-import { Footprint, kill } from '../support/footprint.js';
+import { kill } from '../support/footprint.js';
 import { root } from '../support/sheaf.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 
 const DATA = `${root}data/motionsense-sample`;
 const EPOCHS = 8;
 
-let footprint: Footprint;
+const footprint = footprintOfEachTest();
 let events: TimedEvent[];
-const environment = { ...process.env };
 
 beforeEach(() => {
-  footprint = new Footprint();
-  Object.assign(process.env, footprint.environment);
   events = [];
-});
-afterEach(async () => {
-  expect(await footprint.gone(5000)).toEqual([]);
-  footprint.remove();
-  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
-  Object.assign(process.env, environment);
 });
 
 /** Trains with parameter servers; `meddle` is called once after an epoch, while the next one runs. */
@@ -58,8 +50,8 @@ describe('a server process, killed with -9 in the middle of a synchronous traini
     const whole = await expected();
     const counts: number[] = [];
     const meddle = () => {
-      counts.push(footprint.services().length);
-      kill(footprint.services()[1]!.pid);
+      counts.push(footprint().services().length);
+      kill(footprint().services()[1]!.pid);
     };
     expect(await run({ servers: 3, replicas: 1 }, meddle)).toEqual(whole);
     expect(counts).toEqual([3]);
@@ -68,7 +60,7 @@ describe('a server process, killed with -9 in the middle of a synchronous traini
 
   test('without replicas begins the epoch again on new servers, with the same bits', async () => {
     const whole = await expected();
-    const meddle = () => kill(footprint.services()[0]!.pid);
+    const meddle = () => kill(footprint().services()[0]!.pid);
     expect(await run({ servers: 2, sharding: 'ring' }, meddle)).toEqual(whole);
     expect(generations()).toBe(2);
   });
@@ -83,12 +75,12 @@ describe.each(['async', { staleness: 2 }] as const)(
     };
 
     test('after kill -9 of a server that has a replica: in the same generation', async () => {
-      learnt(await run({ consistency, servers: 2, replicas: 1 }, () => kill(footprint.services()[1]!.pid)));
+      learnt(await run({ consistency, servers: 2, replicas: 1 }, () => kill(footprint().services()[1]!.pid)));
       expect(generations()).toBe(1);
     });
 
     test('after kill -9 of a slot: from what the servers had', async () => {
-      learnt(await run({ consistency, servers: 2 }, () => kill(footprint.slots()[1]!.pid)));
+      learnt(await run({ consistency, servers: 2 }, () => kill(footprint().slots()[1]!.pid)));
       expect(generations()).toBe(2);
     });
 

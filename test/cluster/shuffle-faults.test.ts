@@ -1,25 +1,26 @@
 import { SheafContext } from 'sheaf';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Footprint, kill } from '../support/footprint.js';
+import { kill } from '../support/footprint.js';
 import { seeded } from '../support/seeded.js';
+import { footprintOfAllTests } from '../support/tracked.js';
 
-const footprint = new Footprint();
+const footprint = footprintOfAllTests();
 let sc: SheafContext;
 
 beforeAll(async () => {
   // Each process as if on a host of its own: map outputs are fetched over HTTP.
-  Object.assign(process.env, footprint.environment, { SHEAF_TEST_HOSTS: 'process' });
+  process.env.SHEAF_TEST_HOSTS = 'process';
   const conf = { 'sheaf.executor.leaseMs': '3000', 'sheaf.task.maxFailures': '20' };
   sc = await SheafContext.create({ master: 'local-cluster[2,1]', conf });
 });
 afterAll(async () => {
   await sc.stop();
-  expect(await footprint.gone(10_000)).toEqual([]);
-  footprint.remove();
 });
 
 const executors = () =>
-  footprint.processes().filter(({ command }) => command.includes('executor') && command[1]?.endsWith('main.js'));
+  footprint()
+    .processes()
+    .filter(({ command }) => command.includes('executor') && command[1]?.endsWith('main.js'));
 const sum = (a: number, b: number) => a + b;
 
 /** A job of three shuffles: sums by key, joined with themselves under another key, sorted. */
@@ -55,7 +56,7 @@ test('shuffles, joins and sorts lose nothing and count nothing twice, whatever i
     const storm = (async () => {
       while (running) {
         await new Promise((resolve) => setTimeout(resolve, 150 + random() * 500));
-        const victims = random() < 0.5 ? executors() : footprint.slots();
+        const victims = random() < 0.5 ? executors() : footprint().slots();
         const victim = victims[Math.floor(random() * victims.length)];
         if (!running || !victim || kills > 3 * (round + 1)) continue;
         kill(victim.pid);

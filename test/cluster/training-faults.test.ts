@@ -1,27 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
 import { startPrivateRedis } from '../../src/scheduler/redis-server.js';
 import { trainSample } from '../jobs/train-sample.js';
-import { Footprint, kill } from '../support/footprint.js';
+import { kill } from '../support/footprint.js';
 import { root, SheafProcess } from '../support/sheaf.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 
 const EPOCHS = 12;
 const DATA = `${root}data/motionsense-sample`;
 
-let footprint: Footprint;
+const footprint = footprintOfEachTest();
 let events: TimedEvent[];
-const environment = { ...process.env };
 
 beforeEach(() => {
-  footprint = new Footprint();
-  Object.assign(process.env, footprint.environment);
   events = [];
-});
-afterEach(async () => {
-  expect(await footprint.gone(5000)).toEqual([]);
-  footprint.remove();
-  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
-  Object.assign(process.env, environment);
 });
 
 type Aggregation = 'tree' | 'ps' | 'allreduce';
@@ -97,7 +89,7 @@ describe('the same weights, bit for bit', () => {
 
     test('after kill -9 of a slot in the middle', async () => {
       const hash = await expected();
-      const meddle = afterEpoch(3, () => kill(footprint.slots()[1]!.pid));
+      const meddle = afterEpoch(3, () => kill(footprint().slots()[1]!.pid));
       expect(await run('local[2]', aggregation, meddle)).toMatchObject({ weightsHash: hash });
       expect(generations()).toBeGreaterThan(0);
     });
@@ -116,7 +108,7 @@ describe('the same weights, bit for bit', () => {
     let kills = 0;
     const meddle = (event: TimedEvent) => {
       if (event.event !== 'round' || event.epoch % 2 === 1 || event.epoch === EPOCHS) return;
-      kill(footprint.slots()[kills++ % 2]!.pid);
+      kill(footprint().slots()[kills++ % 2]!.pid);
     };
     expect(await run('local[2]', 'allreduce', meddle)).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
     expect(kills).toBe(5);
@@ -124,7 +116,7 @@ describe('the same weights, bit for bit', () => {
 
   test('after kill -9 of the parameter server in the middle', async () => {
     const hash = await expected();
-    const meddle = afterEpoch(3, () => kill(footprint.services()[0]!.pid));
+    const meddle = afterEpoch(3, () => kill(footprint().services()[0]!.pid));
     expect(await run('local[2]', 'ps', meddle)).toMatchObject({ weightsHash: hash });
     expect(generations()).toBe(1);
   });
