@@ -3,7 +3,7 @@ import { ALGORITHMS, type Algorithm } from '../ps/allreduce/plan.js';
 import { planAllReduce } from '../ps/allreduce/planners.js';
 import { nativeAddon } from '../ps/native-addon.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import { isWire, type Wire } from '../ps/wire/wire.js';
+import { isSparse, isWire, type Wire } from '../ps/wire/wire.js';
 import type { Committed } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
 import { layoutOf } from './layout.js';
@@ -77,7 +77,8 @@ export class AllReduceRounds implements Rounds {
   }
 
   async commit(step: number): Promise<Committed> {
-    return this.cluster.commit(step, [], this.cluster.members);
+    const committed = await this.cluster.commit(step, [], this.cluster.members);
+    return isSparse(this.options.wire ?? 'float32') ? this.cluster.withResiduals(committed) : committed;
   }
 
   #tell(choice: string): void {

@@ -12,6 +12,10 @@ export interface Committed {
   readonly parts: readonly CommittedPart[];
   /** Of elastic averaging: what each gradient shard keeps for itself, its weights and its optimizer's slots. */
   readonly workers?: readonly CommittedWorker[];
+  /** Where sums are sent sparsely: what each member's still owe the weights, a block of theta's length a member, by rank. */
+  readonly residuals?: readonly BlockRef[];
+  /** After a loss, of servers that keep their updates: members that live keep what they owe, and so it is not here. */
+  readonly salvaged?: true;
 }
 
 export interface CommittedWorker {
@@ -50,6 +54,15 @@ export async function writeWorkers(
   for (const { shard, vectors } of workers)
     written.push({ shard, block: await putVectors(`worker:${step}:${shard}`, scope, vectors, blocks) });
   return written;
+}
+
+export function writeResidual(
+  residual: Float32Array,
+  { step, rank }: { readonly step: number; readonly rank: number },
+  scope: string,
+  blocks: Blocks,
+): Promise<BlockRef> {
+  return putVectors(`residual:${step}:${rank}`, scope, [residual], blocks);
 }
 
 function putVectors(id: string, scope: string, vectors: readonly Float32Array[], blocks: Blocks): Promise<BlockRef> {

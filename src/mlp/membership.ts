@@ -43,6 +43,8 @@ export interface MeetingPoint {
 
 /** A replica that takes part in an exchange, from its joining to the end of the generation. */
 export class Membership {
+  #left = false;
+
   private constructor(
     readonly replica: Replica,
     readonly shards: readonly number[],
@@ -56,6 +58,10 @@ export class Membership {
     const ending = new AbortController();
     const exchange = await open(plan, replica, ending.signal, context);
     if (exchange.homes) replica.moveInto(exchange.homes, shards);
+    if (replica.owed && exchange.residual) {
+      exchange.residual.set(replica.owed);
+      replica.owed = undefined;
+    }
     const membership = new Membership(replica, shards, exchange, ending);
     context.residents.set(idOf(replica), replica.spec.model, membership, () => membership.#end());
   }
@@ -69,7 +75,15 @@ export class Membership {
 
   static leave(replica: Replica, { residents }: { residents: Residents }): void {
     const membership = residents.get<Membership>(idOf(replica));
-    if (membership) membership.#end();
+    if (!membership || membership.#left) return;
+    membership.#left = true;
+    replica.owed ??= membership.exchange.residual;
+    membership.#end();
+  }
+
+  /** What the replica's sums still owe the weights, in an exchange or between two. */
+  static residual(replica: Replica, { residents }: { residents: Residents }): Float32Array | undefined {
+    return replica.owed ?? residents.get<Membership>(idOf(replica))?.exchange.residual;
   }
 
   #end(): void {

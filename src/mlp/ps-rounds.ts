@@ -11,6 +11,7 @@ import { lostServers, type ServersOrder } from '../ps/server/server-exchange.js'
 import { alignCuts, type PlacementReport, placementReport } from '../ps/sharding/placement.js';
 import { placeShards } from '../ps/sharding/strategies.js';
 import { CHUNK } from '../ps/slices.js';
+import { isSparse } from '../ps/wire/wire.js';
 import { executorOf } from '../scheduler/task-set.js';
 import type { Committed, CommittedPart } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
@@ -91,7 +92,8 @@ export class ParameterServerRounds implements Rounds {
     const { parts, lost } = await this.#save(step);
     if (!covers(parts, layoutOf(this.cluster.spec.plan.network).length))
       throw lostServers(new Error(`${lost} of ${this.#servers.length} server processes are gone`));
-    const committed = { step, parts };
+    const state = { step, parts };
+    const committed = this.#sparse ? await this.cluster.withResiduals(state) : state;
     if (lost > 0) await this.begin(committed);
     return committed;
   }
@@ -114,7 +116,9 @@ export class ParameterServerRounds implements Rounds {
         step,
         times(this.#servers.length, (shard) => shard).filter((shard) => !served.has(shard)),
       );
-      return covers(parts, layoutOf(this.cluster.spec.plan.network).length) ? { step, parts } : undefined;
+      return covers(parts, layoutOf(this.cluster.spec.plan.network).length)
+        ? { step, parts, salvaged: true }
+        : undefined;
     } catch {
       return undefined; // whoever could have answered is gone as well
     }
@@ -152,6 +156,10 @@ export class ParameterServerRounds implements Rounds {
     if (JSON.stringify(consistency) === JSON.stringify(this.#told)) return;
     await this.#ask({ kind: 'consistency', consistency });
     this.#told = consistency;
+  }
+
+  get #sparse(): boolean {
+    return isSparse(this.options.filters?.wire ?? 'float32');
   }
 
   #processes(): number {

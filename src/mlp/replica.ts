@@ -1,13 +1,14 @@
 import { restoreFunction } from '../executor/closure/index.js';
-import type { Blocks } from '../protocol/block.js';
+import type { BlockRef, Blocks } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext } from '../protocol/program.js';
 import { type Exchange, type RangeState, type StepTotal, totalOf } from '../ps/exchange.js';
-import { alignedFloats } from '../ps/float-bytes.js';
+import { alignedFloats, floats } from '../ps/float-bytes.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import { stepScale, sumInOrder } from '../ps/optimizer/update-spec.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
-import { addGradientSums, type GradientSum, reduceNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
+import { addGradientSums, addInto, type GradientSum, reduceNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
+import { sumOf } from '../ps/wire/residuals.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
 import { type Committed, readParts } from './committed.js';
@@ -36,6 +37,8 @@ export class Replica {
   /** Where the training stands; told of every update. */
   pace: Pace;
   optimizer: RangeOptimizer;
+  /** What its sums still owe the weights from an exchange that has ended (`Exchange.residual`): goes into the next ones. */
+  owed: Float32Array | undefined;
   /** Blocks of this slot that others may still read. */
   readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
   /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
@@ -111,13 +114,18 @@ export class Replica {
 
   /**
    * Begins a generation from a committed state.
-   * @param place range of theta that this replica updates, absent: all of it; where the training stands
+   * @param place range of theta that this replica updates, absent: all of it; where the training stands; residuals of
+   *   former members, which it goes on with
    */
   async restore(
     generation: number,
     committed: Committed,
     blocks: Blocks,
-    { range, pace }: { readonly range?: Range; readonly pace?: PaceState },
+    {
+      range,
+      pace,
+      owed = [],
+    }: { readonly range?: Range; readonly pace?: PaceState; readonly owed?: readonly BlockRef[] },
   ): Promise<void> {
     const { plan, measure = false } = this.spec;
     const { step, parts } = committed;
@@ -128,6 +136,8 @@ export class Replica {
     await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
     this.theta = theta;
     this.#sums.clear();
+    if (!committed.salvaged)
+      this.owed = sumOf(await Promise.all(owed.map(async (block) => floats(await blocks.get(block)))));
     this.generation = generation;
     this.step = step;
     await this.#learner.begin(committed, blocks);
@@ -154,7 +164,12 @@ export class Replica {
 
   /** What this member gives to the next merge, merged as far up the canonical tree as its shards reach. */
   sums(shards: readonly number[]): ValueNode<GradientSum>[] {
-    return this.#learner.sums(shards, ({ level, index }) => this.#sums.get(index * 2 ** level));
+    const nodes = this.#learner.sums(shards, ({ level, index }) => this.#sums.get(index * 2 ** level));
+    if (this.owed && nodes[0]) {
+      addInto(nodes[0].value.gradient, this.owed);
+      this.owed = undefined;
+    }
+    return nodes;
   }
 
   /** Merges the sums that together cover all shards, and makes the update. */

@@ -1,10 +1,11 @@
 import { decodeValue } from '../executor/closure/index.js';
+import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
-import { type Committed, writeParts, writeWorkers } from './committed.js';
+import { type Committed, writeParts, writeResidual, writeWorkers } from './committed.js';
 import type { Learnt } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
 import type { PaceState } from './pace.js';
@@ -28,6 +29,8 @@ export type TrainOrder = At &
     | { readonly op: 'round'; readonly steps: number }
     /** Writes down what its shards keep for themselves. */
     | { readonly op: 'workers' }
+    /** Writes down what its sums still owe the weights, where there may be any. */
+    | { readonly op: 'residual'; readonly rank: number }
     /** Applies the last sums of a round and, when asked, writes down what it keeps of the state. */
     | { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean }
   );
@@ -45,6 +48,8 @@ interface RestoreOrder {
   readonly committed: Committed;
   /** Where the training stands then; absent: where the plan says. */
   readonly pace?: PaceState;
+  /** Residuals of former members that this one goes on with. */
+  readonly owed?: readonly BlockRef[];
   /** Of theta: what this member updates; absent: all. */
   readonly range?: Range;
   /** Whether others are to find this member, to exchange among themselves. */
@@ -110,6 +115,11 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'workers':
       replica.expect(order.generation, order.step);
       return writeWorkers(replica.workers(), replica.step, `${model}/state-${replica.step}`, context.blocks);
+    case 'residual': {
+      replica.expect(order.generation, order.step);
+      const residual = Membership.residual(replica, context);
+      return residual ? writeResidual(residual, order, `${model}/state-${replica.step}`, context.blocks) : null;
+    }
     case 'commit': {
       await catchUp(order, replica, context);
       if (!order.write) return [];
@@ -121,8 +131,8 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
 async function restore(order: At & RestoreOrder, replica: Replica, context: TaskContext, scope: string) {
   Membership.leave(replica, context);
   replica.keepOnly(order.shards);
-  const { generation, committed, range, pace } = order;
-  await replica.restore(generation, committed, context.blocks, { range, pace });
+  const { generation, committed, range, pace, owed } = order;
+  await replica.restore(generation, committed, context.blocks, { range, pace, owed });
   const meeting = order.meet ? await offerMeeting(replica, order.shards, scope, context) : null;
   const { name, description, fingerprint, shortfall } = replica.backend;
   return { name, description, fingerprint, meeting, ...(shortfall && { shortfall }) } satisfies RestoreAnswer;

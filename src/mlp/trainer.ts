@@ -280,8 +280,8 @@ class Trainer {
     return divergedError(error, plan, { theta, step: 0 }, epoch);
   }
 
-  async #readable({ parts, workers = [] }: Committed): Promise<boolean> {
-    for (const { block } of [...parts, ...workers]) {
+  async #readable({ parts, workers = [], residuals = [] }: Committed): Promise<boolean> {
+    for (const block of [...parts.map(({ block }) => block), ...workers.map(({ block }) => block), ...residuals]) {
       const there = await this.context.blocks.get(block).then(
         () => true,
         () => false,

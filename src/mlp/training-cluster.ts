@@ -6,6 +6,7 @@ import { HOST_SEAT, type ProgramRef } from '../protocol/task.js';
 import { assignShards } from '../ps/assign-shards.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import type { SumBlock } from '../ps/sum-blocks.js';
+import { inherited } from '../ps/wire/residuals.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { type DevicePreference, deviceAmong, type SlotDevice } from '../scheduler/slot-device.js';
@@ -94,8 +95,10 @@ export class TrainingCluster {
     this.input = createHash('sha256').update(JSON.stringify(checksums)).digest('hex');
     const { generation } = this;
     const { step } = committed;
-    const answers = await this.all(({ shards, range }) => ({
+    const { residuals = [] } = committed;
+    const answers = await this.all(({ rank, shards, range }) => ({
       ...{ op: 'restore', generation, step, committed, pace, shards, range, meet: theta !== undefined },
+      owed: inherited(residuals, members.length, rank),
     }));
     this.members = members.map((member, rank) => {
       const { meeting } = answers[rank]!.value as unknown as RestoreAnswer;
@@ -126,6 +129,15 @@ export class TrainingCluster {
     const answers = await this.all(() => ({ op: 'workers', generation, step }));
     const written = answers.flatMap(({ value }) => value as unknown as CommittedWorker[]);
     return Promise.all(written.map(async (each) => ({ ...each, block: await this.replicate(each.block) })));
+  }
+
+  /** With what members' sums still owe the weights, where they send sparsely; on two executors. */
+  async withResiduals(committed: Committed): Promise<Committed> {
+    const { generation } = this;
+    const { step } = committed;
+    const answers = await this.all(({ rank }) => ({ op: 'residual', generation, step, rank }));
+    const written = answers.flatMap(({ value }) => (value === null ? [] : [value as unknown as BlockRef]));
+    return { ...committed, residuals: await Promise.all(written.map((block) => this.replicate(block))) };
   }
 
   /** Those that may train: of one kind, that of the first generation, unless GPUs may be done without. */

@@ -71,6 +71,11 @@ export interface Exchange {
   readonly bytesSent: number;
   /** Where a member may keep theta, and compute its subtree sums in their order, to spare copies: what others read. */
   readonly homes?: { readonly theta: Float32Array; readonly sums: readonly Float32Array[] };
+  /**
+   * What this member's sums still owe the weights, where sums are sent sparsely; absent elsewhere. Belongs into what is
+   * committed; before the first step it may be filled in from there.
+   */
+  readonly residual?: Float32Array;
   /** Takes leave: the others need this member no longer. */
   close(): Promise<void>;
 }

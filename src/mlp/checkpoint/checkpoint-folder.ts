@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Blocks } from '../../protocol/block.js';
+import type { BlockRef, Blocks } from '../../protocol/block.js';
 import { makeDirectories } from '../../rdd/storage/local-output.js';
 import type { Committed, CommittedPart, CommittedWorker } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
@@ -44,6 +44,8 @@ interface Header {
     readonly sha256: string;
   }[];
   readonly workers?: readonly { readonly shard: number; readonly file: string; readonly sha256: string }[];
+  /** By rank. */
+  readonly residuals?: readonly { readonly file: string; readonly sha256: string }[];
 }
 
 const HEADER = 'checkpoint.json';
@@ -51,7 +53,8 @@ const NAME = /^step-(\d{12})$/;
 
 /**
  * Checkpoints of one training, a folder each, named by their step: `checkpoint.json` (cursor, plan, fingerprint of the
- * input) and the state's parts, each as its members keep it (theta's range, then each of the optimizer's slots).
+ * input) and the state's parts, each as its members keep it (theta's range, then each of the optimizer's slots); what
+ * shards keep for themselves, and what members' sums still owe the weights, where there is any.
  *
  * Failure model: a folder appears by rename when all of it is on disk; the newest `keep` stay. A folder whose files do not
  * have the checksums of its header is passed over when another is whole.
@@ -84,21 +87,21 @@ export class CheckpointFolder {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     try {
+      const copy = async (block: BlockRef, file: string) => {
+        const bytes = await blocks.get(block);
+        await writeDurably(join(temporary, file), bytes);
+        return { file, sha256: sha256(bytes) };
+      };
       const parts: Header['parts'][number][] = [];
-      for (const { from, to, block } of committed.parts) {
-        const bytes = await blocks.get(block);
-        const file = `state-${from}.bin`;
-        await writeDurably(join(temporary, file), bytes);
-        parts.push({ file, from, to, sha256: sha256(bytes) });
-      }
+      for (const { from, to, block } of committed.parts)
+        parts.push({ from, to, ...(await copy(block, `state-${from}.bin`)) });
       const workers: NonNullable<Header['workers']>[number][] = [];
-      for (const { shard, block } of committed.workers ?? []) {
-        const bytes = await blocks.get(block);
-        const file = `worker-${shard}.bin`;
-        await writeDurably(join(temporary, file), bytes);
-        workers.push({ shard, file, sha256: sha256(bytes) });
-      }
-      const own = workers.length > 0 ? { workers } : {};
+      for (const { shard, block } of committed.workers ?? [])
+        workers.push({ shard, ...(await copy(block, `worker-${shard}.bin`)) });
+      const residuals: NonNullable<Header['residuals']>[number][] = [];
+      for (const [rank, block] of (committed.residuals ?? []).entries())
+        residuals.push(await copy(block, `residual-${rank}.bin`));
+      const own = { ...(workers.length > 0 && { workers }), ...(residuals.length > 0 && { residuals }) };
       const header: Header = { format: 'sheaf-checkpoint', version: 1, checkpoint, parts, ...own };
       await writeDurably(join(temporary, HEADER), Buffer.from(`${JSON.stringify(header, null, 1)}\n`));
       await rm(join(this.path, name), { recursive: true, force: true });
@@ -143,14 +146,16 @@ export class StoredCheckpoint {
     readonly checkpoint: Checkpoint,
     readonly parts: Header['parts'],
     readonly workers: NonNullable<Header['workers']>,
+    readonly residuals: NonNullable<Header['residuals']>,
   ) {}
 
   /** Reads the header and checks all files. @throws Error naming the file that is missing, cut off or changed */
   static async open(folder: string): Promise<StoredCheckpoint> {
     const path = join(folder, HEADER);
     const header = parsed(await readFile(path, 'utf8'), path);
-    const stored = new StoredCheckpoint(folder, header.checkpoint, header.parts, header.workers ?? []);
-    for (const file of [...stored.parts, ...stored.workers]) await stored.#read(file);
+    const { checkpoint, parts, workers = [], residuals = [] } = header;
+    const stored = new StoredCheckpoint(folder, checkpoint, parts, workers, residuals);
+    for (const file of [...parts, ...workers, ...residuals]) await stored.#read(file);
     return stored;
   }
 
@@ -167,7 +172,10 @@ export class StoredCheckpoint {
       const block = await blocks.put(`worker:${step}:${each.shard}`, scope, await this.#read(each));
       workers.push({ shard: each.shard, block });
     }
-    return { step, parts, ...(workers.length > 0 && { workers }) };
+    const residuals: BlockRef[] = [];
+    for (const [rank, each] of this.residuals.entries())
+      residuals.push(await blocks.put(`residual:${step}:${rank}`, scope, await this.#read(each)));
+    return { step, parts, ...(workers.length > 0 && { workers }), ...(residuals.length > 0 && { residuals }) };
   }
 
   async #read({ file, sha256: expected }: { readonly file: string; readonly sha256: string }): Promise<Buffer> {

@@ -4,6 +4,7 @@ import type { Mesh } from '../mesh/mesh.js';
 import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
 import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
+import { vectorKernels } from '../vector/vector-kernels.js';
 import type { WireCodec } from '../wire/wire-codec.js';
 import { askedNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
@@ -36,6 +37,7 @@ export class MeshExchange implements Exchange {
   #theta: Float32Array;
   #sending: Promise<void>[] = [];
   readonly #buffers = new Buffers();
+  #begun = false;
 
   constructor(readonly options: MeshExchangeOptions) {
     const { plan, mesh, optimizer, theta, codec } = options;
@@ -61,7 +63,6 @@ export class MeshExchange implements Exchange {
     }
   }
 
-  /** What this member's sums still owe the weights, where sums are sent sparsely; see `dealResiduals`. */
   get residual(): Float32Array | undefined {
     return this.options.codec?.residual;
   }
@@ -120,12 +121,28 @@ export class MeshExchange implements Exchange {
       const values = reduceNodes(parts, shards, addParts)?.values;
       // A ring's parts begin at every member, whether it has anything to give or not.
       if (!values && plan.algorithm !== 'ring') return [];
+      if (values) this.#settle(values);
       return [{ level: 0, index: mesh.rank, value: { from: 0, values: values ?? this.#zeros(plan.length) } }];
     }
     const planned = plan.holdings[mesh.rank]!;
     if (planned.length !== parts.length || planned.some((node, k) => !sameNode(node, parts[k]!)))
       throw new RangeError(`member ${mesh.rank} gives other sums than those planned`);
     return parts;
+  }
+
+  /**
+   * What an earlier exchange of other members left behind over this member's own range is sent to nobody: it is added to
+   * the sum of the first step. (Later nothing of that range is left out.)
+   */
+  #settle(sum: Float32Array): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    const { plan, mesh } = this.options;
+    const { from, to } = plan.owned[mesh.rank]!;
+    const own = this.residual?.subarray(from, to);
+    if (!own || vectorKernels().absMax(own) === 0) return;
+    vectorKernels().addInto(sum.subarray(from, to), own);
+    own.fill(0);
   }
 
   async #reduce(messages: readonly Message[], tag: number, held: ValueNode<Part>[], numbers: StepNumbers) {

@@ -123,6 +123,10 @@ export class ServerExchange implements Exchange {
     return [];
   }
 
+  get residual(): Float32Array | undefined {
+    return this.#codec?.residual;
+  }
+
   get bytesSent(): number {
     return this.#links.bytesSent;
   }

@@ -1,23 +1,27 @@
 import { vectorKernels } from '../vector/vector-kernels.js';
 
 /**
- * Residuals of members that are no more, for those that go on: whoever sends it, what was left out must be sent once.
- * With as many members as before each goes on with its own; else they are dealt out and added up.
+ * Whose residuals a member goes on with: whoever sends it, what was left out must be sent once. With as many members as
+ * before each goes on with its own; else they are dealt out, to be added up (`sumOf`).
  *
  * @param saved of the former members, by rank
  * @param members how many go on
- * @returns one a member, by rank; undefined for those that begin with none
- * @throws RangeError when the residuals are of different vectors
+ * @param rank of one of them
+ * @example inherited(['a', 'b', 'c'], 2, 0) // ['a', 'c']
  */
-export function dealResiduals(saved: readonly Float32Array[], members: number): (Float32Array | undefined)[] {
-  const { length } = saved[0] ?? [];
-  const other = saved.find((residual) => residual.length !== length);
-  if (other) throw new RangeError(`residuals of ${length} and ${other.length} values are of different vectors`);
-  return Array.from({ length: members }, (_, rank) => {
-    const [first, ...more] = saved.filter((_, former) => former % members === rank);
-    if (!first) return undefined;
-    const sum = first.slice();
-    for (const residual of more) vectorKernels().addInto(sum, residual);
-    return sum;
-  });
+export function inherited<T>(saved: readonly T[], members: number, rank: number): T[] {
+  return saved.filter((_, former) => former % members === rank);
+}
+
+/** In a vector of its own, added in their order; undefined for none. @throws RangeError when they are of different lengths */
+export function sumOf(residuals: readonly Float32Array[]): Float32Array | undefined {
+  const [first, ...more] = residuals;
+  if (!first) return undefined;
+  const sum = first.slice();
+  for (const residual of more) {
+    if (residual.length !== sum.length)
+      throw new RangeError(`residuals of ${sum.length} and ${residual.length} values are of different vectors`);
+    vectorKernels().addInto(sum, residual);
+  }
+  return sum;
 }

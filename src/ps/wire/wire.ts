@@ -19,6 +19,11 @@ export function isWire(value: unknown): value is Wire {
   return kind === 'threshold' && typeof threshold === 'number' && threshold > 0 && Number.isFinite(threshold);
 }
 
+/** Whether a member keeps what it did not send, to send it later. */
+export function isSparse(wire: Wire): boolean {
+  return typeof wire === 'object';
+}
+
 /** @returns undefined for float32, which needs no coding */
 export function codecOf(wire: Wire, length: number): WireCodec | undefined {
   if (wire === 'float32') return undefined;
