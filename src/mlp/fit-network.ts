@@ -7,27 +7,21 @@ import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import { backendRequest } from './backends.js';
-import { WatchLog } from './checkpoint/watch-log.js';
-import { type Committed, readParts } from './committed.js';
-import { EarlyStopping } from './early-stopping.js';
-import type { EarlyStoppingOptions } from './early-stopping-options.js';
 import { putTheta } from './evaluate.js';
-import { layoutOf } from './layout.js';
 import { learningOf } from './learning-options.js';
 import type { FittedNetwork, MLPModel } from './model.js';
 import type { Loss, Network } from './network.js';
 import { type NetworkOptions, networkOf } from './network-options.js';
 import { elasticRate, type NumericalPlan, numericalPlan } from './numerical-plan.js';
-import { directionOf, type MetricName } from './selection/metric.js';
-import { holdOut } from './selection/splits.js';
-import { summaries } from './summaries.js';
+import type { MetricName } from './selection/metric.js';
+import { rowsOf, summaries } from './summaries.js';
 import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import { type TrainingResult, train } from './trainer.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
 import type { TrainingHooks } from './training-reports.js';
-import { type Validation, validate } from './validation.js';
+import { checkWatches, type Watching, watched, watchingOf } from './watching.js';
 
 /** What is learnt, as the summary of the training rows tells it. */
 export interface Lesson {
@@ -51,11 +45,6 @@ export interface FitRequest {
   learn(parts: readonly PartitionSummary[]): Lesson;
 }
 
-/** What is to be watched, and by which rows. */
-interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'validation'>> {
-  readonly table: ArrowRDD;
-}
-
 let fits = 0;
 
 /** From a table to a trained network: looks at the rows once, makes the plan, deals the rows to shards and trains. */
@@ -66,12 +55,11 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   const { context } = all;
   const name = operatorName(owner);
   const shipped = request.loss && shippedLoss(request.loss, context, name);
-  const { table, watch } = await watched(all, request, name);
+  const { table, watches } = await watched(all, [request], name);
   const parts = await lookedAt(table, request, name);
   const planned = plannedFit(request, parts, shipped);
   const { plan, measure, lesson } = planned;
-  if (watch) await checkWatch(watch, request, lesson, plan.network.inputs, name);
-  const { network } = plan;
+  await checkWatches(watches, request, lesson, plan.network.inputs, name);
   const { target } = lesson;
   const model = `${context.app}/fit-${fits++}`;
   const { features, weight } = columns;
@@ -88,7 +76,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     parts.map((part) => part.rows),
   );
   const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
-  const watching = watch && new Watching(watch, { network, target, features }, logOf(options, plan, watch));
+  const watching = watches[0] && watchingOf(watches[0], { plan, target, features }, options.checkpoint);
   const result = await train(context, spec, dealt, {
     ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
     hooks: hooksOf(options, watching),
@@ -108,8 +96,6 @@ export async function lookedAt(
     throw new Error(`${owner}: every row's weight in column "${columns.weight}" is 0`);
   return parts;
 }
-
-const rowsOf = (parts: readonly PartitionSummary[]) => parts.reduce((sum, part) => sum + part.rows, 0);
 
 /** What a training follows from. */
 export interface PlannedFit {
@@ -217,93 +203,6 @@ function widthOf(parts: readonly PartitionSummary[], { owner, columns }: FitRequ
       `${owner}: column "${columns.features}" has ${widths.join(' and ')} features a row; all rows need the same`,
     );
   return widths[0]!;
-}
-
-/** The rows to train on, and those to watch by. */
-async function watched(
-  all: ArrowRDD,
-  { options, monitor }: FitRequest,
-  name: string,
-): Promise<{ table: ArrowRDD; watch?: Watch }> {
-  const { earlyStopping = false, seed = 0 } = options;
-  if (earlyStopping === false) return { table: all };
-  const { validation = 0.1, group, ...given } = earlyStopping === true ? {} : earlyStopping;
-  const watch = { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given };
-  if (validation instanceof ArrowRDD) return { table: all, watch: { ...watch, table: validation } };
-  const split = await holdOut(all, validation, { group, seed, name });
-  return { table: split.train, watch: { ...watch, table: split.validation } };
-}
-
-/** Before a long training: whether what watches it can be measured. */
-async function checkWatch(
-  { table, monitor }: Watch,
-  { owner, columns }: FitRequest,
-  { target }: Lesson,
-  inputs: number,
-  name: string,
-): Promise<void> {
-  if (monitor === 'hammingLoss' && target.kind !== 'labels')
-    throw new TypeError(`${owner}: earlyStopping by "hammingLoss" needs rows of many labels, a column of lists`);
-  const parts = await summaries(table, { ...columns, weight: undefined }, name);
-  if (rowsOf(parts) === 0)
-    throw new Error(`${owner}: earlyStopping has no rows to judge by; give a larger share, or a table with rows`);
-  const odd = parts.find(({ rows, width }) => rows > 0 && width !== inputs);
-  if (odd)
-    throw new Error(
-      `${owner}: the validation rows of earlyStopping have ${odd.width} features, the training rows ${inputs}`,
-    );
-}
-
-/** Judges every epoch's weights, where they lie, and keeps those of the best. */
-class Watching {
-  readonly #stopping: EarlyStopping;
-  #best: { readonly epoch: number; readonly theta: Float32Array } | undefined;
-
-  constructor(
-    readonly watch: Watch,
-    readonly what: Pick<Validation, 'network' | 'target' | 'features'>,
-    readonly log?: WatchLog,
-  ) {
-    this.#stopping = new EarlyStopping(directionOf(watch.monitor), watch.patience, watch.minDelta);
-  }
-
-  /** Goes on with what was seen in the epochs that are over. @returns whether the training should end */
-  async resume(epochs: number, state: Committed | undefined): Promise<boolean> {
-    const seen = await this.log?.read();
-    for (const value of seen?.values.slice(0, epochs) ?? []) this.#stopping.observe(value);
-    this.#best = seen?.best;
-    const { length } = this.#stopping.values;
-    // The epoch's checkpoint was written, and what was then seen of it was not.
-    if (state && length < epochs) return (await this.observe(epochs, state)).stop;
-    this.#stopping.passOver(epochs);
-    return this.#stopping.stop;
-  }
-
-  /** @returns the value, and whether the training should end */
-  async observe(epoch: number, state: Committed): Promise<{ value: number; stop: boolean }> {
-    const { table, monitor, restoreBest } = this.watch;
-    // A training that lost all copies of its state begins again.
-    this.#stopping.forgetFrom(epoch - 1);
-    this.#stopping.passOver(epoch - 1);
-    const value = await validate(table, { ...this.what, theta: state.parts, monitor });
-    const { best, stop } = this.#stopping.observe(value);
-    if (best && restoreBest) {
-      const theta = new Float32Array(layoutOf(this.what.network).length);
-      await readParts(state.parts, table.context.blocks, theta);
-      this.#best = { epoch, theta };
-    }
-    await this.log?.write({ values: this.#stopping.values, best: this.#best });
-    return { value, stop };
-  }
-
-  outcome(): Pick<FittedNetwork, 'validation'> & Partial<Pick<FittedNetwork, 'theta' | 'epoch'>> {
-    const { values: validation, bestIndex } = this.#stopping;
-    return { validation, ...(this.#best?.epoch === bestIndex + 1 && this.#best) };
-  }
-}
-
-function logOf({ checkpoint }: TrainingOptions, plan: NumericalPlan, { monitor }: Watch): WatchLog | undefined {
-  return checkpoint && new WatchLog(checkpoint.path, { plan: plan.hash, monitor });
 }
 
 function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | undefined): TrainingHooks {

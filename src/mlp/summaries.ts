@@ -14,3 +14,5 @@ export async function summaries(
     async (answer) => answer as unknown as PartitionSummary,
   );
 }
+
+export const rowsOf = (parts: readonly PartitionSummary[]) => parts.reduce((sum, part) => sum + part.rows, 0);
