@@ -92,6 +92,17 @@ it('lets services listen where it is bound and answer with the advertised name',
   await vi.waitUntil(async () => !(await reachable(port)), 10_000);
 });
 
+it('tells why a service could not start, which is no loss of anything', async () => {
+  const channel = await start();
+  const block = await executor.blocks.put('server', 'app', Buffer.from('{ "init": 1, '));
+  const request = { ...server, parameters: { parameters: block } as never };
+  await channel.handlers.message(await message('m', 'executor/start-service', request));
+  expect(outcome(channel)).toMatchObject({
+    ok: false,
+    failure: { kind: 'user-error', name: 'SyntaxError', stack: expect.stringMatching(/ps-service/) },
+  });
+});
+
 it('ends a service that was started after its scope was released, with the message that started it', async () => {
   const channel = await start();
   const request = { ...server, parameters: await parameters() };

@@ -1,9 +1,10 @@
+import { toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { ServiceProgram } from '../protocol/program.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { labelOutput } from './task-output.js';
 
-/** A service's process: starts the module it is told to, answers with its address, and lives until its executor ends it. */
+/** A service's process: starts the module it is told to, answers with its address or why it has none, and lives until its executor ends it. */
 export interface ServiceInit {
   readonly name: string;
   readonly module: string;
@@ -20,10 +21,9 @@ process.on('SIGINT', () => {});
 
 const module: { default: ServiceProgram } = await import(new URL(`../${init.module}.js`, import.meta.url).href);
 const { bind, hostname, home } = init;
-const address = await module.default.start(init.parameters, {
-  blocks: new BlockFiles(home),
-  bind,
-  hostname,
-  token: home.token,
-});
-process.send?.({ address });
+try {
+  const context = { blocks: new BlockFiles(home), bind, hostname, token: home.token };
+  process.send?.({ address: await module.default.start(init.parameters, context) });
+} catch (error) {
+  process.send?.({ failure: toFailure(error) }); // its executor then ends it
+}

@@ -1,5 +1,5 @@
 import { entryPoint } from '../protocol/entry.js';
-import { FailureError } from '../protocol/failure.js';
+import { type Failure, FailureError } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { Services } from '../protocol/program.js';
 import { inScope } from '../protocol/scope.js';
@@ -7,6 +7,8 @@ import type { BlockHome } from './block-files.js';
 import { childEnvironment } from './child-environment.js';
 import { describeExit, type GuardedChild, spawnGuarded } from './guardian.js';
 import type { ServiceInit } from './service-main.js';
+
+type ServiceAnswer = { readonly address: Json } | { readonly failure: Failure };
 
 /** The services of one executor; see the contract in protocol/program.ts. */
 export class ServiceProcesses implements Services {
@@ -40,8 +42,11 @@ export class ServiceProcesses implements Services {
       throw new FailureError({ kind: 'executor-lost', executor: home.holder, message });
     });
     ended.catch(() => {});
-    const ready = new Promise<{ address: Json }>((resolve) => child.process.once('message', resolve as never));
-    return (await Promise.race([ready, ended])).address;
+    const ready = new Promise<ServiceAnswer>((resolve) => child.process.once('message', resolve as never));
+    const answer = await Promise.race([ready, ended]);
+    if ('address' in answer) return answer.address;
+    void child.kill(0);
+    throw new FailureError(answer.failure);
   }
 
   release(scope: string): void {

@@ -126,7 +126,7 @@ class Trainer {
         fruitless = 0;
       } catch (error) {
         if (error instanceof Diverged) throw await this.#diverged(error);
-        if (!isLoss(error)) throw error;
+        if (!isLoss(error)) throw error instanceof TaskSetError ? new JobError('training', error) : error;
         if (++fruitless >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, this.#epoch);
         formed = false;
         await this.#recover(error as Error);

@@ -1,3 +1,4 @@
+import { FailureError } from '../../protocol/failure.js';
 import type { Json } from '../../protocol/json.js';
 import type { SlotProgram } from '../../protocol/program.js';
 import { type Ask, Link } from './link.js';
@@ -40,7 +41,7 @@ async function ask({ token, ...address }: ServerAddress, request: AskServers['re
     const { re: _, ...answer } = await link.ask({ ...request, token } as Ask);
     return answer;
   } catch (error) {
-    throw lostServers(error as Error);
+    throw error instanceof FailureError ? error : lostServers(error as Error);
   } finally {
     signal.removeEventListener('abort', abort);
     link.close();

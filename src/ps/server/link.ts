@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { FailureError } from '../../protocol/failure.js';
 import { type FrameReceiver, onFrames, sendFrame } from './frames.js';
 import type { Reply, Request } from './messages.js';
 import { Refused } from './primary.js';
@@ -10,7 +11,8 @@ export class LinkLost extends Error {
 
 /** A request without what the link adds. */
 export type Ask = Request extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
-type Answer = Exclude<Reply, { kind: 'refused' }>;
+/** What is not an exception. */
+export type Answer = Exclude<Reply, { kind: 'refused' | 'failed' }>;
 
 interface Waiter {
   readonly into: readonly Uint8Array[];
@@ -63,7 +65,7 @@ export class Link implements FrameReceiver<Reply> {
   /**
    * @param payload sent as it is; must not change before the answer
    * @param into where the answer's payload is written
-   * @throws LinkLost; Refused with the server's reason
+   * @throws LinkLost; Refused with the server's reason; FailureError with what went wrong in the server
    */
   async ask(request: Ask, payload: readonly Uint8Array[] = [], into: readonly Uint8Array[] = []): Promise<Answer> {
     if (this.#broken) throw this.#broken;
@@ -93,6 +95,7 @@ export class Link implements FrameReceiver<Reply> {
     const waiter = this.#waiters.get(reply.re);
     this.#waiters.delete(reply.re);
     if (reply.kind === 'refused') waiter?.reject(new Refused(reply.reason));
+    else if (reply.kind === 'failed') waiter?.reject(new FailureError(reply.failure));
     else waiter?.resolve(reply);
   }
 

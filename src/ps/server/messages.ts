@@ -1,3 +1,4 @@
+import type { Failure } from '../../protocol/failure.js';
 import type { StepTotal } from '../exchange.js';
 import type { Spread } from '../tree.js';
 import { isWire, type Wire } from '../wire/wire.js';
@@ -112,6 +113,8 @@ export type Reply = { readonly re: number } & (
   | ({ readonly kind: 'status' } & ServerStatus)
   | { readonly kind: 'saved'; readonly parts: unknown }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** A defect of the server's code, or something it lacks: another try would meet it again. */
+  | { readonly kind: 'failed'; readonly failure: Failure }
 );
 
 export const toWire = (total: StepTotal): WireTotal => total; // JSON makes NaN null by itself

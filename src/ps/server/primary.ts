@@ -89,7 +89,7 @@ export class Primary {
   readonly #waiting = new Set<{ readonly next: number; readonly go: ReturnType<typeof deferred> }>();
   #replicated: Promise<unknown> = Promise.resolve();
   #snapshot: { readonly version: number; readonly theta: Float32Array } | undefined;
-  #over: Refused | undefined;
+  #over: Error | undefined;
   /** Milliseconds that members have waited for slower ones. */
   waitedMs = 0;
 
@@ -132,7 +132,12 @@ export class Primary {
 
   /** Lets nobody wait, now or later. */
   end(reason: string): void {
-    this.#over ??= new Refused(reason);
+    this.fail(new Refused(reason));
+  }
+
+  /** The same, with what went wrong. */
+  fail(error: Error): void {
+    this.#over ??= error;
     this.#step.reject(this.#over);
     for (const { go } of this.#waiting) go.reject(this.#over);
   }

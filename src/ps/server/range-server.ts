@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../../protocol/clock.js';
+import { FailureError, toFailure } from '../../protocol/failure.js';
 import type { RangeState } from '../exchange.js';
 import { bytesOf } from '../float-bytes.js';
 import type { Placement } from '../sharding/placement.js';
@@ -45,7 +46,7 @@ type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : ne
  *
  * Failures: a member whose connection breaks may come back and send again what was not acknowledged; if it does not
  * within `graceMs`, a synchronous round ends for all (each is refused, now and later: nobody waits), others go on without
- * it. The process's own death closes its sockets, on which members turn to the next process (`takeovers.ts`). Who has no
+ * it. An exception in its own code is no loss: it is told to all, who give the training up. The process's own death closes its sockets, on which members turn to the next process (`takeovers.ts`). Who has no
  * token, or sends what is no request, is refused or hung up on, and cannot make the server keep more than a few
  * kilobytes; nobody can make it keep more than one step's sums.
  */
@@ -165,9 +166,22 @@ export class RangeServer implements RequestHandler {
       this.bytesOut += connection.send({ ...body, re: request.id } as Reply, payload);
     } catch (error) {
       connection.release(request);
-      connection.send({ kind: 'refused', reason: (error as Error).message, re: request.id });
-      if (!(error instanceof Refused)) console.error(error); // a defect: its round ends, its reason must be seen
+      const body: ReplyBody =
+        error instanceof Refused
+          ? { kind: 'refused', reason: error.message }
+          : { kind: 'failed', failure: this.#failed(error).failure };
+      connection.send({ ...body, re: request.id } as Reply);
     }
+  }
+
+  /** A defect ends the round for all at once: nobody waits for an update that cannot be made, and the training is told why. */
+  #failed(error: unknown): FailureError {
+    if (error instanceof FailureError) return error; // told already, here or by another process
+    console.error(error);
+    const failure = toFailure(error);
+    const told = new FailureError({ ...failure, message: `parameter server ${this.init.process}: ${failure.message}` });
+    for (const primary of this.primaries.values()) primary.fail(told);
+    return told;
   }
 
   async #carryOut(request: Request, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
@@ -295,7 +309,8 @@ export class RangeServer implements RequestHandler {
     const state = this.#replicas.get(shard)!;
     this.#replicas.delete(shard);
     this.#peers!.died(shard);
-    void this.#serve(shard, state).spread();
+    const replicas = this.#serve(shard, state);
+    replicas.spread().catch((error) => void this.#failed(error));
   }
 
   /** @throws Refused from or to synchronous while members stand at different steps, or wait: servers could not agree on a step */

@@ -1,3 +1,4 @@
+import { FailureError } from '../../protocol/failure.js';
 import { bytesOf } from '../float-bytes.js';
 import type { Link } from './link.js';
 import { toWire } from './messages.js';
@@ -71,7 +72,8 @@ export class ReplicaSet {
     const held = this.#holders.get(holder);
     try {
       await tell(await held!);
-    } catch {
+    } catch (error) {
+      if (error instanceof FailureError) throw error; // it would fail the next holder too
       await this.#replace(holder, held);
     }
   }

@@ -1,5 +1,4 @@
-import { type Ask, Link, LinkLost } from './link.js';
-import type { Reply } from './messages.js';
+import { type Answer, type Ask, Link, LinkLost } from './link.js';
 import { Refused } from './primary.js';
 import type { ServersOrder } from './server-exchange.js';
 
@@ -47,13 +46,8 @@ export class ServerLinks {
     await Promise.all(this.order.servers.map((_, process) => this.#reach(process)));
   }
 
-  /** @throws LinkLost when nobody serves the shard any more; Refused */
-  async ask(
-    shard: number,
-    ask: Ask,
-    payload: readonly Uint8Array[],
-    into: readonly Uint8Array[],
-  ): Promise<Exclude<Reply, { kind: 'refused' }>> {
+  /** @throws LinkLost when nobody serves the shard any more; Refused; FailureError, which no other server would mend */
+  async ask(shard: number, ask: Ask, payload: readonly Uint8Array[], into: readonly Uint8Array[]): Promise<Answer> {
     for (;;) {
       const process = (await this.#serving.get(shard)) ?? shard;
       try {

@@ -24,6 +24,8 @@ export interface GroupSettings extends Partial<Omit<RangeServerInit, 'process' |
 export class ServerGroup {
   readonly servers: RangeServer[] = [];
   readonly saved: RangeState[] = [];
+  /** What each process began with, by shard: its own and those it replicates. */
+  readonly states: Map<number, ShardState>[] = [];
   readonly proxies: CuttingProxy[] = [];
   readonly #killed = new Set<number>();
   readonly placement: Placement;
@@ -62,10 +64,15 @@ export class ServerGroup {
   static async start(processes: number, settings: GroupSettings = {}): Promise<ServerGroup> {
     const group = new ServerGroup(processes, settings);
     for (let process = 0; process < processes; process++) {
+      const states = new Map<number, ShardState>();
+      group.states.push(states);
       const server = new RangeServer(
         { ...group.init, process },
         {
-          state: (shard) => group.#state(shard),
+          state: (shard) => {
+            states.set(shard, group.#state(shard));
+            return states.get(shard)!;
+          },
           save: async (states, step) => {
             group.saved.push(...states);
             return { step };
