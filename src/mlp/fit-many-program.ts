@@ -1,97 +1,126 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeValue } from '../executor/closure/index.js';
+import type { Blocks } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
-import type { SlotProgram } from '../protocol/program.js';
-import { alignedFloats, bytesOf } from '../ps/float-bytes.js';
+import type { SlotContext, SlotProgram } from '../protocol/program.js';
+import { alignedFloats } from '../ps/float-bytes.js';
+import type { CompiledNetwork } from './backend.js';
 import { type BackendChoice, loadBackend } from './backends.js';
-import { type CommittedPart, readParts } from './committed.js';
+import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import { type CommittedPart, readParts, writeParts } from './committed.js';
 import { type ShardBlocks, shardData } from './fit-many-shard.js';
 import { initialTheta, layoutOf } from './layout.js';
-import { ManyNetworks, type ManyResult } from './many-networks.js';
+import { ManyNetworks, type ManyResult, type MemberState } from './many-networks.js';
 import type { NumericalPlan } from './numerical-plan.js';
+import { rangeOptimizer } from './updater.js';
 
 /** What every slot that trains some of many networks needs to know. */
 export interface ManySpec {
-  /** Owns what is written. */
+  /** Owns what slots keep. */
   readonly scope: string;
   readonly backend: BackendChoice;
   /** Of all networks. */
   readonly plans: readonly NumericalPlan[];
-  /** First weights of each; absent: drawn by its seed. */
-  readonly warmStarts: readonly (readonly CommittedPart[] | undefined)[];
   /** The training rows, by shard. */
   readonly shards: readonly ShardBlocks[];
 }
 
-/** Which of the networks a task trains. */
+/** Some of the networks, from one state to a later one: a task depends on nothing but this and the rows. */
 export interface ManyInputs {
-  readonly members: readonly number[];
+  /** Updates that all of them have made, and after which they are to stop. */
+  readonly from: number;
+  readonly until: number;
+  readonly members: readonly ManyMember[];
+}
+
+export interface ManyMember {
+  readonly member: number;
+  /** Of the state after `from` updates; none: the weights drawn by the seed. */
+  readonly parts: readonly CommittedPart[];
+  readonly partial: Cursor['partial'];
+  /** Owns the state that is written. */
+  readonly scope: string;
 }
 
 export interface ManyAnswer {
   /** Compute backend, for people. */
   readonly backend: string;
-  readonly networks: readonly (Omit<ManyResult, 'theta' | 'diverged'> & {
+  readonly networks: readonly (Pick<ManyResult, 'losses' | 'partial'> & {
     readonly member: number;
-    readonly theta: CommittedPart;
-    /** JSON has no NaN: null is one. */
-    readonly diverged: { readonly step: number; readonly lossSum: number | null; readonly goodStep: number } | null;
+    readonly parts: readonly CommittedPart[];
+    /** JSON has no NaN: the loss as text; null where it is a weight that is no number. */
+    readonly diverged: {
+      readonly step: number;
+      readonly lossSum: string | null;
+      readonly goodStep: number | null;
+    } | null;
   })[];
 }
 
 /** Between two looks at the event loop, where cancellation is heard. */
 const TURN_MS = 50;
 
-/** Trains some of many networks from beginning to end; run again elsewhere, it gives the same bits. */
+/** Trains some of many networks over some steps; run again elsewhere, it gives the same bits. The rows stay in the slot. */
 const program: SlotProgram = {
   async prepare(parameters, slot) {
     const spec = decodeValue(parameters) as ManySpec;
-    const [{ network: description, precision }] = spec.plans as [NumericalPlan];
     const backend = await loadBackend(spec.backend);
     return {
       async run(task, context) {
-        const { members } = task.inputs as unknown as ManyInputs;
-        const network = await backend.compile(description, { precision });
-        try {
-          for (const [shard, blocks] of spec.shards.entries())
-            network.loadShard(shard, await shardData(blocks, slot.blocks));
-          const thetas = [];
-          for (const member of members) thetas.push(await firstTheta(spec, member, slot.blocks));
-          const own = members.map((member) => spec.plans[member]!);
-          const many = new ManyNetworks(network, own, thetas);
-          for (let turn = performance.now(); !many.done; ) {
-            context.metrics.rows += many.step();
-            if (performance.now() - turn < TURN_MS) continue;
-            await nextTurn();
-            context.signal.throwIfAborted();
-            turn = performance.now();
-          }
-          const networks: ManyAnswer['networks'][number][] = [];
-          for (const [m, { theta, losses, diverged }] of many.results().entries()) {
-            const member = members[m]!;
-            const block = await context.blocks.put(`theta:${member}`, `${spec.scope}/theta`, bytesOf(theta));
-            const { step, lossSum, goodStep } = diverged ?? {};
-            networks.push({
-              ...{ member, losses, theta: { from: 0, to: theta.length, block } },
-              diverged: diverged ? { step: step!, lossSum: finite(lossSum), goodStep: goodStep! } : null,
-            });
-          }
-          return { backend: backend.description, networks } satisfies ManyAnswer as unknown as Json;
-        } finally {
-          network.dispose();
+        const { from, until, members } = task.inputs as unknown as ManyInputs;
+        const network = await loaded(spec, slot);
+        const states: MemberState[] = [];
+        for (const member of members) states.push(await stateOf(spec, member, slot.blocks));
+        const many = new ManyNetworks(network, states, { from, until });
+        for (let turn = performance.now(); !many.done; ) {
+          context.metrics.rows += many.step();
+          if (performance.now() - turn < TURN_MS) continue;
+          await nextTurn();
+          context.signal.throwIfAborted();
+          turn = performance.now();
         }
+        const networks: ManyAnswer['networks'][number][] = [];
+        for (const [m, { theta, optimizer, losses, partial, diverged }] of many.results().entries()) {
+          const { member, scope } = members[m]!;
+          const parts = await writeParts([{ from: 0, theta, slots: optimizer.slots }], until, scope, context.blocks);
+          networks.push({ member, losses, partial, parts, diverged: diverged ? asJson(diverged) : null });
+        }
+        return { backend: backend.description, networks } satisfies ManyAnswer as unknown as Json;
       },
     };
   },
 };
 export default program;
 
-async function firstTheta({ plans, warmStarts }: ManySpec, member: number, blocks: Parameters<typeof readParts>[1]) {
+/** The network with all rows, which stay in the slot until the scope ends. */
+async function loaded({ scope, backend, plans, shards }: ManySpec, slot: SlotContext): Promise<CompiledNetwork> {
+  const id = `many-networks:${scope}`;
+  const kept = slot.residents.get<CompiledNetwork>(id);
+  if (kept) return kept;
+  const [{ network: description, precision }] = plans as [NumericalPlan];
+  const network = await (await loadBackend(backend)).compile(description, { precision });
+  try {
+    for (const [shard, blocks] of shards.entries()) network.loadShard(shard, await shardData(blocks, slot.blocks));
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+  return slot.residents.set(id, scope, network, () => network.dispose());
+}
+
+async function stateOf(
+  { plans }: ManySpec,
+  { member, parts, partial }: ManyMember,
+  blocks: Blocks,
+): Promise<MemberState> {
   const plan = plans[member]!;
   const theta = alignedFloats(layoutOf(plan.network).length);
   theta.set(initialTheta(plan.network, plan.seed, plan.initializer));
-  await readParts(warmStarts[member] ?? [], blocks, theta);
-  return theta;
+  const optimizer = rangeOptimizer(plan);
+  await readParts(parts, blocks, theta, optimizer.range, optimizer.slots);
+  return { plan, theta, optimizer, partial };
 }
 
-const finite = (value: number | undefined) => (value !== undefined && Number.isFinite(value) ? value : null);
+function asJson({ step, lossSum, goodStep }: NonNullable<ManyResult['diverged']>) {
+  return { step, lossSum: lossSum === undefined ? null : String(lossSum), goodStep: goodStep ?? null };
+}

@@ -4,7 +4,7 @@ import { addGradientSums, reduceNodes } from '../ps/tree.js';
 import type { CompiledNetwork } from './backend.js';
 import { loadBackend } from './backends.js';
 import { initialTheta } from './layout.js';
-import { ManyNetworks } from './many-networks.js';
+import { firstState, ManyNetworks } from './many-networks.js';
 import { nativeState } from './native.js';
 import type { Network } from './network.js';
 import { epochOrder, type NumericalPlan, numericalPlan, shardRows, stepRows } from './numerical-plan.js';
@@ -46,7 +46,10 @@ const firstTheta = ({ seed }: NumericalPlan) => {
 };
 
 function together(net: CompiledNetwork, plans: readonly NumericalPlan[]) {
-  const many = new ManyNetworks(net, plans, plans.map(firstTheta));
+  const many = new ManyNetworks(
+    net,
+    plans.map((plan) => firstState(plan, firstTheta(plan))),
+  );
   while (!many.done) many.step();
   return many.results();
 }
@@ -68,6 +71,28 @@ function alone(net: CompiledNetwork, plan: NumericalPlan): Float32Array {
 }
 
 describe('networks trained together', () => {
+  it('go on from any step with what they had come to', async () => {
+    const plans = [planOf(0.01, 1), planOf(0.02, 2, { optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0.9 } })];
+    const net = await loaded(plans[0]!);
+    const expected = together(net, plans);
+    let states = plans.map((plan) => firstState(plan, firstTheta(plan)));
+    const losses: number[][] = [[], []];
+    for (const [from, until] of [
+      [0, 5],
+      [5, 8],
+      [8, 12],
+    ] as const) {
+      const many = new ManyNetworks(net, states, { from, until });
+      while (!many.done) many.step();
+      const results = many.results();
+      results.forEach((result, m) => void losses[m]!.push(...result.losses));
+      states = results.map(({ theta, optimizer, partial }, m) => ({ plan: plans[m]!, theta, optimizer, partial }));
+    }
+    expect(states.map(({ theta }) => [...theta])).toEqual(expected.map(({ theta }) => [...theta]));
+    expect(losses).toEqual(expected.map((result) => result.losses));
+    net.dispose();
+  });
+
   it('go through the numbers of those trained alone: rates, seeds, optimizers and penalties of their own', async () => {
     const plans = [
       planOf(0.01, 1),

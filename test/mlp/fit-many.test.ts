@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   CrossValidator,
   EventBus,
@@ -12,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blobs } from './blobs.js';
 
 let sc: SheafContext;
+const folder = mkdtempSync(join(tmpdir(), 'fit-many-'));
 const events: TimedEvent[] = [];
 
 beforeAll(async () => {
@@ -19,13 +23,16 @@ beforeAll(async () => {
   bus.listen((event) => events.push(event));
   sc = await SheafContext.create({ master: 'local[2]', bus, conf: { 'sheaf.eventLog.enabled': 'false' } });
 });
-afterAll(() => sc.stop());
+afterAll(async () => {
+  await sc.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const X = ['x0', 'x1', 'x2', 'x3'];
 const SMALL = { hidden: [8], epochs: 4, batchSize: 32, shards: 3 } as const;
 
-function blobTable(rows: number) {
-  const { x, y } = blobs(rows, { classes: 3, seed: 2, distance: 5 });
+function blobTable(rows: number, seed = 2) {
+  const { x, y } = blobs(rows, { classes: 3, seed, distance: 5 });
   const columns = Object.fromEntries(X.map((name, k) => [name, Float32Array.from(x, (row) => row[k]!)]));
   const weight = Float32Array.from(y, (_, row) => 1 + (row % 3));
   return sc.table({ ...columns, weight, label: y }, { partitions: 3 }).assemble(X);
@@ -84,10 +91,82 @@ describe('fitMany', () => {
     await expect(fitMany([], table)).rejects.toThrow('at least one');
     await expect(fits(new MLPClassifier({ ...SMALL, hidden: [9] }))).rejects.toThrow('0 and 1 differ in network');
     await expect(fits(one, new MLPClassifier({ ...SMALL, epochs: 5 }))).rejects.toThrow('0 and 2 differ in epochs');
-    await expect(fits(new MLPClassifier({ ...SMALL, earlyStopping: true }))).rejects.toThrow(
-      'estimator 1 has the option earlyStopping, which needs a fit of its own',
+    await expect(fits(new MLPClassifier({ ...SMALL, onStep: () => true }))).rejects.toThrow(
+      'estimator 1 has the option onStep, which needs a fit of its own',
     );
+    await expect(fits(new MLPClassifier({ ...SMALL, earlyStopping: true }))).rejects.toThrow(
+      'estimators 0 and 1 hold out different rows',
+    );
+    const checkpoint = { path: join(folder, 'shared') };
+    const kept = new MLPClassifier({ ...SMALL, checkpoint });
+    await expect(fitMany([kept, kept], table)).rejects.toThrow('estimators 0 and 1 keep checkpoints in one folder');
     await expect(fits(new MLPClassifier({ ...SMALL, learningRate: 1e30 }))).rejects.toThrow('in epoch');
+  });
+
+  it.each(['a table', 'a share'])('ends each network by itself, by rows held out (%s)', async (held) => {
+    const table = blobTable(200).cache();
+    const validation = held === 'a table' ? blobTable(60).cache() : 0.25;
+    const of = (learningRate: number, patience: number, other: object = {}) =>
+      new MLPClassifier({
+        ...{ ...SMALL, epochs: 12, seed: 4, learningRate, ...other },
+        earlyStopping: {
+          validation,
+          patience,
+          minDelta: 0.02,
+          ...(patience === 3 && { monitor: 'accuracy' as const }),
+        },
+      });
+    const estimators = [of(0.5, 1), of(0.05, 2), of(0.1, 3), of(0.001, 12, { l2: 0.1 })];
+    const models = await fitMany(estimators, table, { weight: 'weight' });
+    const epochs = new Set<number>();
+    for (const [i, estimator] of estimators.entries()) {
+      const own = await estimator.fit(table, { weight: 'weight' });
+      const { weightsHash, losses, validation: seen, epoch } = models[i]!;
+      expect({ weightsHash, losses, seen, epoch }).toEqual({
+        ...{ weightsHash: own.weightsHash, losses: own.losses, seen: own.validation, epoch: own.epoch },
+      });
+      epochs.add(losses.length);
+    }
+    expect(epochs.size).toBeGreaterThan(1);
+    expect(Math.max(...epochs)).toBe(12);
+  });
+
+  it('goes on from checkpoints of every network, as its own fit does from those of many', async () => {
+    const table = blobTable(200).cache();
+    const validation = blobTable(60).cache();
+    const options = { ...SMALL, epochs: 6, earlyStopping: { validation, patience: 2, minDelta: 0.02 } };
+    const of = (name: string | undefined, seed: number, other: object = {}) => {
+      const checkpoint =
+        name === undefined ? undefined : { path: join(folder, `${name}-${seed}`), everySteps: 5, keep: 1 };
+      return new MLPClassifier({ ...options, seed, checkpoint, learningRate: 0.05 / seed, ...other });
+    };
+    const seeds = [1, 2, 3];
+    const whole = await fitMany(
+      seeds.map((seed) => of(undefined, seed)),
+      table,
+    );
+    // Broken off at different places: in the middle of the second epoch, of the third one, and before the first step.
+    await of('broken', 1, { onStep: ({ step }: { step: number }) => step < 12 || 'stop' }).fit(table);
+    await of('broken', 2, { onStep: ({ step }: { step: number }) => step < 16 || 'stop' }).fit(table);
+    const resumed = await fitMany(
+      seeds.map((seed) => of('broken', seed)),
+      table,
+    );
+    const told = ({ weightsHash, losses, validation: seen, epoch }: (typeof whole)[number]) => ({
+      ...{ weightsHash, losses, seen, epoch },
+    });
+    expect(resumed.map(told)).toEqual(whole.map(told));
+    // Over: nothing is left to do but to read it.
+    for (const [i, seed] of seeds.entries())
+      expect(told(await of('broken', seed, { onStep: () => expect.fail('a step was made') }).fit(table))).toEqual(
+        told(whole[i]!),
+      );
+    await expect(fitMany([of('broken', 1), of('other', 1)], blobTable(200, 3))).rejects.toThrow(
+      'the training rows are not those it was written for',
+    );
+    await expect(fitMany([of('broken', 1, { l2: 0.5 }), of('other', 1)], table)).rejects.toThrow(
+      'the numerical plan has changed',
+    );
   });
 
   it('trains the grid of a cross-validation at once, to the same choice', async () => {
