@@ -36,7 +36,7 @@ export {
 export { FittedScaler, StandardScaler, type StandardScalerOptions } from './mlp/standard-scaler.js';
 export type { CustomLoss } from './mlp/tfjs/custom-loss.js';
 export type { TrainingOptions } from './mlp/training-options.js';
-export type { EpochReport, StepReport } from './mlp/training-reports.js';
+export type { EpochReport, StepReport, TrainingControl } from './mlp/training-reports.js';
 export { featureNames, type WindowOptions, windowFeatures } from './mlp/window-features.js';
 export type { SheafEvent, TimedEvent } from './protocol/event.js';
 export { Accumulator, NumberAccumulator } from './rdd/accumulator.js';

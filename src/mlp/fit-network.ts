@@ -211,9 +211,9 @@ function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | unde
     async onResume(epochs, state) {
       return (await watching?.resume(epochs, state)) ? 'stop' : undefined;
     },
-    async onEpoch(report, state) {
+    async onEpoch(report, state, training) {
       const observed = await watching?.observe(report.epoch, state);
-      const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) });
+      const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) }, training);
       return observed?.stop ? 'stop' : verdict;
     },
   };

@@ -63,7 +63,7 @@ export class ParameterServerRounds implements Rounds {
       ...{ generation, processes, placement, replicas, token, dynSGD, stepsPerEpoch, measure, leaves: shards },
       ...{ members: members.length, consistency: this.#consistency },
     };
-    this.#told = this.#consistency;
+    this.#note(this.#consistency, committed.step);
     this.#servers = await Promise.all(times(processes, (process) => this.#start({ ...init, process }, committed)));
     const { cache, wire } = this.options.filters ?? {};
     await this.cluster.all(({ rank, shards: own }) => {
@@ -78,7 +78,7 @@ export class ParameterServerRounds implements Rounds {
 
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
     this.#consistency = this.#consistencyAt(from);
-    await this.#tellConsistency();
+    await this.#tellConsistency(from);
     this.#running = true;
     try {
       const cost = await runWithExchange(this.cluster, from, steps, onStep, isSync(this.#told) ? 'all' : 'own');
@@ -124,10 +124,20 @@ export class ParameterServerRounds implements Rounds {
     }
   }
 
-  /** Changes how far members may be apart: at once, but from or to `sync` with the next round. `consistencyOf` goes before. */
-  async setConsistency(consistency: Consistency): Promise<void> {
+  /** Changes how far members may be apart: at once, but from or to `sync` with the next round. @throws TypeError */
+  setConsistency(consistency: Consistency): void {
+    const [fits, what] = SERVER_OPTION_FORMS.consistency;
+    const { plan, measure } = this.cluster.spec;
+    const exact = measure ? 'measuring the noise of gradients' : plan.local?.kind === 'elastic' ? 'elastic' : undefined;
+    if (!fits(consistency)) throw new TypeError(`setConsistency takes ${what}, not ${inspect(consistency)}`);
+    if (this.options.consistencyOf)
+      throw new TypeError(
+        'setConsistency and consistencyOf exclude each other: the latter is asked before every round',
+      );
+    if (exact && !isSync(consistency)) throw new TypeError(`setConsistency: ${exact} needs consistency 'sync'`);
     this.#consistency = consistency;
-    if (this.#running && isSync(consistency) === isSync(this.#told)) await this.#tellConsistency();
+    // Servers that cannot be reached now are told before the next round.
+    if (this.#running && isSync(consistency) === isSync(this.#told)) this.#tellConsistency().catch(() => {});
   }
 
   /** Of the server processes that live. */
@@ -151,11 +161,26 @@ export class ParameterServerRounds implements Rounds {
     return consistency;
   }
 
-  async #tellConsistency(): Promise<void> {
+  /** @param step of a round that begins, absent: in the middle of one */
+  async #tellConsistency(step?: number): Promise<void> {
     const consistency = this.#consistency;
-    if (JSON.stringify(consistency) === JSON.stringify(this.#told)) return;
+    if (same(consistency, this.#told)) return;
     await this.#ask({ kind: 'consistency', consistency });
+    const { generation } = this.cluster;
+    // Whoever was done first has not seen what others did last: synchronous steps begin with the same weights for all.
+    if (step !== undefined && isSync(consistency)) await this.cluster.all(() => ({ op: 'pull', generation, step }));
+    this.#note(consistency, step);
+  }
+
+  /** What the servers have been told; a change is told to the log. */
+  #note(consistency: Consistency, step: number | undefined): void {
+    const from = this.#told;
     this.#told = consistency;
+    if (same(from, consistency)) return;
+    const { context, spec } = this.cluster;
+    const what = `consistency of ${spec.model} ${step === undefined ? 'from now on' : `from update ${step + 1} on`}`;
+    const reason = `${this.options.consistencyOf ? 'consistencyOf' : 'setConsistency'}; ${nameOf(from)} before`;
+    context.bus.emit({ event: 'plan', what, choice: nameOf(consistency), reason });
   }
 
   get #sparse(): boolean {
@@ -214,6 +239,10 @@ export class ParameterServerRounds implements Rounds {
     return (await this.cluster.onHost(living.id, 'ps/server/ask-servers', order as unknown as Json)) as Json[];
   }
 }
+
+const same = (one: Consistency, other: Consistency) => JSON.stringify(one) === JSON.stringify(other);
+const nameOf = (consistency: Consistency) =>
+  typeof consistency === 'string' ? consistency : `staleness ${consistency.staleness}`;
 
 /** With `auto`: several servers for less would wait for messages longer than they add. */
 const BYTES_PER_SERVER = 8 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import type { Range } from '../ps/optimizer/range-optimizer.js';
+import type { Consistency } from '../ps/server/consistency.js';
 import type { Committed } from './committed.js';
 import type { Learnt } from './learners/learner.js';
 
@@ -58,4 +59,6 @@ export interface Rounds {
    * @returns undefined when all goes on from the last commit
    */
   salvage?(): Promise<Committed | undefined>;
+  /** Of modes where members may be apart. @see TrainingControl */
+  setConsistency?(consistency: Consistency): void;
 }

@@ -6,33 +6,38 @@ import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
 import { type Committed, writeParts, writeResidual, writeWorkers } from './committed.js';
-import type { Learnt } from './learners/learner.js';
+import type { Told } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
 import type { PaceState } from './pace.js';
 import { Replica } from './replica.js';
 import { runRound } from './round.js';
 import type { TrainingSpec } from './training-spec.js';
 
-/** What the driver orders of a slot in training; one small message a slot and step (tree), or a slot and round (others). */
+/**
+ * What is ordered of a slot in training: by the driver, once a round; the three of tree aggregation by the slot's executor, for
+ * each step (see tree-step.ts).
+ */
 export type TrainOrder = At &
   (
     | RestoreOrder
     /** Applies the sums of the step before, then computes the gradients of the shards it owns. */
-    | { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly SumBlock[] }
-    /** Applies the sums of a step, and tells what has come of it. */
-    | { readonly op: 'apply'; readonly apply: readonly SumBlock[] }
+    | { readonly op: 'gradient'; readonly shards: readonly number[]; readonly apply: readonly BlockRef[] }
+    /** Applies the sums of the step before, and tells what has come of it. */
+    | { readonly op: 'apply'; readonly apply: readonly BlockRef[] }
     /** Merges sums under one subtree, for others to read. */
-    | { readonly op: 'merge'; readonly sums: readonly SumBlock[] }
+    | { readonly op: 'merge'; readonly sums: readonly BlockRef[] }
     /** Joins the exchange of this generation. */
     | { readonly op: 'join'; readonly shards: readonly number[]; readonly exchange: ExchangePlan }
+    /** Takes the weights as servers have them by now. */
+    | { readonly op: 'pull' }
     /** So many steps with the exchange it has joined. */
     | { readonly op: 'round'; readonly steps: number }
     /** Writes down what its shards keep for themselves. */
     | { readonly op: 'workers' }
     /** Writes down what its sums still owe the weights, where there may be any. */
     | { readonly op: 'residual'; readonly rank: number }
-    /** Applies the last sums of a round and, when asked, writes down what it keeps of the state. */
-    | { readonly op: 'commit'; readonly apply: readonly SumBlock[]; readonly write: boolean }
+    /** Writes down what it keeps of the state. */
+    | { readonly op: 'commit' }
   );
 
 interface At {
@@ -54,6 +59,14 @@ interface RestoreOrder {
   readonly range?: Range;
   /** Whether others are to find this member, to exchange among themselves. */
   readonly meet?: boolean;
+}
+
+/** A slot's gradients of a step, as sums. */
+export interface GradientAnswer {
+  readonly sums: readonly SumBlock[];
+  readonly computeMs: number;
+  /** What came of the sums applied before. */
+  readonly told?: Told;
 }
 
 /** What a member computes with, and where others find it. */
@@ -88,26 +101,30 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'restore':
       return restore(order, replica, context, scope);
     case 'gradient': {
-      await catchUp(order, replica, context);
+      const told = await catchUp(order, replica, context);
+      const begun = performance.now();
       const nodes = replica.sums(order.shards);
+      const computeMs = performance.now() - begun;
       for (const { value } of nodes) context.metrics.rows += value.rows;
-      const sums = await writeSums(nodes, `gradient:${replica.step}`, scope, context);
-      forget(replica, 'gradients', sums, context);
-      return sums;
+      const sums = await writeSums(nodes, order.step, scope, context);
+      remember(replica, sums, order.step, context);
+      return { sums, computeMs, ...(told && { told }) } satisfies GradientAnswer;
     }
-    case 'apply': {
-      const { square, search } = (await catchUp(order, replica, context))!;
-      return { square, search };
-    }
+    case 'apply':
+      return (await catchUp(order, replica, context)) ?? null;
     case 'merge': {
       const merged = mergeNodes(await readSums(order.sums, context), replica.spec.plan.shards, addGradientSums);
-      const sums = await writeSums(merged, `merged:${order.step}`, scope, context);
-      forget(replica, 'merged', sums, context);
+      const sums = await writeSums(merged, order.step, scope, context);
+      remember(replica, sums, order.step, context);
       return sums;
     }
     case 'join':
       replica.expect(order.generation, order.step);
       await Membership.join(order.exchange, order.shards, replica, context);
+      return null;
+    case 'pull':
+      replica.expect(order.generation, order.step);
+      await Membership.of(replica, context).exchange.pull?.(replica.theta);
       return null;
     case 'round':
       replica.expect(order.generation, order.step);
@@ -120,11 +137,9 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       const residual = Membership.residual(replica, context);
       return residual ? writeResidual(residual, order, `${model}/state-${replica.step}`, context.blocks) : null;
     }
-    case 'commit': {
-      await catchUp(order, replica, context);
-      if (!order.write) return [];
+    case 'commit':
+      replica.expect(order.generation, order.step);
       return writeParts([replica.state()], replica.step, `${model}/state-${replica.step}`, context.blocks);
-    }
   }
 }
 
@@ -140,26 +155,21 @@ async function restore(order: At & RestoreOrder, replica: Replica, context: Task
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */
 async function catchUp(
-  order: At & { apply: readonly SumBlock[] },
+  order: At & { apply: readonly BlockRef[] },
   replica: Replica,
   context: TaskContext,
-): Promise<Learnt | undefined> {
+): Promise<Told | undefined> {
   const pending = order.apply.length > 0;
   replica.expect(order.generation, pending ? order.step - 1 : order.step);
-  return pending ? replica.update(await readSums(order.apply, context)) : undefined;
+  if (!pending) return undefined;
+  const { square, search } = replica.update(await readSums(order.apply, context));
+  return { square, search };
 }
 
-/**
- * Drops what a slot wrote the time before last: by then everybody has read it, merged sums and gradients alike, so they
- * need not wait for the scope's end.
- */
-function forget(
-  replica: Replica,
-  kind: 'gradients' | 'merged',
-  sums: readonly SumBlock[],
-  { blocks }: TaskContext,
-): void {
-  const { written } = replica;
-  written[kind].push(sums);
-  if (written[kind].length > 2) for (const { block } of written[kind].shift()!) blocks.drop(block);
+/** Drops what the slot wrote the step before last: by now everybody has read it, so it need not wait for the scope's end. */
+function remember(replica: Replica, sums: readonly SumBlock[], step: number, { blocks }: TaskContext): void {
+  const old = replica.written.filter((each) => each.step < step - 1);
+  for (const { block } of old) blocks.drop(block);
+  const kept = replica.written.filter((each) => each.step >= step - 1);
+  replica.written = [...kept, ...sums.map(({ block }) => ({ step, block }))];
 }

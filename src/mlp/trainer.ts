@@ -15,7 +15,7 @@ import { ParameterServerRounds } from './ps-rounds.js';
 import type { Aggregation, RoundResult, Rounds, StepLoss } from './rounds.js';
 import { TrainingCluster } from './training-cluster.js';
 import { TrainingLog } from './training-log.js';
-import { type EpochReport, isStop, type TrainingHooks } from './training-reports.js';
+import { type EpochReport, isStop, type TrainingControl, type TrainingHooks } from './training-reports.js';
 import type { TrainingSpec } from './training-spec.js';
 import { TreeRounds } from './tree-rounds.js';
 
@@ -88,6 +88,14 @@ class Trainer {
   /** Whether a search has ended an iteration with the last update. */
   #iterated = false;
   #stopped = false;
+  readonly #control: TrainingControl = {
+    setConsistency: (consistency) => {
+      const { aggregation } = this.settings;
+      if (!this.#rounds.setConsistency)
+        throw new TypeError(`setConsistency needs aggregation 'ps', parameter servers, not '${aggregation}'`);
+      this.#rounds.setConsistency(consistency);
+    },
+  };
   readonly #log: TrainingLog;
 
   constructor(
@@ -172,7 +180,7 @@ class Trainer {
     const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
     if (this.#checkpoints && (report || committed.step % every === 0))
       await this.#checkpoints.write(this.#cursor, committed, this.#cluster.input);
-    if (report && isStop(await hooks?.onEpoch?.(report, committed))) this.#stopped = true;
+    if (report && isStop(await hooks?.onEpoch?.(report, committed, this.#control))) this.#stopped = true;
   }
 
   async #commit(step: number): Promise<Committed> {
@@ -198,7 +206,7 @@ class Trainer {
     const { onStep } = this.settings.hooks ?? {};
     const mean = loss.lossSum / loss.weight;
     const report = { step: step + 1, epoch: this.#epoch, loss: mean, rows: loss.rows, ...noiseOf(this.#pace) };
-    if (onStep && isStop(onStep(report))) this.#stopped = true;
+    if (onStep && isStop(onStep(report, this.#control))) this.#stopped = true;
   }
 
   /** @returns what there is to tell of an epoch that has ended */

@@ -13,7 +13,7 @@ import { MLPModel } from './model.js';
 import { AMOUNT, COUNT, type Form, type Forms, FUNCTION, oneOf, POSITIVE, WHOLE } from './options.js';
 import { AGGREGATIONS, type Aggregation } from './rounds.js';
 import type { MetricName } from './selection/metric.js';
-import type { EpochReport, StepReport, Verdict } from './training-reports.js';
+import type { EpochReport, StepReport, TrainingControl, Verdict } from './training-reports.js';
 import { RESIDENCIES, type Residency } from './training-spec.js';
 import { checkUpdate } from './update-options.js';
 
@@ -64,9 +64,9 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   /** A model of the same network, whose weights are the first. Default: drawn by the seed. */
   readonly warmStart?: MLPModel<any, any>;
   /** Told of every step; 'stop' or false ends the training there (losses are of whole epochs). Where slots exchange gradients among themselves, told after it. */
-  readonly onStep?: (report: StepReport) => Verdict;
+  readonly onStep?: (report: StepReport, training: TrainingControl) => Verdict;
   /** Told after every epoch; 'stop' or false ends the training. May be async. */
-  readonly onEpoch?: (report: EpochReport & { readonly validation?: number }) => Verdict;
+  readonly onEpoch?: (report: EpochReport & { readonly validation?: number }, training: TrainingControl) => Verdict;
 }
 
 const OPTIMIZER: Form = [

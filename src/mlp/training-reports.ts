@@ -1,3 +1,4 @@
+import type { Consistency } from '../ps/server/consistency.js';
 import type { Committed } from './committed.js';
 
 export interface EpochReport {
@@ -31,17 +32,30 @@ export interface StepReport {
 /** 'stop' or false ends the training there, losses are of whole epochs; anything else means nothing. */
 export type Verdict = unknown;
 
+/** What a callback may change of the training that it is told of. */
+export interface TrainingControl {
+  /**
+   * How far slots may be apart from here on, until it is changed again: of parameter servers. From or to `sync` it changes
+   * with the next round: the next step where there is an `onStep`, else the next epoch or checkpoint. No part of a
+   * checkpoint: a training that goes on from one begins with `consistency`.
+   *
+   * @throws TypeError for what is no consistency; where slots exchange otherwise, or `consistencyOf` says it
+   * @example onEpoch: ({ epoch }, training) => training.setConsistency(epoch < 5 ? 'async' : 'sync')
+   */
+  setConsistency(consistency: Consistency): void;
+}
+
 /** Who is told how a training goes, and may end it. */
 export interface TrainingHooks {
   /** After every step; each is then a round trip to the driver. */
-  readonly onStep?: (report: StepReport) => Verdict;
+  readonly onStep?: (report: StepReport, training: TrainingControl) => Verdict;
   /**
    * Before a training goes on from a checkpoint: how many epochs are over.
    * @param state absent in the middle of an epoch
    */
   readonly onResume?: (epochs: number, state: Committed | undefined) => Verdict;
   /** The state may be read until the next epoch is over. */
-  readonly onEpoch?: (report: EpochReport, state: Committed) => Verdict;
+  readonly onEpoch?: (report: EpochReport, state: Committed, training: TrainingControl) => Verdict;
 }
 
 export const isStop = (verdict: Verdict) => verdict === 'stop' || verdict === false;

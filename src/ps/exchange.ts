@@ -65,6 +65,8 @@ export interface Exchange {
    * @param rate of learning, in the place of the optimizer's own; the same for all members, in synchronous exchanges only
    */
   step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number): Promise<StepTotal>;
+  /** Fills theta with the weights as they are: where servers did not wait for all, this member may not have seen the last. */
+  pull?(theta: Float32Array): Promise<void>;
   /** The ranges this member keeps the optimizer's state of; those of all members cover theta once. */
   state(): readonly RangeState[];
   /** Payload bytes this member has sent to others since the beginning (what systems' formulas count, without headers). */

@@ -103,7 +103,8 @@ export class ShardState {
       optimizer.update(thetas[k]!, sums[k]!, weight, step, { rate, scale });
     });
     for (const [member, clock] of update.clocks) this.clocks.set(member, clock);
-    this.progress += update.progress;
+    // Parts of a step, added up, are seldom whole steps to the last bit; steps of all members are.
+    this.progress = update.total ? step : this.progress + update.progress;
     this.total = update.total;
     this.updates = step;
     this.version++;
