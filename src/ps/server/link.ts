@@ -58,6 +58,11 @@ export class Link implements FrameReceiver<Reply> {
     return link;
   }
 
+  /** Bytes of headers, both ways. */
+  get overheadBytes(): number {
+    return this.socket.bytesWritten + this.socket.bytesRead - this.bytesSent - this.bytesReceived;
+  }
+
   get broken(): boolean {
     return this.#broken !== undefined;
   }

@@ -136,6 +136,11 @@ export class ServerExchange implements Exchange {
     return this.#links.bytesReceived;
   }
 
+  /** Bytes of headers, both ways: what is neither sums nor weights. */
+  get overheadBytes(): number {
+    return this.#links.overheadBytes;
+  }
+
   async close(): Promise<void> {
     await this.#links.close(!this.#failed);
   }

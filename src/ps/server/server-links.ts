@@ -41,6 +41,10 @@ export class ServerLinks {
     return this.#opened.reduce((sum, link) => sum + link.bytesReceived, 0);
   }
 
+  get overheadBytes(): number {
+    return this.#opened.reduce((sum, link) => sum + link.overheadBytes, 0);
+  }
+
   /** Processes that own nothing may hold replicas: all are joined. */
   async joinAll(): Promise<void> {
     await Promise.all(this.order.servers.map((_, process) => this.#reach(process)));
