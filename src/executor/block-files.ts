@@ -13,7 +13,14 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { BlockLocation, BlockRef, BlockSegment, Blocks, CopiedBlock } from '../protocol/block.js';
+import {
+  type BlockLocation,
+  type BlockRef,
+  type BlockSegment,
+  type Blocks,
+  blockFile,
+  type CopiedBlock,
+} from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import { transfer } from './transfer.js';
 
@@ -65,7 +72,7 @@ export class BlockFiles implements Blocks {
   }
 
   #write(root: string, scope: string, id: string, parts: Iterable<Uint8Array>, code = false): WrittenFile {
-    const path = join(root, scope, fileName(id));
+    const path = join(root, scope, blockFile(id));
     const partial = `${path}.partial-${process.pid}`;
     try {
       makeBelow(root, scope);
@@ -106,7 +113,7 @@ export class BlockFiles implements Blocks {
   }
 
   async #receive(root: string, ref: BlockRef, location: BlockLocation): Promise<string> {
-    const path = join(root, ref.scope, fileName(ref.id));
+    const path = join(root, ref.scope, blockFile(ref.id));
     const partial = `${path}.partial-${process.pid}`;
     try {
       makeBelow(root, ref.scope);
@@ -150,7 +157,7 @@ export class BlockFiles implements Blocks {
   /** The path of a block of this home, for the block service; undefined when it is not here. */
   find(scope: string, id: string): string | undefined {
     return [this.home.memoryDirectory, this.home.diskDirectory]
-      .map((directory) => ({ path: join(directory, scope, fileName(id)), root: `${directory}/` }))
+      .map((directory) => ({ path: join(directory, scope, blockFile(id)), root: `${directory}/` }))
       .find(({ path, root }) => path.startsWith(root) && statSync(path, { throwIfNoEntry: false })?.isFile())?.path;
   }
 
@@ -208,10 +215,6 @@ function nearestFirst(at: readonly BlockLocation[], home: BlockHome): BlockLocat
   return [...at].sort((a, b) => Number(b.host === home.host) - Number(a.host === home.host));
 }
 
-function fileName(id: string): string {
-  return encodeURIComponent(id);
-}
-
 function readPart(path: string, offset: number, bytes: number): Buffer {
   const target = Buffer.allocUnsafeSlow(bytes); // in a buffer of its own, aligned for typed columns
   const file = openSync(path, 'r');
@@ -237,7 +240,7 @@ async function fetchPart(
   if (!location.url) throw new Error('no block service');
   const headers: Record<string, string> = { authorization: `Bearer ${token}` };
   if (segment) headers.range = `bytes=${segment.offset}-${segment.offset + segment.bytes - 1}`;
-  const response = await fetch(`${location.url}/${ref.scope}/${encodeURIComponent(fileName(ref.id))}`, { headers });
+  const response = await fetch(`${location.url}/${ref.scope}/${encodeURIComponent(blockFile(ref.id))}`, { headers });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const bytes = Buffer.from(await response.arrayBuffer());
   const expected = segment ?? ref;

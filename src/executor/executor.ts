@@ -2,15 +2,19 @@ import { createHmac } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Control, ExecutorChannel, ExecutorInfo, SlotInfo } from '../protocol/channel.js';
 import { every, systemClock } from '../protocol/clock.js';
+import { FailureError } from '../protocol/failure.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage, type TaskOutcome } from '../protocol/task.js';
+import { driverOf, type SentMessage } from '../protocol/template.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { BlockService } from './block-service.js';
 import { hostIdentity, type Scratch, scratchDirectories } from './host.js';
+import { partsOf } from './parts.js';
 import { ProgramRunner } from './program-runner.js';
 import { ResidentMap } from './residents.js';
 import { ServiceProcesses } from './services.js';
 import { failed, Slot } from './slot.js';
 import { defaultSlotMemory, memoryEnvironment } from './slot-memory.js';
+import { Templates } from './templates.js';
 
 export interface ExecutorOptions {
   readonly id: string;
@@ -32,6 +36,15 @@ export interface ExecutorOptions {
   readonly onStop?: (reason: string) => void;
 }
 
+/** A message at hand. */
+interface Held {
+  readonly message: TaskMessage;
+  /** Ends what this process does for it. */
+  readonly abort: AbortController;
+  /** Scopes released since it came. */
+  readonly released: Set<string>;
+}
+
 /** Beside each slot's seats there are a few for work of the executor's own process. */
 const HOST_SEATS = 2;
 const SEATS_A_SLOT = 2;
@@ -49,8 +62,8 @@ export function blockToken(secret: string): string {
  * never computes. What belongs to a driver whose lease has ended is dropped.
  */
 export class Executor {
-  /** Messages at hand, with the scopes that were released since they came. */
-  readonly #holding = new Map<string, { readonly message: TaskMessage; readonly released: Set<string> }>();
+  readonly #holding = new Map<string, Held>();
+  readonly #templates = new Templates();
   readonly #reported = new Recent<ResultMessage | undefined>(REMEMBERED);
   readonly #cancelled = new Recent<true>(REMEMBERED);
   readonly #slots: Slot[];
@@ -100,11 +113,15 @@ export class Executor {
       options.slotEnvironment({ index: HOST_SEAT, device: 'cpu' }),
     );
     const residents = new ResidentMap();
-    const runner = new ProgramRunner({
-      ...{ executor: id, slot: HOST_SEAT, blocks, residents, services, bind, hostname: advertise },
-      directory: scratch.disk,
-    });
-    const executor = new Executor(options, info, blocks, service, services, runner, scratch);
+    const runner = new ProgramRunner(
+      {
+        ...{ executor: id, slot: HOST_SEAT, blocks, residents, services, bind, hostname: advertise },
+        directory: scratch.disk,
+      },
+      Date.now,
+      (message, signal) => partsOf(message, signal, (part) => executor.#inSlot(part)),
+    );
+    const executor: Executor = new Executor(options, info, blocks, service, services, runner, scratch);
     try {
       await executor.#open();
     } catch (error) {
@@ -119,7 +136,7 @@ export class Executor {
     await channel.open(this.info, this.#slots.length * SEATS_A_SLOT + HOST_SEATS, {
       message: (message) => this.#onMessage(message),
       control: (control) => this.#onControl(control),
-      driverGone: (driver) => this.#end(driver),
+      driverGone: (driver) => this.#endDriver(driver),
     });
     const beat = () =>
       channel
@@ -140,18 +157,21 @@ export class Executor {
     this.scratch.remove();
   }
 
-  async #onMessage(message: TaskMessage): Promise<void> {
-    const { id, driver, executor, slot } = message;
+  async #onMessage(sent: SentMessage): Promise<void> {
+    const { id } = sent;
     if (this.#holding.has(id)) return; // the queue delivered it twice
     if (this.#reported.has(id)) {
       const result = this.#reported.get(id);
       if (result) await this.options.channel.report(result);
       if (result) return;
     }
-    const held = { message, released: new Set<string>() };
+    const message = this.#templates.whole(sent);
+    if (!message) return this.options.channel.report(this.#unknown(sent));
+    const held = { message, abort: new AbortController(), released: new Set<string>() };
     this.#holding.set(id, held);
     try {
-      const result = { id, driver, executor, slot, outcomes: await this.#run(message) };
+      const { driver, executor, slot } = message;
+      const result = { id, driver, executor, slot, outcomes: await this.#run(message, held.abort.signal) };
       this.#reported.set(id, JSON.stringify(result).length <= REMEMBERED_BYTES ? result : undefined);
       if (!this.#stopping) await this.#report(message, result);
     } finally {
@@ -173,10 +193,17 @@ export class Executor {
     }
   }
 
-  #run(message: TaskMessage): Promise<TaskOutcome[]> | TaskOutcome[] {
+  #unknown(sent: SentMessage): ResultMessage {
+    return { id: sent.id, driver: driverOf(sent), executor: this.info.id, slot: HOST_SEAT, outcomes: [] };
+  }
+
+  #run(message: TaskMessage, signal: AbortSignal): Promise<TaskOutcome[]> | TaskOutcome[] {
     if (this.#cancelled.has(message.id))
       return failed(message, { kind: 'cancelled', message: 'cancelled before it came' });
-    if (message.slot === HOST_SEAT) return this.host.run(message, new AbortController().signal);
+    return message.slot === HOST_SEAT ? this.host.run(message, signal) : this.#inSlot(message);
+  }
+
+  #inSlot(message: TaskMessage): Promise<TaskOutcome[]> | TaskOutcome[] {
     const slot = this.#slots[message.slot];
     if (slot) return slot.run(message);
     const text = `executor ${this.info.id} has no slot ${message.slot}`;
@@ -192,10 +219,17 @@ export class Executor {
   #cancel(by: string, messages: readonly string[]): void {
     const ids = new Set(messages);
     for (const id of ids) if (!this.#holding.has(id)) this.#cancelled.set(id, true);
-    for (const slot of this.#slots) slot.cancel(({ id, driver }) => driver === by && ids.has(id));
+    this.#end(({ id, driver }) => driver === by && ids.has(id));
+  }
+
+  #end(concerns: (message: TaskMessage) => boolean): void {
+    const cancelled = new FailureError({ kind: 'cancelled', message: 'the job was cancelled' });
+    for (const { message, abort } of this.#holding.values()) if (concerns(message)) abort.abort(cancelled);
+    for (const slot of this.#slots) slot.cancel(concerns);
   }
 
   #release(scope: string): void {
+    this.#templates.release(scope);
     for (const { released } of this.#holding.values()) released.add(scope);
     this.#releaseHere(scope);
     for (const slot of this.#slots) slot.release(scope);
@@ -209,8 +243,8 @@ export class Executor {
   }
 
   /** A driver is the scope above all it owns. */
-  #end(driver: string): void {
-    for (const slot of this.#slots) slot.cancel((message) => message.driver === driver);
+  #endDriver(driver: string): void {
+    this.#end((message) => message.driver === driver);
     this.#release(driver);
   }
 }

@@ -1,6 +1,6 @@
 import { type Failure, toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
-import type { PreparedProgram, SlotContext, SlotProgram, TaskContext } from '../protocol/program.js';
+import type { PreparedProgram, SlotContext, SlotProgram, Slots, TaskContext } from '../protocol/program.js';
 import type { Task, TaskMessage, TaskMetrics, TaskOutcome } from '../protocol/task.js';
 import { currentTask } from './task-output.js';
 
@@ -11,10 +11,13 @@ export class ProgramRunner {
   constructor(
     readonly slot: SlotContext,
     readonly now: () => number = Date.now,
+    /** Of the executor's own process: what a message's tasks may order of the slots. */
+    readonly slotsFor?: (message: TaskMessage, signal: AbortSignal) => Slots,
   ) {}
 
   async run(message: TaskMessage, signal: AbortSignal): Promise<TaskOutcome[]> {
     const outcomes: TaskOutcome[] = [];
+    const slots = this.slotsFor?.(message, signal);
     for (const task of message.tasks) {
       const metrics = emptyMetrics(Math.max(0, this.now() - message.sentAt));
       const { partition, stage, stageAttempt, attempt } = task;
@@ -22,7 +25,7 @@ export class ProgramRunner {
       try {
         if (signal.aborted) throw signal.reason;
         const accumulated: Record<string, Json> = {};
-        const context = { ...this.slot, signal, metrics, accumulated };
+        const context = { ...this.slot, signal, metrics, accumulated, ...(slots && { slots }) };
         const value = await currentTask.run(task, () => this.#runOne(message, task, context));
         outcomes.push({ ...key, ok: true, value, ...(Object.keys(accumulated).length > 0 ? { accumulated } : {}) });
       } catch (thrown) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { BlockLocation, BlockRef } from '../protocol/block.js';
+import { type BlockLocation, type BlockRef, blockFile } from '../protocol/block.js';
 
 /**
  * Writes a whole block from one of its holders into a file, piece by piece: a block may be larger than what a process
@@ -17,7 +17,7 @@ export async function transfer(
   if (host === home.host && existsSync(path)) return copyFile(path, into);
   if (!url) throw new Error('no block service');
   const headers = { authorization: `Bearer ${home.token}` };
-  const name = encodeURIComponent(encodeURIComponent(block.id)); // once for its file's name, once for the URL
+  const name = encodeURIComponent(blockFile(block.id));
   const response = await fetch(`${url}/${block.scope}/${name}`, { headers });
   if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
   const file = await open(into, 'w');

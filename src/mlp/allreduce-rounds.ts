@@ -77,7 +77,7 @@ export class AllReduceRounds implements Rounds {
   }
 
   async commit(step: number): Promise<Committed> {
-    const committed = await this.cluster.commit(step, [], this.cluster.members);
+    const committed = await this.cluster.commit(step, this.cluster.members);
     return isSparse(this.options.wire ?? 'float32') ? this.cluster.withResiduals(committed) : committed;
   }
 

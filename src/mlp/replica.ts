@@ -6,7 +6,6 @@ import { type Exchange, type RangeState, type StepTotal, totalOf } from '../ps/e
 import { alignedFloats, floats } from '../ps/float-bytes.js';
 import type { Range, RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import { stepScale, sumInOrder } from '../ps/optimizer/update-spec.js';
-import type { SumBlock } from '../ps/sum-blocks.js';
 import { addGradientSums, addInto, type GradientSum, reduceNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import { sumOf } from '../ps/wire/residuals.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
@@ -39,8 +38,8 @@ export class Replica {
   optimizer: RangeOptimizer;
   /** What its sums still owe the weights from an exchange that has ended (`Exchange.residual`): goes into the next ones. */
   owed: Float32Array | undefined;
-  /** Blocks of this slot that others may still read. */
-  readonly written: Record<'gradients' | 'merged', (readonly SumBlock[])[]> = { gradients: [], merged: [] };
+  /** Sums of this slot that others may still read. */
+  written: readonly { readonly step: number; readonly block: BlockRef }[] = [];
   /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
   readonly #sums = new Map<number, Float32Array>();
   readonly #learner: Learner;
@@ -136,6 +135,7 @@ export class Replica {
     await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
     this.theta = theta;
     this.#sums.clear();
+    this.written = [];
     if (!committed.salvaged)
       this.owed = sumOf(await Promise.all(owed.map(async (block) => floats(await blocks.get(block)))));
     this.generation = generation;

@@ -14,7 +14,7 @@ import type { TrainingSpec } from './training-spec.js';
 function slotWith(kept: Map<string, Uint8Array>): TaskContext {
   const blocks: Blocks = {
     async put(id, scope, content) {
-      const bytes = Uint8Array.from(content as Uint8Array);
+      const bytes = Buffer.concat(content instanceof Uint8Array ? [content] : [...content]);
       kept.set(`${scope} ${id}`, bytes);
       return { id, scope, bytes: bytes.length, crc32: 0, at: [] };
     },
@@ -22,7 +22,7 @@ function slotWith(kept: Map<string, Uint8Array>): TaskContext {
     async get({ scope, id }) {
       const bytes = kept.get(`${scope} ${id}`);
       if (!bytes) throw new Error(`no block ${id}`);
-      return Buffer.from(bytes.slice().buffer);
+      return Buffer.from(Uint8Array.from(bytes).buffer);
     },
     drop: ({ scope, id }) => void kept.delete(`${scope} ${id}`),
   };
@@ -51,11 +51,16 @@ it('keeps the merged sums of the last steps only', async () => {
       ...{ level: 0, index },
       value: { gradient: new Float32Array([1, step]), rows: 4, weight: 4, lossSum: 1 },
     }));
-    const sums = await writeSums(nodes, `other:${step}`, 'others', context);
-    const merged = (await run({ op: 'merge', generation: 0, step, sums })) as unknown as SumBlock[];
-    expect([...(await readSums(merged, context))[0]!.value.gradient]).toEqual([2, 2 * step]);
+    const sums = await writeSums(nodes, step, 'others', context);
+    const merged = (await run({
+      op: 'merge',
+      generation: 0,
+      step,
+      sums: sums.map(({ block }) => block),
+    })) as unknown as SumBlock[];
+    expect([...(await readSums([merged[0]!.block], context))[0]!.value.gradient]).toEqual([2, 2 * step]);
   }
-  const left = [...kept.keys()].filter((key) => key.includes(' merged:'));
-  expect(left).toEqual(['app/fit-0/g0 merged:8:1.0', 'app/fit-0/g0 merged:9:1.0']);
+  const left = [...kept.keys()].filter((key) => key.startsWith('app/fit-0/g0 sum:'));
+  expect(left).toEqual(['app/fit-0/g0 sum:8:1.0', 'app/fit-0/g0 sum:9:1.0']);
   context.residents.release('app');
 });

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { encodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
-import { HOST_SEAT, type ProgramRef } from '../protocol/task.js';
+import { HOST_SEAT, type MessageTemplate, type ProgramRef } from '../protocol/task.js';
 import { assignShards } from '../ps/assign-shards.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
-import type { SumBlock } from '../ps/sum-blocks.js';
 import { inherited } from '../ps/wire/residuals.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
@@ -107,15 +106,10 @@ export class TrainingCluster {
     this.#noteBackends(answers);
   }
 
-  /** All apply what is pending; the writers' parts of the state are kept on two executors. */
-  async commit(step: number, apply: readonly SumBlock[], writers: readonly Member[]): Promise<Committed> {
+  /** The writers' parts of the state are kept on two executors. */
+  async commit(step: number, writers: readonly Member[]): Promise<Committed> {
     const { generation } = this;
-    const writing = new Set(writers.map(({ rank }) => rank));
-    const writes = ({ rank }: Member) => writing.has(rank);
-    const members = apply.length > 0 ? this.members : writers;
-    const answers = await this.some(members, (member) => ({
-      ...{ op: 'commit', generation, step, apply, write: writes(member) },
-    }));
+    const answers = await this.some(writers, () => ({ op: 'commit', generation, step }));
     const written = answers.flatMap(({ value }) => value as unknown as CommittedPart[]);
     const parts = await Promise.all(
       written.map(async (part) => ({ ...part, block: await this.replicate(part.block) })),
@@ -171,25 +165,28 @@ export class TrainingCluster {
   }
 
   async some(members: readonly Member[], order: (member: Member) => TrainOrder): Promise<TaskResult[]> {
-    const { spec } = this;
-    this.#program ??= {
-      module: 'mlp/train-program',
-      parameters: await this.context.blocks.put(`program:${spec.model}`, spec.model, encodeValue(spec), { code: true }),
-    };
+    const program = await this.program();
     const tasks = members.map((member) => ({
       partition: member.rank,
       inputs: order(member) as unknown as Json,
       prefer: member.slot,
     }));
-    const identity = { job: `${spec.model}-g${this.generation}`, stage: this.#stages++, stageAttempt: 0 };
-    return this.context.tasks.run({
-      ...identity,
-      name: 'training step',
-      program: this.#program,
-      tasks,
-      gang: true,
-      quiet: true,
-    });
+    return this.context.tasks.run({ ...this.#identity('training step'), program, tasks });
+  }
+
+  /** What slots run. */
+  async program(): Promise<ProgramRef> {
+    const { model } = this.spec;
+    this.#program ??= {
+      module: 'mlp/train-program',
+      parameters: await this.context.blocks.put(`program:${model}`, model, encodeValue(this.spec), { code: true }),
+    };
+    return this.#program;
+  }
+
+  #identity(name: string) {
+    const job = `${this.spec.model}-g${this.generation}`;
+    return { job, stage: this.#stages++, stageAttempt: 0, name, gang: true, quiet: true };
   }
 
   /** Keeps a state on a second executor where there is one: the loss of either leaves it readable. */
@@ -205,10 +202,24 @@ export class TrainingCluster {
   async onHost(executor: string, module: string, inputs: Json): Promise<Json> {
     const { model } = this.spec;
     const parameters = await this.context.blocks.put(`host:${module}`, model, new Uint8Array(1), { code: true });
-    const identity = { job: `${model}-g${this.generation}`, stage: this.#stages++, stageAttempt: 0, name: module };
-    const tasks = [{ partition: 0, inputs, prefer: slotKey(executor, HOST_SEAT) }];
-    const set = { ...identity, program: { module, parameters }, tasks, gang: true, host: true, quiet: true };
-    return (await this.context.tasks.run(set))[0]!.value;
+    return (await this.onHosts([executor], { module, parameters }, inputs))[0]!;
+  }
+
+  /**
+   * Runs a host-seat program in several executors at once, with the same inputs.
+   * @param template where the message is kept, to be repeated; its inputs are then a pair
+   * @returns what each answers, in their order. @throws TaskSetError when one is lost
+   */
+  async onHosts(
+    executors: readonly string[],
+    program: ProgramRef,
+    inputs: Json,
+    template?: MessageTemplate,
+  ): Promise<Json[]> {
+    const prefer = (executor: string) => slotKey(executor, HOST_SEAT);
+    const tasks = executors.map((executor, partition) => ({ partition, inputs, prefer: prefer(executor) }));
+    const set = { ...this.#identity(program.module), program, tasks, host: true, template };
+    return (await this.context.tasks.run(set)).map(({ value }) => value);
   }
 
   #noteBackends(results: readonly TaskResult[]): void {

@@ -1,82 +1,144 @@
+import type { Json } from '../protocol/json.js';
+import type { ProgramRef } from '../protocol/task.js';
 import { addTotals, totalOf } from '../ps/exchange.js';
-import { mergeGroups } from '../ps/merge-plan.js';
-import type { SumBlock } from '../ps/sum-blocks.js';
+import { type PlacedNode, planTree, sameNode } from '../ps/merge-plan.js';
+import { type ShortRef, sumBytes } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
+import { executorOf, slotOf } from '../scheduler/task-set.js';
 import type { Committed } from './committed.js';
-import type { Learnt } from './learners/learner.js';
-import type { Rounds, StepLoss } from './rounds.js';
-import type { TrainingCluster } from './training-cluster.js';
+import { layoutOf } from './layout.js';
+import type { Told } from './learners/learner.js';
+import { addCosts, type RoundCost, type RoundResult, type Rounds, type StepLoss } from './rounds.js';
+import type { Member, TrainingCluster } from './training-cluster.js';
+import type { StepAnswer, StepInputs, ToldSum, TreeHomes, TreeTemplate } from './tree-step.js';
+
+const STEP = 'mlp/tree-step';
+
+/** What a generation has installed. */
+interface Installed {
+  readonly template: TreeTemplate;
+  readonly program: ProgramRef;
+  readonly homes: TreeHomes;
+  /** Whether every executor has carried out a step, and so keeps the message. */
+  kept: boolean;
+}
 
 /**
- * Tree aggregation: every step is one small message a slot. The slots write the sums of their shards' gradients as
- * blocks; slots merge them along the canonical tree until few are left, and every slot adds those few itself when
- * it is told to go on. The driver sees block references and losses, never a vector.
+ * Tree aggregation: every step is one small message an executor. What all steps of a generation have in common is installed
+ * once, as an execution template: who computes what, who merges it, where it lies. An executor has its slots write the sums of
+ * their shards' gradients as blocks and merge them along the canonical tree as far as its shards reach; what is left travels
+ * between executors once each, and every slot adds it up and applies it when the next step comes. Where more is left than all
+ * should read, the executors that merge it get a second message. The driver sees checksums and losses, never a vector.
  */
 export class TreeRounds implements Rounds {
-  /** Sums that the replicas have not applied yet. */
-  #pending: readonly SumBlock[] = [];
+  /** Sums that the replicas have not applied yet, in the plan's order. */
+  #pending: readonly ShortRef[] = [];
+  #installed!: Installed;
 
   constructor(readonly cluster: TrainingCluster) {}
 
   async begin(): Promise<void> {
+    const { cluster } = this;
+    const { spec, generation } = cluster;
     this.#pending = [];
+    const executors = byExecutor(cluster.members);
+    const template: TreeTemplate = {
+      ...{ generation, executors, program: await cluster.program() },
+      plan: planTree(
+        executors.map(({ members }) => members.map(({ shards }) => shards)),
+        spec.plan.shards,
+      ),
+      bytes: sumBytes(layoutOf(spec.plan.network).length),
+    };
+    const content = Buffer.from(JSON.stringify(template));
+    const parameters = await cluster.context.blocks.put('template', this.#scope, content, { code: true });
+    const copies = executors.map(({ id }) => cluster.onHost(id, 'executor/replicate', parameters as unknown as Json));
+    const homes = (await Promise.all(copies)) as unknown as TreeHomes;
+    this.#installed = { template, homes, program: { module: STEP, parameters }, kept: false };
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<{ step: number }> {
-    const { generation, spec } = this.cluster;
+  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
+    let cost: RoundCost | undefined;
+    let untold: { readonly step: number; readonly loss: StepLoss } | undefined;
     for (let step = from; step < from + steps; step++) {
-      const apply = this.#pending;
-      const answers = await this.cluster.all(({ shards }) => ({ op: 'gradient', generation, step, shards, apply }));
-      const sums = answers.flatMap(({ value }) => value as unknown as SumBlock[]);
-      const loss = totalLoss(sums, spec.plan.shards);
-      if (!this.#answers) onStep(step, loss);
-      this.#pending = await this.#merge(sums, step);
-      if (this.#answers) onStep(step, { ...loss, ...(await this.#apply(step)) });
+      const answers = await this.#order([step, this.#pending]);
+      if (untold) onStep(untold.step, { ...untold.loss, ...answers[0]!.told });
+      const loss = this.#totalLoss(answers);
+      untold = this.#answers ? { step, loss } : undefined;
+      if (!untold) onStep(step, loss);
+      cost = [...(cost ? [cost] : []), ...answers.map((answer) => answer.cost)].reduce(addCosts);
+      this.#pending = await this.#between(
+        answers.flatMap(({ sums }) => sums),
+        step,
+      );
     }
-    return { step: from + steps };
+    if (untold) onStep(untold.step, { ...untold.loss, ...(await this.#apply(from + steps)) });
+    return { step: from + steps, ...(cost && { cost }) };
   }
 
   async commit(step: number): Promise<Committed> {
-    const committed = await this.cluster.commit(step, this.#pending, this.cluster.members.slice(0, 1));
-    this.#pending = [];
-    return committed;
+    if (this.#pending.length > 0) await this.#apply(step);
+    return this.cluster.commit(step, this.cluster.members.slice(0, 1));
   }
 
-  /** Whether the driver has to know what comes of a step, which the slots tell when they have applied it. */
+  get #scope(): string {
+    const { spec, generation } = this.cluster;
+    return `${spec.model}/g${generation}`;
+  }
+
+  /** Whether the driver has to know what comes of a step: executors tell it with the next one, or with a message at a round's end. */
   get #answers(): boolean {
     const { measure = false, plan } = this.cluster.spec;
     return measure || plan.update.optimizer.kind === 'l-bfgs';
   }
 
-  /** A second message a slot and step. */
-  async #apply(step: number): Promise<Pick<Learnt, 'square' | 'search'>> {
-    const { generation } = this.cluster;
-    const apply = this.#pending;
-    this.#pending = [];
-    const answers = await this.cluster.all(() => ({ op: 'apply', generation, step: step + 1, apply }));
-    return answers[0]!.value as unknown as Pick<Learnt, 'square' | 'search'>;
+  /** @returns an answer an executor */
+  async #order(inputs: StepInputs, executors = this.#installed.template.executors): Promise<StepAnswer[]> {
+    const { program, homes, kept } = this.#installed;
+    const template = { scope: this.#scope, installed: kept };
+    const ids = executors.map(({ id }) => id);
+    const answers = await this.cluster.onHosts(ids, program, [homes, inputs] as unknown as Json, template);
+    this.#installed.kept = true;
+    return answers as unknown as StepAnswer[];
   }
 
-  async #merge(sums: readonly SumBlock[], step: number): Promise<SumBlock[]> {
-    const groups = mergeGroups(sums);
-    const { members, generation } = this.cluster;
-    const real = groups.filter((group) => group.length > 1);
-    if (real.length === 0) return groups.flat();
-    const order = (rank: number) => ({ op: 'merge', generation, step, sums: real[rank]! }) as const;
-    const merged = await this.cluster.some(members.slice(0, real.length), ({ rank }) => order(rank));
-    return [
-      ...groups.filter((group) => group.length === 1).flat(),
-      ...merged.flatMap(({ value }) => value as unknown as SumBlock[]),
-    ];
+  /** @param step updates made with it */
+  async #apply(step: number): Promise<Told | undefined> {
+    const answers = await this.#order([step, this.#pending, 'apply']);
+    this.#pending = [];
+    return answers[0]!.told;
+  }
+
+  /** Merges what executors have given, where it is much. @returns what is to be applied */
+  async #between(given: readonly ToldSum[], step: number): Promise<ShortRef[]> {
+    const { executors, plan } = this.#installed.template;
+    const inOrder = (nodes: readonly PlacedNode[], sums: readonly ToldSum[]) =>
+      nodes.map((node) => sums.find((sum) => sameNode(sum, node))!.ref);
+    if (plan.between.length === 0) return inOrder(plan.applied, given);
+    const merging = executors.filter((_, place) => plan.between.some(({ executor }) => executor === place));
+    const answers = await this.#order([step, inOrder(plan.given, given), 'merge'], merging);
+    return inOrder(plan.applied, [...given, ...answers.flatMap(({ sums }) => sums)]);
+  }
+
+  /** Added along the canonical tree too: the same for every number of members. */
+  #totalLoss(answers: readonly StepAnswer[]): StepLoss {
+    const nodes = answers.flatMap(({ sums }) =>
+      sums.map(({ level, index, lossSum, ...rest }) => {
+        return { level, index, value: totalOf({ ...rest, lossSum: lossSum ?? Number.NaN }) };
+      }),
+    );
+    const total = reduceNodes(nodes, this.cluster.spec.plan.shards, addTotals)!;
+    const parts = answers.flatMap(({ bad }) => bad.map((node) => ({ ...node, lossSum: Number.NaN })));
+    return { ...total, parts };
   }
 }
 
-/** Added along the canonical tree too: the same for every number of members. */
-function totalLoss(sums: readonly SumBlock[], shards: number): StepLoss {
-  const nodes = sums.map(({ level, index, lossSum, ...rest }) => ({
-    ...{ level, index },
-    value: totalOf({ ...rest, lossSum: lossSum ?? Number.NaN }),
-  }));
-  const total = reduceNodes(nodes, shards, addTotals)!;
-  return { ...total, parts: nodes.map(({ level, index, value: { lossSum } }) => ({ level, index, lossSum })) };
+/** Members stand together by executor: ranks are ordered by host. */
+function byExecutor(members: readonly Member[]): TreeTemplate['executors'] {
+  const executors = new Map<string, { slot: number; shards: readonly number[] }[]>();
+  for (const { slot, shards } of members) {
+    const id = executorOf(slot);
+    executors.set(id, [...(executors.get(id) ?? []), { slot: slotOf(slot), shards }]);
+  }
+  return [...executors].map(([id, own]) => ({ id, members: own }));
 }

@@ -1,3 +1,5 @@
+import { dirname, join } from 'node:path';
+
 /**
  * A block is an immutable run of bytes with an id and an owning scope. It lives with the executor (or driver) that
  * made it, as one file; readers on the same host open the file, others fetch it over HTTP.
@@ -30,6 +32,18 @@ export interface BlockSegment {
   readonly offset: number;
   readonly bytes: number;
   readonly crc32: number;
+}
+
+/** Name of the file that holds a block, in the folder of its scope. */
+export function blockFile(id: string): string {
+  return encodeURIComponent(id);
+}
+
+/** Reference to another block that lies beside this one: of the same holders, in the same scope. */
+export function blockBeside(ref: BlockRef, block: Pick<BlockRef, 'id' | 'bytes' | 'crc32'>): BlockRef {
+  const { id, bytes, crc32 } = block;
+  const at = ref.at.map((location) => ({ ...location, path: join(dirname(location.path), blockFile(id)) }));
+  return { id, scope: ref.scope, bytes, crc32, at };
 }
 
 /** A block with the one location of a copy. */

@@ -1,4 +1,5 @@
 import type { ResultMessage, TaskMessage } from './task.js';
+import type { SentMessage } from './template.js';
 
 /**
  * The narrow waist between the driver and what runs its tasks. Two implementations: in memory (`local[N]`) and
@@ -48,6 +49,7 @@ export interface DriverChannel {
     /** The executor's lease ended, or it said goodbye. */
     gone(executor: string, reason: string): void;
   }): Promise<void>;
+  /** Of a message whose template is installed a `Repetition` travels. */
   send(messages: readonly TaskMessage[]): Promise<void>;
   control(executor: string, control: Control): Promise<void>;
   /** Of these messages, sent to this executor, those still waiting in its queue (not yet taken). */
@@ -65,7 +67,7 @@ export interface ExecutorChannel {
     info: ExecutorInfo,
     seats: number,
     handlers: {
-      message(message: TaskMessage): Promise<void>;
+      message(message: SentMessage): Promise<void>;
       control(control: Control): void;
       driverGone(driver: string): void;
     },

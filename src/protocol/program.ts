@@ -1,6 +1,6 @@
 import type { Blocks } from './block.js';
 import type { Json } from './json.js';
-import type { Task, TaskMetrics } from './task.js';
+import type { ProgramRef, Task, TaskMetrics } from './task.js';
 
 /**
  * What a module named by a ProgramRef exports by default: `prepare` is called once per program and slot, `run` once per
@@ -35,6 +35,8 @@ export interface SlotContext extends Listening {
 }
 
 export interface TaskContext extends SlotContext {
+  /** Present in the executor's own process only. */
+  readonly slots?: Slots;
   readonly signal: AbortSignal;
   /** The program adds rows, bytes, and what it spends on reading and writing blocks: the rest of its time is `computeMs`. */
   readonly metrics: TaskMetrics;
@@ -54,6 +56,22 @@ export interface Residents {
 export interface Services {
   /** Starts a module of the engine as a process; resolves with what its `start` answers (its address). */
   start(module: string, scope: string, parameters: Json): Promise<Json>;
+}
+
+/** The slots of an executor, for a task of its own process that divides its work among them. */
+export interface Slots {
+  /**
+   * Runs a part of the task in a slot, behind what waits there. The message that brought the task ends its parts when it is
+   * cancelled.
+   * @param program what runs in the slot
+   * @throws FailureError what the part failed with: `executor-lost` when the slot dies
+   */
+  run(slot: number, program: ProgramRef, task: Task): Promise<PartOutcome>;
+}
+
+export interface PartOutcome {
+  readonly value: Json;
+  readonly metrics: TaskMetrics;
 }
 
 /** What a service's module exports by default. */

@@ -32,6 +32,18 @@ export interface TaskMessage {
   readonly program: ProgramRef;
   readonly tasks: readonly Task[];
   readonly sentAt: number;
+  /** Of a message that is one of many alike, see template.ts. */
+  readonly template?: MessageTemplate;
+}
+
+/**
+ * Where a message that is repeated is kept: by its executor, until the scope ends, a scope below the driver's. The inputs of its
+ * one task are a pair: what is kept, and what each repetition brings.
+ */
+export interface MessageTemplate {
+  readonly scope: string;
+  /** Whether the executor has carried it out before, and so keeps it: then little more than the repetition's inputs travels. */
+  readonly installed: boolean;
 }
 
 export const HOST_SEAT = -1;

@@ -193,6 +193,7 @@ export class TaskScheduler {
       this.#logTask(open, result, outcome);
       this.#settle(open.state, open.state.finish(outcome, at, this.bus.clock.now()));
     }
+    if (result.outcomes.length === 0) this.#fail(open, templateLost(result.executor));
     this.#dispatch();
   }
 
@@ -278,7 +279,8 @@ export class TaskScheduler {
   #message(executor: string, slot: number, state: TaskSetState, tasks: TaskMessage['tasks']): TaskMessage {
     const { driver } = this.options;
     const id = `${driver}-m${this.#messages++}`;
-    return { id, driver, executor, slot, program: state.set.program, tasks, sentAt: this.bus.clock.now() };
+    const { program, template } = state.set;
+    return { id, driver, executor, slot, program, tasks, sentAt: this.bus.clock.now(), ...(template && { template }) };
   }
 
   /** A send that fails leaves its messages open, to be sent again; one that can never be sent fails its tasks. */
@@ -323,6 +325,11 @@ export class TaskScheduler {
     const key = { job: state.set.job, stage, stageAttempt, partition, attempt, executor, slot };
     this.bus.emit({ event: 'task-end', ...key, ...failed, metrics });
   }
+}
+
+/** The answer to a message that its executor could not make whole. */
+function templateLost(executor: string): Failure {
+  return { kind: 'executor-lost', executor, message: `executor ${executor} has begun anew: it knows no template` };
 }
 
 /** Stages that look the same from here probably take as long: one line of a job, run again on as many partitions. */

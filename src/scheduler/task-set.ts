@@ -1,6 +1,13 @@
 import type { Failure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
-import { HOST_SEAT, type ProgramRef, type Task, type TaskMetrics, type TaskOutcome } from '../protocol/task.js';
+import {
+  HOST_SEAT,
+  type MessageTemplate,
+  type ProgramRef,
+  type Task,
+  type TaskMetrics,
+  type TaskOutcome,
+} from '../protocol/task.js';
 import { RECOVERY } from './recovery.js';
 import type { DevicePreference } from './slot-device.js';
 
@@ -48,6 +55,8 @@ export interface TaskSet {
   readonly device?: DevicePreference | undefined;
   /** All tasks run together on the slots they prefer, and the loss of one fails them all (training rounds). */
   readonly gang?: boolean;
+  /** One of many sets alike, of one task a seat, whose inputs are pairs: see protocol/template.ts. */
+  readonly template?: MessageTemplate | undefined;
 }
 
 export interface TaskResult {

@@ -1,6 +1,8 @@
+import { Templates } from '../../src/executor/templates.js';
 import type { Control, ExecutorChannel, ExecutorInfo, TaskQueue } from '../../src/protocol/channel.js';
 import { type Clock, every } from '../../src/protocol/clock.js';
 import type { TaskMessage, TaskOutcome } from '../../src/protocol/task.js';
+import { driverOf, type SentMessage } from '../../src/protocol/template.js';
 
 export interface Behaviour {
   /** Virtual milliseconds a message takes; undefined: for ever. */
@@ -24,6 +26,7 @@ export class SimulatedExecutor {
   readonly cancelled: string[] = [];
   readonly released: string[] = [];
   readonly #channel: ExecutorChannel;
+  readonly #templates = new Templates();
   readonly #holding = new Map<string, () => void>();
   #stopBeats = () => {};
 
@@ -65,8 +68,13 @@ export class SimulatedExecutor {
     this.#holding.clear();
   }
 
-  async #onMessage(message: TaskMessage): Promise<void> {
-    if (this.#holding.has(message.id)) return;
+  async #onMessage(sent: SentMessage): Promise<void> {
+    if (this.#holding.has(sent.id)) return;
+    const message = this.#templates.whole(sent);
+    if (!message) {
+      const result = { id: sent.id, driver: driverOf(sent), executor: this.info.id, slot: 0, outcomes: [] };
+      return this.#channel.report(result);
+    }
     const ms = this.behaviour.takes(message);
     const ended = new Promise<boolean>((resolve) => {
       this.#holding.set(message.id, () => resolve(false));
@@ -80,7 +88,10 @@ export class SimulatedExecutor {
   }
 
   #onControl(control: Control): void {
-    if (control.kind === 'release') this.released.push(control.scope);
+    if (control.kind === 'release') {
+      this.#templates.release(control.scope);
+      this.released.push(control.scope);
+    }
     if (control.kind !== 'cancel') return;
     for (const id of control.messages) {
       this.cancelled.push(id);

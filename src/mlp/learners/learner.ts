@@ -8,6 +8,9 @@ import type { SearchState } from './search-learner.js';
 /** What the driver is told of an update. */
 export type Learnt = StepTotal & { readonly search?: SearchState };
 
+/** What has come of an update beside its totals, which the driver adds up itself. */
+export type Told = Pick<Learnt, 'square' | 'search'>;
+
 /** Where a subtree's sum may be written, to spare a copy. */
 export type Home = (node: TreeNode) => Float32Array | undefined;
 

@@ -10,6 +10,7 @@ import type {
 } from '../../protocol/channel.js';
 import type { Json } from '../../protocol/json.js';
 import type { ResultMessage, TaskMessage } from '../../protocol/task.js';
+import type { Repetition } from '../../protocol/template.js';
 
 /** What the contract suite needs of a queue under test. */
 export interface QueueUnderTest {
@@ -69,6 +70,7 @@ export class RecordingExecutor {
   readonly info = executorInfo();
   readonly id = this.info.id;
   readonly messages: TaskMessage[] = [];
+  readonly repetitions: Repetition[] = [];
   readonly controls: Control[] = [];
   readonly gone: string[] = [];
   readonly channel: ExecutorChannel;
@@ -83,6 +85,7 @@ export class RecordingExecutor {
   async open(seats = 2): Promise<this> {
     await this.channel.open(this.info, seats, {
       message: async (message) => {
+        if (!('driver' in message)) return void this.repetitions.push(message);
         this.mostOpen = Math.max(this.mostOpen, ++this.openNow);
         this.messages.push(message);
         await this.gate;

@@ -1,10 +1,12 @@
 import type { Control, Heartbeat } from '../../protocol/channel.js';
 import { open, SignatureError, sign } from '../../protocol/signing.js';
 import type { ResultMessage, TaskMessage } from '../../protocol/task.js';
+import { abridged, type SentMessage } from '../../protocol/template.js';
 
 /** Everything that travels between driver and executors, by kind. */
 export interface Mail {
-  task: TaskMessage;
+  /** Written whole; what is read may be a repetition. */
+  task: SentMessage;
   result: ResultMessage;
   control: Control;
   heartbeat: Heartbeat;
@@ -45,8 +47,9 @@ export function post(secret: string | undefined, warn: (message: string) => void
   const warned = new Set<string>();
   return {
     write(kind, to, value) {
+      const sent = kind === 'task' ? abridged(value as TaskMessage) : value;
       const { body, mac } =
-        secret === undefined ? { body: JSON.stringify(value), mac: '' } : sign(secret, value, `${kind}:${to}`);
+        secret === undefined ? { body: JSON.stringify(sent), mac: '' } : sign(secret, sent, `${kind}:${to}`);
       if (body.length > MAX_BYTES[kind])
         throw new RangeError(
           `${describe(kind, value)} is ${(body.length / 1e6).toFixed(1)} MB of JSON, more than the ` +

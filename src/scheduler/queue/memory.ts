@@ -1,6 +1,6 @@
 import type { DriverChannel, ExecutorChannel, TaskQueue } from '../../protocol/channel.js';
 import { type Clock, systemClock } from '../../protocol/clock.js';
-import type { TaskMessage } from '../../protocol/task.js';
+import type { SentMessage } from '../../protocol/template.js';
 import { ALL, call, type MailKind, type Post, post, warnOnStderr } from './mail.js';
 
 /** Probabilities, 0 to 1, of what may happen to one letter on its way. */
@@ -130,7 +130,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
       async open(info, seats, handlers) {
         id = info.id;
         let taken = 0;
-        const run = async (message: TaskMessage) => {
+        const run = async (message: SentMessage) => {
           taken++;
           try {
             await handlers.message(message);

@@ -1,6 +1,7 @@
 import type { Job, Worker } from 'bullmq';
 import type { ExecutorChannel, ExecutorInfo, Heartbeat } from '../../protocol/channel.js';
 import type { ResultMessage } from '../../protocol/task.js';
+import { driverOf } from '../../protocol/template.js';
 import type { RedisQueueSettings } from './bullmq.js';
 import { connectRedis, type RedisClient } from './connection.js';
 import { openInbox } from './inbox.js';
@@ -113,8 +114,10 @@ export class RedisExecutor implements ExecutorChannel {
     if (this.#closed) return;
     this.#leases.touch(this.#settings.leaseMs, this.#queue.taken).catch(() => {});
     const letter = this.#mail.read(this.#id, job.data);
-    if (letter?.kind !== 'task' || this.#gone.has(letter.value.driver)) return;
-    this.#drivers.heard(letter.value.driver, Date.now());
+    if (letter?.kind !== 'task') return;
+    const driver = driverOf(letter.value);
+    if (this.#gone.has(driver)) return;
+    this.#drivers.heard(driver, Date.now());
     try {
       await this.#handlers.message(letter.value);
     } catch (error) {
