@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "addon.h"
 
@@ -25,6 +26,10 @@ constexpr size_t kChunk = 4096;
 constexpr size_t kLanes = 16;
 /// Elements worked on at once: the block of every array stays in the first-level cache between the loops.
 constexpr size_t kBlock = 1024;
+/// In an order of additions: the last two sums are added.
+constexpr int32_t kAdd = -1;
+/// Sums that wait to be added at once: a balanced tree over 2^32 vectors needs 33.
+constexpr size_t kMostWaiting = 64;
 
 enum Rule {
   kDescent,
@@ -58,9 +63,48 @@ TARGETS void Scale(F x, float factor, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
 
-INLINE void Prepare(const Constants& k, F theta, F g, size_t n) {
-  if (k.weight != 1)
-    for (size_t i = 0; i < n; i++) g[i] /= k.weight;
+/// Vectors of which a step takes the sum, and the order of the additions (postfix: numbers of vectors, and kAdd).
+struct Addends {
+  const float* const* vectors;
+  const int32_t* order;
+  size_t count;
+};
+
+/// Adds a block up. @returns the sum: where it was given, or in `spare`, which has room for kMostWaiting blocks
+INLINE const float* Total(const Addends& addends, size_t start, size_t n, float* spare) {
+  const float* waiting[kMostWaiting];
+  size_t depth = 0;
+  for (size_t k = 0; k < addends.count; k++) {
+    if (addends.order[k] != kAdd) {
+      waiting[depth++] = addends.vectors[addends.order[k]] + start;
+      continue;
+    }
+    const float* const left = waiting[depth - 2];
+    const float* const right = waiting[depth - 1];
+    float* const sum = spare + (depth - 2) * kBlock;  // either none of the two, or the left one
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++) sum[i] = left[i] + right[i];
+    waiting[--depth - 1] = sum;
+  }
+  return waiting[0];
+}
+
+/// Division by a power of two is multiplication by its inverse, bit for bit, in a tenth of the time; 0 for others.
+INLINE float ExactInverse(float weight) {
+  int exponent;
+  return std::frexp(weight, &exponent) == 0.5f && exponent > -120 && exponent < 120 ? 1 / weight : 0;
+}
+
+/// @param sum of gradients, which may be `g` itself. @param g receives what the rule takes
+INLINE void Prepare(const Constants& k, F theta, const float* sum, float* g, size_t n) {
+  const float inverse = ExactInverse(k.weight);
+  if (inverse != 0) {
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++) g[i] = sum[i] * inverse;
+  } else {
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++) g[i] = sum[i] / k.weight;
+  }
   if (k.scale != 1)
     for (size_t i = 0; i < n; i++) g[i] *= k.scale;
   if (k.clip != std::numeric_limits<float>::infinity())
@@ -73,6 +117,9 @@ INLINE void Prepare(const Constants& k, F theta, F g, size_t n) {
     for (size_t i = 0; i < n; i++) theta[i] *= k.keep;
 }
 
+/// What is kept of a slot's value: numbers too small to be normal are 0.
+INLINE float Normal(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? 0.0f : x; }
+
 INLINE float Ema(float average, float value, float share) { return average + (value - average) * share; }
 
 INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, F s2, size_t n) {
@@ -83,49 +130,49 @@ INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, 
       break;
     case kMomentum:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = s0[i] * a - g[i] * rate;
+        s0[i] = Normal(s0[i] * a - g[i] * rate);
         theta[i] += s0[i];
       }
       break;
     case kNesterov:
       for (size_t i = 0; i < n; i++) {
         const float descent = g[i] * rate;
-        s0[i] = s0[i] * a - descent;
+        s0[i] = Normal(s0[i] * a - descent);
         theta[i] += s0[i] * a - descent;
       }
       break;
     case kAdagrad:
       for (size_t i = 0; i < n; i++) {
-        s0[i] += g[i] * g[i];
+        s0[i] = Normal(s0[i] + g[i] * g[i]);
         theta[i] -= g[i] * rate / (std::sqrt(s0[i]) + a);
       }
       break;
     case kRmsprop:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i] * g[i], a);
-        s1[i] = s1[i] * c + g[i] * rate / std::sqrt(s0[i] + b);
+        s0[i] = Normal(Ema(s0[i], g[i] * g[i], a));
+        s1[i] = Normal(s1[i] * c + g[i] * rate / std::sqrt(s0[i] + b));
         theta[i] -= s1[i];
       }
       break;
     case kRmspropCentered:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i] * g[i], a);
-        s1[i] = Ema(s1[i], g[i], a);
-        s2[i] = s2[i] * c + g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b);
+        s0[i] = Normal(Ema(s0[i], g[i] * g[i], a));
+        s1[i] = Normal(Ema(s1[i], g[i], a));
+        s2[i] = Normal(s2[i] * c + g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b));
         theta[i] -= s2[i];
       }
       break;
     case kAdam:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i], a);
-        s1[i] = Ema(s1[i], g[i] * g[i], b);
+        s0[i] = Normal(Ema(s0[i], g[i], a));
+        s1[i] = Normal(Ema(s1[i], g[i] * g[i], b));
         theta[i] -= s0[i] * rate / (std::sqrt(s1[i]) + c);
       }
       break;
     case kAdamAmsgrad:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Ema(s0[i], g[i], a);
-        s1[i] = Ema(s1[i], g[i] * g[i], b);
+        s0[i] = Normal(Ema(s0[i], g[i], a));
+        s1[i] = Normal(Ema(s1[i], g[i] * g[i], b));
         s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
         theta[i] -= s0[i] * rate / (std::sqrt(s2[i]) + c);
       }
@@ -135,13 +182,16 @@ INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, 
   }
 }
 
-TARGETS void Step(Rule rule, const Constants& k, float* theta, float* g, float* s0, float* s1, float* s2, size_t n) {
+TARGETS void Step(Rule rule, const Constants& k, float* theta, const Addends& addends, size_t from, size_t to, float* s0,
+                  float* s1, float* s2) {
+  alignas(64) thread_local float spare[kMostWaiting * kBlock];
   const int slots = kSlots[rule];
-  for (size_t start = 0; start < n; start += kBlock) {
-    const size_t length = n - start < kBlock ? n - start : kBlock;
-    Prepare(k, theta + start, g + start, length);
-    Apply(rule, k, theta + start, g + start, slots > 0 ? s0 + start : nullptr, slots > 1 ? s1 + start : nullptr,
-          slots > 2 ? s2 + start : nullptr, length);
+  for (size_t start = from; start < to; start += kBlock) {
+    const size_t n = to - start < kBlock ? to - start : kBlock;
+    const float* const sum = Total(addends, start, n, spare);
+    Prepare(k, theta + start, sum, spare, n);
+    Apply(rule, k, theta + start, spare, slots > 0 ? s0 + start : nullptr, slots > 1 ? s1 + start : nullptr,
+          slots > 2 ? s2 + start : nullptr, n);
   }
 }
 
@@ -220,7 +270,7 @@ TARGETS void UnpackBf16(const uint16_t* __restrict__ x, uint32_t* __restrict__ o
 
 // From JavaScript ----------------------------------------------------------------------------------------------------
 
-constexpr size_t kMost = 9;
+constexpr size_t kMost = 10;
 
 struct Arguments {
   napi_value values[kMost];
@@ -277,27 +327,53 @@ napi_value ScaleJs(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/// step(rule, constants, theta, sum, from, to, slot0?, slot1?, slot2?)
+/// Whether an order of additions makes one sum of vectors that are there, and how it can be carried out.
+bool IsOrder(const Array& order, size_t vectors) {
+  size_t waiting = 0;
+  for (size_t k = 0; k < order.length; k++) {
+    const int32_t each = order.as<int32_t>()[k];
+    if (each == kAdd) {
+      if (waiting-- < 2) return false;
+    } else if (each < 0 || static_cast<size_t>(each) >= vectors || waiting++ == kMostWaiting) {
+      return false;
+    }
+  }
+  return waiting == 1;
+}
+
+/// step(rule, constants, theta, vectors, order, from, to, slot0?, slot1?, slot2?)
 napi_value StepJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   const int rule = static_cast<int>(Number(env, arguments.values[0]));
-  const Array constants(env, arguments.values[1]), theta(env, arguments.values[2]), sum(env, arguments.values[3]);
-  const size_t from = static_cast<size_t>(Number(env, arguments.values[4]));
-  const size_t to = static_cast<size_t>(Number(env, arguments.values[5]));
+  const Array constants(env, arguments.values[1]), theta(env, arguments.values[2]), order(env, arguments.values[4]);
+  const size_t from = static_cast<size_t>(Number(env, arguments.values[5]));
+  const size_t to = static_cast<size_t>(Number(env, arguments.values[6]));
   if (rule < 0 || rule >= kRules) return Refuse(env, "step: there is no such rule");
+  uint32_t count = 0;
+  napi_get_array_length(env, arguments.values[3], &count);
+  if (order.type != napi_int32_array || !IsOrder(order, count))
+    return Refuse(env, "step: the order of additions does not make one sum of the vectors");
   bool fits = IsFloats(constants) && constants.length * sizeof(float) >= sizeof(Constants) && IsFloats(theta) &&
-              IsFloats(sum) && from <= to && theta.length >= to && sum.length >= to;
+              from <= to && theta.length >= to;
+  std::vector<const float*> vectors(count);
+  for (uint32_t i = 0; i < count && fits; i++) {
+    napi_value element;
+    napi_get_element(env, arguments.values[3], i, &element);
+    const Array vector(env, element);
+    fits = IsFloats(vector) && vector.length >= to;
+    if (fits) vectors[i] = vector.as<float>();
+  }
   float* slots[3] = {nullptr, nullptr, nullptr};
   for (int i = 0; i < kSlots[rule] && fits; i++) {
-    const Array slot(env, arguments.values[6 + i]);
+    const Array slot(env, arguments.values[7 + i]);
     fits = IsFloats(slot) && slot.length >= to;
-    if (fits) slots[i] = slot.as<float>() + from;
+    if (fits) slots[i] = slot.as<float>();
   }
   if (!fits) return Refuse(env, "step needs Float32Arrays of at least `to` elements, and the rule's slots");
   Constants k;
   std::memcpy(&k, constants.data, sizeof k);
-  Step(static_cast<Rule>(rule), k, theta.as<float>() + from, sum.as<float>() + from, slots[0], slots[1], slots[2],
-       to - from);
+  const Addends addends{vectors.data(), order.as<int32_t>(), order.length};
+  Step(static_cast<Rule>(rule), k, theta.as<float>(), addends, from, to, slots[0], slots[1], slots[2]);
   return nullptr;
 }
 

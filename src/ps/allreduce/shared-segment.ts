@@ -58,9 +58,14 @@ export class SharedSegment {
     });
   }
 
+  /** How many there are in the step. */
+  get given(): number {
+    return this.words[1]!;
+  }
+
   /** The step's nodes, without their vectors. */
   read(): ValueNode<StepTotal>[] {
     const row = (k: number) => this.#numbers.subarray(k * NUMBERS, (k + 1) * NUMBERS);
-    return Array.from({ length: this.words[1]! }, (_, k) => fromNumbers(row(k)));
+    return Array.from({ length: this.given }, (_, k) => fromNumbers(row(k)));
   }
 }

@@ -1,5 +1,5 @@
 import { CHUNK } from '../slices.js';
-import { CONSTANT, type VectorKernels } from '../vector/kernels.js';
+import { CONSTANT, type OrderedSum, type VectorKernels } from '../vector/kernels.js';
 import { vectorKernels } from '../vector/vector-kernels.js';
 import { optimizerSlots } from './optimizer.js';
 import { descentPlan, type StepPlan, stepPlan, stepRate } from './step-plan.js';
@@ -99,12 +99,18 @@ export class RangeOptimizer {
    * One step in place.
    *
    * @param theta the range's values
-   * @param sum of gradients over the range; changed
+   * @param sum of gradients over the range, or what it is to be added up from; unchanged
    * @param weight what the sum is divided by; 0 leaves all as it is
    * @param step counts from 1
    * @throws TypeError for l-bfgs when no rate is given: it has none (see lbfgs.ts), and with rate 0 only statistics follow
    */
-  update(theta: Float32Array, sum: Float32Array, weight: number, step: number, options: StepOptions = {}): void {
+  update(
+    theta: Float32Array,
+    sum: Float32Array | OrderedSum,
+    weight: number,
+    step: number,
+    options: StepOptions = {},
+  ): void {
     if (weight === 0) return;
     const { scale = 1, rate = learningRateAt(this.spec, step, this.#stepsPerEpoch) } = options;
     const { kernel, bias } = this.#plans;

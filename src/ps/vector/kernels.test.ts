@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { nativeAddon } from '../native-addon.js';
 import { CHUNK } from '../slices.js';
 import { javascriptKernels } from './javascript-kernels.js';
-import { CONSTANT, CONSTANTS, STEP_RULES, type VectorKernels } from './kernels.js';
+import { ADD, CONSTANT, CONSTANTS, STEP_RULES, type VectorKernels } from './kernels.js';
 import { nativeKernels } from './native-kernels.js';
 import { vectorKernels } from './vector-kernels.js';
 
@@ -98,6 +98,41 @@ describe.runIf(nativeAddon())('native kernels give the bits of the JavaScript on
     );
   });
 
+  it('step of what is still to be added up', () => {
+    const vectors4 = fc.record({ length: fc.constantFrom(1, 40, 1023, 1025, 2 * CHUNK + 17), seed: fc.nat() });
+    fc.assert(
+      fc.property(vectors4, ({ length, seed }) => {
+        const [theta, slot, ...sums] = [0, 1, 2, 3, 4].map((k) => numbers(length, seed + k, true));
+        const constants = Float32Array.of(12, 1, Infinity, 0, 0, 1, 0.1, 0.9, 0, 0);
+        const order = Int32Array.of(0, 1, ADD, 2, ADD);
+        const added = sums[0]!.slice();
+        for (const sum of sums.slice(1)) javascriptKernels.addInto(added, sum);
+        const [expected, kept] = [theta!.slice(), slot!.slice()];
+        javascriptKernels.step('momentum', constants, expected, added, [kept], 0, length);
+        const before = sums.map((sum) => sum.slice());
+        for (const kernels of [native!, javascriptKernels]) {
+          const [ours, own] = [theta!.slice(), slot!.slice()];
+          kernels.step('momentum', constants, ours, { vectors: sums, order }, [own], 0, length);
+          expect(firstDifference(ours, expected)).toBe(-1);
+          expect(firstDifference(own, kept)).toBe(-1);
+          expect(sums).toEqual(before);
+        }
+      }),
+      { numRuns: 30, seed: 7 },
+    );
+  });
+
+  it.each([1, 2, 256, 2 ** 24, 2 ** 100, 2 ** -100, 2 ** 127, 3, 240])('step: means over a weight of %d', (weight) => {
+    const constants = Float32Array.of(weight, 1, Infinity, 0, 0, 1, 1, 0, 0, 0);
+    const sum = numbers(500, 3, true);
+    const [ours, theirs] = [native!, javascriptKernels].map((kernels) => {
+      const theta = new Float32Array(500);
+      kernels.step('descent', constants, theta, sum, [], 0, 500);
+      return theta;
+    });
+    expect(firstDifference(ours!, theirs!)).toBe(-1);
+  });
+
   it('addInto', () => agree(2, (kernels, [x, y]) => kernels.addInto(x!, y!)));
   it('addScaled', () => agree(2, (kernels, [x, y]) => kernels.addScaled(x!, 0.1, y!)));
   it('scale', () => agree(1, (kernels, [x]) => kernels.scale(x!, 1 / 3)));
@@ -136,6 +171,12 @@ describe.runIf(nativeAddon())('native kernels give the bits of the JavaScript on
     expect(() => native!.addInto(long, new Float64Array(4) as never)).toThrow(RangeError);
     expect(() => native!.step('adam', constants, long, long, [long], 0, 4)).toThrow("the rule's slots");
     expect(() => native!.step('descent', constants, long, short, [], 0, 4)).toThrow(RangeError);
+    const ordered = (...order: number[]) => ({ vectors: [long, long], order: Int32Array.from(order) });
+    for (const wrong of [[], [2], [-2], [0, 1], [0, ADD], [ADD], [0, 1, ADD, ADD, 0]])
+      expect(() => native!.step('descent', constants, long, ordered(...wrong), [], 0, 4)).toThrow('order of additions');
+    expect(() =>
+      native!.step('descent', constants, long, { vectors: [long, short], order: Int32Array.of(0) }, [], 0, 4),
+    ).toThrow(RangeError);
     expect(() => native!.sumSquares(long, new Float64Array(0))).toThrow(RangeError);
     expect(() => native!.packBf16(long, new Uint16Array(3))).toThrow(RangeError);
   });
@@ -191,6 +232,13 @@ describe.each([javascriptKernels, ...(native ? [native] : [])])('$name kernels',
     const theta = Float32Array.of(1, 1, 1);
     kernels.step('descent', constants, theta, Float32Array.of(8, 8, 8), [], 1, 2);
     expect([...theta]).toEqual([1, 0, 1]);
+  });
+
+  it('keep nothing in slots that is too small to be normal', () => {
+    const constants = Float32Array.of(1, 1, Infinity, 0, 0, 1, 0.1, 0.9, 0, 0);
+    const velocity = Float32Array.of(2 ** -126, -(2 ** -126), 2 ** -125, 2 ** -149, Number.NaN, -Infinity);
+    kernels.step('momentum', constants, new Float32Array(6), new Float32Array(6), [velocity], 0, 6);
+    expect([...velocity]).toEqual([0, 0, Math.fround(Math.fround(0.9) * 2 ** -125), 0, Number.NaN, -Infinity]);
   });
 
   it('find what is not finite', () => {

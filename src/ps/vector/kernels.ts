@@ -18,6 +18,20 @@ export type StepRule = (typeof STEP_RULES)[number];
 export const CONSTANT = { weight: 0, scale: 1, clip: 2, l2: 3, l1: 4, keep: 5, rate: 6, a: 7, b: 8, c: 9 } as const;
 export const CONSTANTS = 10;
 
+/** In an order of additions: the last two sums are added, the later one to the earlier. */
+export const ADD = -1;
+
+/**
+ * A sum that need not be there yet: vectors, and the order of their additions in postfix notation (numbers of vectors, and
+ * `ADD`).
+ *
+ * @example { vectors: [a, b, c], order: Int32Array.of(0, 1, ADD, 2, ADD) } // (a + b) + c
+ */
+export interface OrderedSum {
+  readonly vectors: readonly Float32Array[];
+  readonly order: Int32Array;
+}
+
 /**
  * Loops over flat float32 vectors. Two implementations give equal bits (of NaNs, only that they are NaN): every float32
  * operation is rounded on its own, in the order written at each function, and sums in float64 have a fixed order.
@@ -36,16 +50,18 @@ export interface VectorKernels {
   /**
    * A gradient sum becomes an update of theta, elements [from, to) of all arrays:
    * `g = sum / weight`; `* scale`; clipped to ±`clip`; `+ l2 * theta`; `+ l1 * sign(theta)`; `theta *= keep`; then the rule.
-   * Constants of no effect (scale 1, clip Infinity, l2 0, l1 0, keep 1) are passed over. The sum is changed.
+   * Constants of no effect (scale 1, clip Infinity, l2 0, l1 0, keep 1) are passed over. What is below the least normal
+   * number, 2^-126, is kept in a slot as 0: averages that fade away would take processors many times as long for ever.
    *
    * @param constants by `CONSTANT`
+   * @param sum unchanged
    * @param slots the rule's
    */
   step(
     rule: StepRule,
     constants: Float32Array,
     theta: Float32Array,
-    sum: Float32Array,
+    sum: Float32Array | OrderedSum,
     slots: readonly Float32Array[],
     from: number,
     to: number,

@@ -11,7 +11,8 @@ interface KernelFunctions {
     rule: number,
     constants: Float32Array,
     theta: Float32Array,
-    sum: Float32Array,
+    vectors: readonly Float32Array[],
+    order: Int32Array,
     from: number,
     to: number,
     ...slots: readonly Float32Array[]
@@ -26,6 +27,8 @@ interface KernelFunctions {
 
 const NUMBERS = Object.fromEntries(STEP_RULES.map((rule, number) => [rule, number])) as Record<StepRule, number>;
 
+const ALONE = Int32Array.of(0);
+
 /** The C++ loops, or undefined where the add-on has not been compiled. */
 export function nativeKernels(): VectorKernels | undefined {
   const addon = nativeAddon() as unknown as KernelFunctions | undefined;
@@ -34,7 +37,9 @@ export function nativeKernels(): VectorKernels | undefined {
   return {
     name: 'native',
     ...{ addInto, addScaled, scale, sumSquares, dot, absMax, firstNonFinite, packBf16, unpackBf16 },
-    step: (rule, constants, theta, sum, slots, from, to) =>
-      addon.step(NUMBERS[rule], constants, theta, sum, from, to, slots[0]!, slots[1]!, slots[2]!),
+    step(rule, constants, theta, sum, slots, from, to) {
+      const { vectors, order } = 'order' in sum ? sum : { vectors: [sum], order: ALONE };
+      addon.step(NUMBERS[rule], constants, theta, vectors, order, from, to, slots[0]!, slots[1]!, slots[2]!);
+    },
   };
 }

@@ -1,0 +1,27 @@
+import { reduceNodes, type TreeNode } from './tree.js';
+import { ADD } from './vector/kernels.js';
+
+/**
+ * The canonical tree's additions over some nodes that together cover all shards, as `OrderedSum.order`: numbers of nodes, and
+ * `ADD`.
+ *
+ * @param G gradient shards
+ * @example additionOrder([{ level: 0, index: 0 }, { level: 0, index: 1 }, { level: 1, index: 1 }], 4) // 0, 1, ADD, 2, ADD
+ */
+export function additionOrder(nodes: readonly TreeNode[], G: number): Int32Array {
+  const leaves = nodes.map(({ level, index }, place) => ({ level, index, value: [place] }));
+  return Int32Array.from(reduceNodes(leaves, G, (left, right) => [...left, ...right, ADD]) ?? []);
+}
+
+/** Adds values, as many as there are nodes, in such an order. */
+export function addInOrder<T>(order: Int32Array, values: readonly T[], add: (left: T, right: T) => T): T {
+  const waiting: T[] = [];
+  for (const each of order) {
+    if (each !== ADD) waiting.push(values[each]!);
+    else {
+      const right = waiting.pop()!;
+      waiting.push(add(waiting.pop()!, right));
+    }
+  }
+  return waiting[0]!;
+}
