@@ -1,26 +1,17 @@
-import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import type { StepTotal } from '../exchange.js';
 import { bytesOf } from '../float-bytes.js';
-import type { Mesh } from '../mesh/mesh.js';
-import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
-import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
-import { askedNorms } from './all-norms.js';
+import { mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import { Buffers } from './buffers.js';
 import type { HostMemory } from './host-memory.js';
-import { addParts, checkOwned, expected, type Part, restrict } from './parts.js';
+import { MeshMember, type MeshMemberOptions, type Step } from './mesh-member.js';
+import { addParts, expected, type Part, restrict } from './parts.js';
 import type { HierarchicalPlan } from './plan-hierarchical.js';
 import { StepNumbers } from './step-numbers.js';
 
-export interface HierarchicalOptions {
+export interface HierarchicalOptions extends MeshMemberOptions {
   readonly plan: HierarchicalPlan;
-  /** Of all members, by rank. */
-  readonly mesh: Mesh;
   /** Shared with the members of this host. */
   readonly memory: HostMemory;
-  /** Over `plan.owned[mesh.rank]`. */
-  readonly optimizer: RangeOptimizer;
-  /** Whether totals tell the square of the sum. Default false. */
-  readonly measure?: boolean;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -32,48 +23,20 @@ const NOTHING = new Uint8Array(0);
  * A step has two meetings of a host's members. After the first all their sums are in memory, each adds some ranges, and
  * nobody reads theta; before the second every range of theta has been written, by its owner or by who receives it.
  */
-export class HierarchicalExchange implements Exchange {
+export class HierarchicalExchange extends MeshMember<HierarchicalOptions> {
   readonly homes: { readonly theta: Float32Array; readonly sums: readonly Float32Array[] };
   readonly #buffers = new Buffers();
 
-  constructor(readonly options: HierarchicalOptions) {
-    const { plan, mesh, memory, optimizer } = options;
-    checkOwned(plan, mesh.rank, optimizer.range);
-    if (memory.theta.length !== plan.length)
-      throw new RangeError(`the plan is for ${plan.length} values, the shared theta has ${memory.theta.length}`);
-    this.homes = { theta: memory.theta, sums: memory.sums };
+  constructor(options: HierarchicalOptions) {
+    const { theta, sums } = options.memory;
+    super(options, theta);
+    this.homes = { theta, sums };
   }
 
-  get bytesSent(): number {
-    return this.options.mesh.payloadBytes;
-  }
-
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number) {
-    try {
-      return await this.#step(step, nodes, theta, rate);
-    } catch (error) {
-      this.options.mesh.abort(error as Error); // the others must not wait for this member
-      throw error;
-    }
-  }
-
-  state(): readonly RangeState[] {
-    const { range, slots } = this.options.optimizer;
-    return [{ from: range.from, theta: this.homes.theta.slice(range.from, range.to), slots }];
-  }
-
-  async close(): Promise<void> {
-    this.options.mesh.close();
-  }
-
-  async #step(
-    step: number,
-    nodes: readonly ValueNode<GradientSum>[],
-    theta: Float32Array,
-    rate: number | undefined,
-  ): Promise<StepTotal> {
-    const { plan, mesh, memory, optimizer, measure } = this.options;
+  protected async exchange(step: Step): Promise<StepTotal> {
+    const { plan, mesh, memory } = this.options;
     const { from, to } = plan.owned[mesh.rank]!;
+    const { nodes, theta } = step;
     const shared = memory.theta;
     if (theta !== shared) shared.set(theta.subarray(from, to), from);
     memory.write(nodes);
@@ -81,20 +44,17 @@ export class HierarchicalExchange implements Exchange {
 
     const { vectors, totals } = memory.read();
     const numbers = new StepNumbers(totals);
-    const tag = (phase: number) => (4 * step + phase) % 2 ** 32;
+    const tag = (phase: number) => (4 * step.number + phase) % 2 ** 32;
     const sends = this.#sendMerged(vectors, numbers.encode(), tag(0));
     const received = await this.#receiveMerged(numbers, tag(0));
-    const total = numbers.total(plan.shards);
     const sum = reduceNodes([...restrict(vectors, { from, to }), ...received], plan.shards, addParts)?.values;
-    const norms = await askedNorms(this.options, sum, tag(1));
-    const scale = stepScale(optimizer.spec, () => norms, total.weight);
-    if (sum && to > from) optimizer.update(shared.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
+    const total = await this.update(step, shared, sum, numbers.total(plan.shards), tag(1));
 
     sends.push(...this.#gather(shared, tag(2)));
     await Promise.all(sends);
     await memory.meet();
     if (theta !== shared) theta.set(shared);
-    return measure ? { ...total, square: sumInOrder(norms) } : total;
+    return total;
   }
 
   /** Each message's range is this member's alone to add, in its host's memory. */

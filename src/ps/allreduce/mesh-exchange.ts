@@ -1,30 +1,22 @@
-import type { Exchange, RangeState, StepTotal } from '../exchange.js';
+import type { StepTotal } from '../exchange.js';
 import { bytesOf } from '../float-bytes.js';
-import type { Mesh } from '../mesh/mesh.js';
-import type { RangeOptimizer } from '../optimizer/range-optimizer.js';
-import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
 import { type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
 import { vectorKernels } from '../vector/vector-kernels.js';
 import type { WireCodec } from '../wire/wire-codec.js';
-import { askedNorms } from './all-norms.js';
 import { Buffers } from './buffers.js';
-import { addParts, checkOwned, expected, type Part, restrict } from './parts.js';
+import { MeshMember, type MeshMemberOptions, type Step } from './mesh-member.js';
+import { addParts, expected, type Part, restrict } from './parts.js';
 import type { AllReducePlan, Message } from './plan.js';
 import { StepNumbers } from './step-numbers.js';
 
-export interface MeshExchangeOptions {
+export interface MeshExchangeOptions extends MeshMemberOptions {
   readonly plan: AllReducePlan;
-  readonly mesh: Mesh;
   /** G, gradient shards of all members. */
   readonly shards: number;
-  /** Over `plan.owned[mesh.rank]`. */
-  readonly optimizer: RangeOptimizer;
   /** The member's weights. */
   readonly theta: Float32Array;
   /** How sums travel; needs a merged plan. Default: float32. */
   readonly codec?: WireCodec;
-  /** Whether totals tell the square of the sum. Default false. */
-  readonly measure?: boolean;
 }
 
 /**
@@ -33,69 +25,36 @@ export interface MeshExchangeOptions {
  *
  * Plans in the tree's order give all members, whatever their number, the bits of one that has all shards.
  */
-export class MeshExchange implements Exchange {
-  #theta: Float32Array;
+export class MeshExchange extends MeshMember<MeshExchangeOptions> {
   #sending: Promise<void>[] = [];
   readonly #buffers = new Buffers();
   #begun = false;
 
-  constructor(readonly options: MeshExchangeOptions) {
-    const { plan, mesh, optimizer, theta, codec } = options;
-    checkOwned(plan, mesh.rank, optimizer.range);
-    if (theta.length !== plan.length)
-      throw new RangeError(`the plan is for ${plan.length} values, theta has ${theta.length}`);
+  constructor(options: MeshExchangeOptions) {
+    super(options, options.theta);
+    const { plan, codec } = options;
     if (codec && !plan.merged) throw new RangeError(`wire format ${codec.name} needs a merged plan`);
     if (codec && plan.algorithm !== 'sliced' && !(plan.algorithm === 'ring' && codec.relays))
       throw new RangeError(`wire format ${codec.name} does not go with ${plan.algorithm}: use sliced owners`);
-    this.#theta = theta;
-  }
-
-  get bytesSent(): number {
-    return this.options.mesh.payloadBytes;
-  }
-
-  async step(step: number, nodes: readonly ValueNode<GradientSum>[], theta: Float32Array, rate?: number) {
-    try {
-      return await this.#step(step, nodes, theta, rate);
-    } catch (error) {
-      this.options.mesh.abort(error as Error); // the others must not wait for this member
-      throw error;
-    }
   }
 
   get residual(): Float32Array | undefined {
     return this.options.codec?.residual;
   }
 
-  state(): readonly RangeState[] {
-    const { range, slots } = this.options.optimizer;
-    return [{ from: range.from, theta: this.#theta.slice(range.from, range.to), slots }];
-  }
-
-  async close(): Promise<void> {
-    this.options.mesh.close();
-  }
-
-  async #step(
-    step: number,
-    nodes: readonly ValueNode<GradientSum>[],
-    theta: Float32Array,
-    rate: number | undefined,
-  ): Promise<StepTotal> {
-    const { plan, mesh, shards, optimizer, measure } = this.options;
+  protected async exchange(step: Step): Promise<StepTotal> {
+    const { plan, mesh, shards } = this.options;
+    const { nodes, theta } = step;
     const numbers = new StepNumbers(nodes);
     const { from, to } = plan.owned[mesh.rank]!;
-    const tag = (index: number) => (step * 256 + (index % 256)) % 2 ** 32;
-    this.#theta = theta;
+    const tag = (index: number) => (step.number * 256 + (index % 256)) % 2 ** 32;
+    this.theta = theta;
 
     let held = this.#holdings(nodes);
     for (const [k, messages] of plan.reduce.entries()) held = await this.#reduce(messages, tag(k), held, numbers);
 
-    const total = numbers.total(shards);
     const sum = reduceNodes(restrict(held, { from, to }), plan.shards, addParts)?.values;
-    const norms = await askedNorms(this.options, sum, tag(plan.reduce.length));
-    const scale = stepScale(optimizer.spec, () => norms, total.weight);
-    if (sum && to > from) optimizer.update(theta.subarray(from, to), sum, total.weight, step + 1, { scale, rate });
+    const total = await this.update(step, theta, sum, numbers.total(shards), tag(plan.reduce.length));
 
     for (const [k, messages] of plan.gather.entries())
       await this.#gather(messages, tag(plan.reduce.length + 1 + k), theta, numbers);
@@ -103,8 +62,7 @@ export class MeshExchange implements Exchange {
     await Promise.all(this.#sending);
     this.#sending = [];
     const told = plan.gather.flat().some(({ to, scalars }) => scalars && to === mesh.rank);
-    const all = told ? numbers.total(shards) : total;
-    return measure ? { ...all, square: sumInOrder(norms) } : all;
+    return told ? { ...total, ...numbers.total(shards) } : total;
   }
 
   #holdings(nodes: readonly ValueNode<GradientSum>[]): ValueNode<Part>[] {
