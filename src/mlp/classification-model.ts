@@ -1,29 +1,28 @@
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
-import { evaluateParts } from './evaluate.js';
-import {
-  type ClassificationMetrics,
-  ClassificationScores,
-  type ClassificationState,
-} from './metrics/classification.js';
-import { formatConfusion } from './metrics/confusion.js';
-import { type ManyLabelMetrics, ManyLabelScores, type ManyLabelState } from './metrics/many-label.js';
+import { type Judgement, judged } from './evaluate.js';
+import type { ClassificationMetrics, ClassificationScores } from './metrics/classification.js';
+import { type ConfusionMatrix, denseCounts } from './metrics/confusion.js';
+import { formatConfusion } from './metrics/confusion-table.js';
+import type { ManyLabelMetrics, ManyLabelScores } from './metrics/many-label.js';
 import { formatManyLabels } from './metrics/many-label-table.js';
 import { type FittedNetwork, MLPModel, THRESHOLD } from './model.js';
-import { checkForms, FLAG, type Forms, NUMBER, oneOf } from './options.js';
+import { COLUMN, checkForms, FLAG, type Forms, NUMBER, oneOf } from './options.js';
 import { plainBatch } from './pipeline/plain-batch.js';
 import type { PlainRow } from './pipeline/stage.js';
 import type { Label } from './predictions.js';
 
 export interface EvaluateOptions {
+  /** Column that says how much each row counts, in all measures, as scikit-learn's sample_weight: a number of at least 0. Default: all alike. */
+  readonly weight?: string;
   /**
    * What to do with rows whose label was not seen in training. Default `error`; `wrong` counts them as wrong answers, in
    * a class of their own, the last.
    */
   readonly unseenLabels?: 'error' | 'wrong';
   /**
-   * Whether to measure areas under curves, `rocAuc` and `prAuc`: exact, for which every score comes to the driver, 4 bytes a
-   * row and class. Default: where classes are two.
+   * Whether to measure areas under curves, `rocAuc` and `prAuc`: exact, for which a score a row comes to the driver; of more than two
+   * classes by a second pass over the table. Default: where classes are two.
    */
   readonly ranking?: boolean;
   /** Of many labels: one is predicted from this probability on. Default 0.5. */
@@ -39,18 +38,36 @@ export interface Evaluation
   /** Labels that were not seen in training. */
   readonly unseenLabels: readonly string[];
   /**
-   * Counts, true class by row, predicted class by column. Of many labels: a row a label, with its true negatives, false
-   * positives, false negatives and true positives.
+   * Counts (or weights), true class by row, predicted class by column. Of many labels: a row a label, with its true negatives, false
+   * positives, false negatives and true positives. Of more than 1000 classes the square of them is not made: reading it throws a
+   * RangeError, and `confusionCounts` holds what is not 0.
    */
   readonly confusion: readonly (readonly number[])[];
+  /** Those that are not 0, in the order of the classes: as many as rows at most. Absent where rows have many labels. */
+  readonly confusionCounts?: readonly ConfusionCount[];
   /** The counts as text. */
   readonly table: string;
 }
 
+/** How many rows (or what weight of them) of a class were taken for one. */
+export interface ConfusionCount {
+  readonly actual: string;
+  readonly predicted: string;
+  readonly count: number;
+}
+
+/** More classes have no matrix: of 1000 it is a million numbers. */
+const MAX_MATRIX = 1000;
+
 /** Name of the class that stands for all labels that were not seen in training. */
 const UNSEEN = '(unseen)';
 
-const FORMS: Forms<EvaluateOptions> = { unseenLabels: oneOf('error', 'wrong'), ranking: FLAG, threshold: NUMBER };
+const FORMS: Forms<EvaluateOptions> = {
+  weight: COLUMN,
+  unseenLabels: oneOf('error', 'wrong'),
+  ranking: FLAG,
+  threshold: NUMBER,
+};
 
 /** A fitted network that tells classes apart: one a row, or, of a column of lists, any of many. */
 export class MLPClassificationModel extends MLPModel<Label | Label[], Evaluation> {
@@ -76,23 +93,17 @@ export class MLPClassificationModel extends MLPModel<Label | Label[], Evaluation
 
   /**
    * Predicts every row of a table on the executors and counts.
-   * @throws Error when the table has no rows; JobError for a row without a label, with a label not seen in training, or
-   *   with a feature that is not a finite number
+   * @throws TypeError for what is no table; Error when it has no rows, or none of any weight; JobError for a row without a label, with a
+   *   label not seen in training, or with a feature that is not a finite number
    */
   async evaluate(table: ArrowRDD, options: EvaluateOptions = {}): Promise<Evaluation> {
-    const { unseenLabels = 'error', threshold = THRESHOLD } = checkForms('evaluate', options, FORMS);
+    const { weight, unseenLabels = 'error', threshold = THRESHOLD } = checkForms('evaluate', options, FORMS);
     const { network, features, target, theta, classes } = this;
-    const many = target.kind === 'labels';
-    const ranking = options.ranking ?? (!many && classes.length === 2);
-    const request = { network, features, target, theta, unseenLabels, ranking, threshold };
-    const parts = await evaluateParts(table, request, operatorName('MLPModel.evaluate'));
-    const unseen = [...new Set(parts.flatMap((part) => part.unseen))].sort();
-    const states = parts.map(({ state }) => state);
-    const evaluation = many
-      ? ofManyLabels(states as ManyLabelState[], classes, threshold, ranking)
-      : ofClasses(states as ClassificationState[], classes, unseen.length > 0, ranking);
-    if (evaluation.rows === 0) throw new Error('MLPModel.evaluate: the table has no rows');
-    return Object.assign(evaluation, { unseenLabels: unseen });
+    const ranking = options.ranking ?? (target.kind === 'class' && classes.length === 2);
+    const request = { network, features, target, theta, weight, unseenLabels, ranking, threshold };
+    const where = { owner: 'MLPModel.evaluate', name: operatorName('MLPModel.evaluate') };
+    const judgement = await judged(table, request, where);
+    return target.kind === 'labels' ? ofManyLabels(judgement, classes) : ofClasses(judgement, classes);
   }
 
   static fromJSON(json: Omit<FittedNetwork, 'theta'>, [theta]: readonly Float32Array[]): MLPClassificationModel {
@@ -100,41 +111,52 @@ export class MLPClassificationModel extends MLPModel<Label | Label[], Evaluation
   }
 }
 
-type Judged = Omit<Evaluation, 'unseenLabels'>;
-
-function ofClasses(
-  states: readonly ClassificationState[],
-  seen: readonly string[],
-  unseen: boolean,
-  ranking: boolean,
-): Judged {
-  const scores = new ClassificationScores(seen.length, ranking);
-  for (const state of states) scores.merge(state);
-  const classes = unseen ? [...seen, UNSEEN] : seen;
-  const metrics = scores.metrics(unseen);
-  const matrix = scores.confusion(unseen);
-  const confusion = classes.map((_, k) => [...matrix.counts.subarray(k * classes.length, (k + 1) * classes.length)]);
-  return {
-    ...metrics,
-    ...{ macroF1: metrics.macro.f1, classes, confusion },
+function ofClasses({ scores, unseen, areas }: Judgement, seen: readonly string[]): Evaluation {
+  const classes = unseen.length > 0 ? [...seen, UNSEEN] : seen;
+  const own = scores as ClassificationScores;
+  const metrics = own.metrics(unseen.length > 0);
+  const matrix = own.confusion(unseen.length > 0);
+  const evaluation = {
+    ...{ ...metrics, ...areas, macroF1: metrics.macro.f1, classes, unseenLabels: unseen },
+    get confusionCounts() {
+      return matrix.cells.map(({ actual, predicted, count }) => ({
+        ...{ actual: classes[actual]!, predicted: classes[predicted]!, count },
+      }));
+    },
     get table() {
       return formatConfusion(matrix, classes);
     },
   };
+  // One that would throw is not among what is copied, printed or made JSON of.
+  const enumerable = classes.length <= MAX_MATRIX;
+  let rows: number[][] | undefined;
+  const get = () => {
+    rows ??= rowsOf(matrix);
+    return rows;
+  };
+  return Object.defineProperty(evaluation as Omit<Evaluation, 'confusion'>, 'confusion', {
+    enumerable,
+    get,
+  }) as Evaluation;
 }
 
-function ofManyLabels(
-  states: readonly ManyLabelState[],
-  classes: readonly string[],
-  threshold: number,
-  ranking: boolean,
-): Judged {
-  const scores = new ManyLabelScores(classes.length, threshold, ranking);
-  for (const state of states) scores.merge(state);
-  const metrics = scores.metrics();
+/** @throws RangeError for too many classes */
+function rowsOf(matrix: ConfusionMatrix): number[][] {
+  const { classes } = matrix;
+  if (classes > MAX_MATRIX)
+    throw new RangeError(
+      `a confusion matrix of ${classes} classes would be ${classes ** 2} numbers: read confusionCounts, those that are not 0, or perClass`,
+    );
+  const counts = denseCounts(matrix);
+  return Array.from({ length: classes }, (_, k) => [...counts.subarray(k * classes, (k + 1) * classes)]);
+}
+
+function ofManyLabels({ scores, unseen, areas }: Judgement, classes: readonly string[]): Evaluation {
+  const own = scores as ManyLabelScores;
+  const metrics = own.metrics();
   return {
-    ...metrics,
-    ...{ macroF1: metrics.macro.f1, classes, confusion: scores.confusion() },
+    ...{ ...metrics, ...areas, macroF1: metrics.macro.f1, classes, unseenLabels: unseen },
+    confusion: own.confusion(),
     get table() {
       return formatManyLabels(metrics, classes);
     },

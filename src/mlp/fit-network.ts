@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type ShippedFunction, shipFunction } from '../executor/closure/index.js';
 import { bytesOf } from '../ps/float-bytes.js';
-import { shown } from '../rdd/arguments.js';
-import { ArrowRDD } from '../rdd/arrow-rdd.js';
+import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import { backendRequest } from './backends.js';
-import { putTheta } from './evaluate.js';
+import { putTheta, requireTable } from './evaluate.js';
 import { learningOf } from './learning-options.js';
 import type { FittedNetwork, MLPModel } from './model.js';
 import type { Loss, Network } from './network.js';
@@ -50,8 +49,7 @@ let fits = 0;
 /** From a table to a trained network: looks at the rows once, makes the plan, deals the rows to shards and trains. */
 export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<FittedNetwork> {
   const { owner, options, columns } = request;
-  if (!(all instanceof ArrowRDD))
-    throw new TypeError(`${owner} takes a table, an ArrowRDD (toTable makes one of an RDD of rows), not ${shown(all)}`);
+  requireTable(owner, all);
   const { context } = all;
   const name = operatorName(owner);
   const shipped = request.loss && shippedLoss(request.loss, context, name);

@@ -9,7 +9,7 @@ import { backendRequest } from './backends.js';
 import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { listValues, requireFinite } from './columns.js';
 import type { CommittedPart } from './committed.js';
-import { putTheta } from './evaluate.js';
+import { putTheta, requireTable } from './evaluate.js';
 import { forward } from './formats/forward.js';
 import { type InferencePlan, inferencePlan } from './formats/inference.js';
 import type { Network } from './network.js';
@@ -106,6 +106,7 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
    * @example model.transform(test).select('id', 'prediction').saveAsCsv('predictions')
    */
   transform(table: ArrowRDD, columns: PredictionColumns = {}): ArrowRDD {
+    requireTable(`${this.constructor.name}.transform`, table);
     checkForms(`${this.constructor.name}.transform`, columns, TRANSFORM);
     const { network, target, labelType, features } = this;
     const { context } = table;

@@ -1,8 +1,9 @@
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
-import { evaluateParts } from './evaluate.js';
-import { RegressionErrors, type RegressionMetrics, type RegressionSums } from './metrics/regression.js';
+import { judged } from './evaluate.js';
+import type { RegressionErrors, RegressionMetrics } from './metrics/regression.js';
 import { type FittedNetwork, MLPModel, THRESHOLD } from './model.js';
+import { COLUMN, checkForms } from './options.js';
 import type { TargetSpec } from './targets.js';
 
 /** How far predictions lie from the truth, in the units of the targets. */
@@ -22,17 +23,18 @@ export class MLPRegressionModel extends MLPModel<number | number[], RegressionEv
 
   /**
    * Predicts every row of a table on the executors and measures the errors.
-   * @throws Error when the table has no rows; JobError for a row without a target, or with a feature that is not a finite
-   *   number
+   * @param options `weight`: a column that says how much each row counts, as scikit-learn's sample_weight
+   * @throws TypeError for what is no table; Error when it has no rows, or none of any weight; JobError for a row without a target, or
+   *   with a feature that is not a finite number
    */
-  async evaluate(table: ArrowRDD): Promise<RegressionEvaluation> {
+  async evaluate(table: ArrowRDD, options: { readonly weight?: string } = {}): Promise<RegressionEvaluation> {
+    const { weight } = checkForms('MLPRegressionModel.evaluate', options, { weight: COLUMN });
     const { network, features, target, theta } = this;
-    const request = { network, features, target, theta, ranking: false, threshold: THRESHOLD } as const;
-    const name = operatorName('MLPRegressionModel.evaluate');
-    const parts = await evaluateParts<RegressionSums>(table, { ...request, unseenLabels: 'error' }, name);
-    const errors = new RegressionErrors(network.outputs);
-    for (const { state } of parts) errors.merge(state);
-    if (errors.rows === 0) throw new Error('MLPRegressionModel.evaluate: the table has no rows');
+    const request = { network, features, target, theta, weight, ranking: false, threshold: THRESHOLD } as const;
+    const owner = 'MLPRegressionModel.evaluate';
+    const where = { owner, name: operatorName(owner) };
+    const { scores } = await judged(table, { ...request, unseenLabels: 'error' }, where);
+    const errors = scores as RegressionErrors;
     return {
       ...errors.metrics(),
       targets: Array.from({ length: network.outputs }, (_, k) => errors.target(k)),

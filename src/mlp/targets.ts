@@ -52,14 +52,21 @@ function unseen({ column, classes }: Extract<TargetSpec, { column: string }>, te
 export function rowWeights(batches: readonly RecordBatch[], column: string, before = 0): Float32Array {
   const weights = new Float32Array(batches.reduce((sum, batch) => sum + batch.numRows, 0));
   let row = 0;
-  for (const batch of batches)
-    for (const value of valueMatrix(batch, [column], before + row)) {
-      if (value < 0 || !Number.isFinite(Math.fround(value)))
-        throw userError(
-          `column "${column}": row ${before + row + 1} of the partition weighs ${value}; weights are 32-bit floats of at least 0`,
-        );
-      weights[row++] = value;
-    }
+  for (const batch of batches) {
+    weights.set(exactWeights(batch, column, before + row), row);
+    row += batch.numRows;
+  }
+  return weights;
+}
+
+/** Likewise, as they stand there. */
+export function exactWeights(batch: RecordBatch, column: string, before: number): Float64Array {
+  const weights = valueMatrix(batch, [column], before);
+  const bad = weights.findIndex((value) => value < 0 || !Number.isFinite(Math.fround(value)));
+  if (bad >= 0)
+    throw userError(
+      `column "${column}": row ${before + bad + 1} of the partition weighs ${weights[bad]}; weights are 32-bit floats of at least 0`,
+    );
   return weights;
 }
 

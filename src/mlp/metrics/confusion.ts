@@ -1,7 +1,15 @@
-/** Counts of a classifier's answers, row-major: `counts[actual * classes + predicted]`. */
+/** Counts of a classifier's answers, those that are not 0: so many classes have a square of cells, and rows fill few of them. */
 export interface ConfusionMatrix {
   readonly classes: number;
-  readonly counts: Float64Array;
+  /** Ascending by actual class, then by predicted one. */
+  readonly cells: readonly ConfusionCell[];
+}
+
+export interface ConfusionCell {
+  readonly actual: number;
+  readonly predicted: number;
+  /** Rows, or their weight. */
+  readonly count: number;
 }
 
 /** Precision, recall and F1 as scikit-learn defines them; a quotient with denominator 0 is 0. */
@@ -9,30 +17,15 @@ export interface ClassMetrics {
   readonly precision: number;
   readonly recall: number;
   readonly f1: number;
-  /** Rows of the class. */
+  /** Rows of the class, or their weight. */
   readonly support: number;
 }
 
-/**
- * @param actual class numbers, one a row
- * @param predicted likewise; both below `classes`
- * @throws RangeError when lengths differ or a class does not exist
- */
-export function confusionMatrix(
-  actual: ArrayLike<number>,
-  predicted: ArrayLike<number>,
-  classes: number,
-): ConfusionMatrix {
-  if (actual.length !== predicted.length)
-    throw new RangeError(`${actual.length} actual classes do not go with ${predicted.length} predicted ones`);
+/** Row-major: `counts[actual * classes + predicted]`. */
+export function denseCounts({ classes, cells }: ConfusionMatrix): Float64Array {
   const counts = new Float64Array(classes * classes);
-  for (let row = 0; row < actual.length; row++) {
-    for (const label of [actual[row]!, predicted[row]!])
-      if (!Number.isInteger(label) || label < 0 || label >= classes)
-        throw new RangeError(`row ${row} has class ${label}, there are ${classes} classes`);
-    counts[actual[row]! * classes + predicted[row]!]!++;
-  }
-  return { classes, counts };
+  for (const { actual, predicted, count } of cells) counts[actual * classes + predicted] = count;
+  return counts;
 }
 
 /** The class with the highest probability, row by row; the first one of equals. */
@@ -46,33 +39,35 @@ export function argmaxRows(probabilities: ArrayLike<number>, classes: number): I
 }
 
 /** Share of rows on the diagonal; 0 for no rows. */
-export function accuracy({ classes, counts }: ConfusionMatrix): number {
+export function accuracy({ cells }: ConfusionMatrix): number {
   let right = 0;
-  for (let label = 0; label < classes; label++) right += counts[label * classes + label]!;
-  return ratio(right, sum(counts));
+  let all = 0;
+  for (const { actual, predicted, count } of cells) {
+    if (actual === predicted) right += count;
+    all += count;
+  }
+  return ratio(right, all);
 }
 
-export function classMetrics({ classes, counts }: ConfusionMatrix): ClassMetrics[] {
-  const predictions = predictedTotals({ classes, counts });
+export function classMetrics({ classes, cells }: ConfusionMatrix): ClassMetrics[] {
+  const [right, supports, predictions] = [0, 0, 0].map(() => new Float64Array(classes)) as Triple;
+  for (const { actual, predicted, count } of cells) {
+    if (actual === predicted) right[actual] = count;
+    supports[actual]! += count;
+    predictions[predicted]! += count;
+  }
   return Array.from({ length: classes }, (_, label) => {
-    const right = counts[label * classes + label]!;
-    const support = sum(counts.subarray(label * classes, (label + 1) * classes));
-    const predicted = predictions[label]!;
+    const [hits, support, predicted] = [right[label]!, supports[label]!, predictions[label]!];
     return {
-      precision: ratio(right, predicted),
-      recall: ratio(right, support),
-      f1: ratio(2 * right, predicted + support),
+      precision: ratio(hits, predicted),
+      recall: ratio(hits, support),
+      f1: ratio(2 * hits, predicted + support),
       support,
     };
   });
 }
 
-/** How often each class was predicted. */
-function predictedTotals({ classes, counts }: ConfusionMatrix): Float64Array {
-  const totals = new Float64Array(classes);
-  for (let i = 0; i < counts.length; i++) totals[i % classes]! += counts[i]!;
-  return totals;
-}
+type Triple = [Float64Array, Float64Array, Float64Array];
 
 /** Precision, recall and F1 of all classes together. */
 export type AverageMetrics = Omit<ClassMetrics, 'support'>;
@@ -81,9 +76,12 @@ export type AverageMetrics = Omit<ClassMetrics, 'support'>;
  * Averages over the classes that occur, as actual or as predicted ones (scikit-learn's `average='macro'`, each class alike, and
  * `'weighted'`, by its rows). Micro averages are all equal to the accuracy where each row has one class.
  */
-export function averageMetrics(matrix: ConfusionMatrix): Record<'macro' | 'weighted', AverageMetrics> {
-  const predictions = predictedTotals(matrix);
-  const occurring = classMetrics(matrix).filter(({ support }, label) => support > 0 || predictions[label]! > 0);
+export function averageMetrics(
+  { cells }: ConfusionMatrix,
+  perClass: readonly ClassMetrics[],
+): Record<'macro' | 'weighted', AverageMetrics> {
+  const predicted = new Set(cells.map((cell) => cell.predicted));
+  const occurring = perClass.filter(({ support }, label) => support > 0 || predicted.has(label));
   const mean = (weight: (each: ClassMetrics) => number) => weightedMean(occurring, weight);
   return { macro: mean(() => 1), weighted: mean(({ support }) => support) };
 }
@@ -103,44 +101,6 @@ export function weightedMean<T extends AverageMetrics>(all: readonly T[], weight
   };
 }
 
-/** Mean F1 over the classes that occur, as actual or as predicted ones (scikit-learn's `f1_score(average='macro')`). */
-export function macroF1(matrix: ConfusionMatrix): number {
-  return averageMetrics(matrix).macro.f1;
-}
-
-/**
- * The matrix as text, rows actual, columns predicted, and precision, recall and F1 of each class.
- *
- * @param names of the classes
- */
-export function formatConfusion(matrix: ConfusionMatrix, names: readonly string[]): string {
-  const { classes, counts } = matrix;
-  const label = (i: number) => names[i] ?? String(i);
-  const header = ['actual \\ predicted', ...range(classes).map(label), 'precision', 'recall', 'F1'];
-  const rows = classMetrics(matrix).map(({ precision, recall, f1 }, actual) => [
-    label(actual),
-    ...range(classes).map((predicted) => String(counts[actual * classes + predicted])),
-    ...[precision, recall, f1].map((value) => value.toFixed(3)),
-  ]);
-  return alignColumns([header, ...rows]);
-}
-
-/** A table as text: the first column to the left, all others to the right. */
-export function alignColumns(table: readonly (readonly string[])[]): string {
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  const align = (cell: string, column: number) =>
-    column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
-  return table.map((row) => row.map(align).join('  ')).join('\n');
-}
-
 export function ratio(numerator: number, denominator: number): number {
   return denominator === 0 ? 0 : numerator / denominator;
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

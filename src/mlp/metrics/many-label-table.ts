@@ -1,4 +1,4 @@
-import { alignColumns } from './confusion.js';
+import { alignColumns } from './confusion-table.js';
 import type { ManyLabelMetrics } from './many-label.js';
 
 /** Precision, recall and F1 of each label as text. @param names of the labels */

@@ -20,8 +20,8 @@ export interface RegressionSums {
   readonly maxErrors: readonly number[];
 }
 
-/** Sums of a target: the truth, its square, the error, its square, its absolute value. */
-const KINDS = 5;
+/** Weighted sums of a target: the truth, its square, the error, its square, its absolute value; and the weights. */
+const KINDS = 6;
 
 /** Exact sums over rows of any partitions, in any order: the same bits. Metrics as scikit-learn defines them, in float64. */
 export class RegressionErrors {
@@ -34,8 +34,13 @@ export class RegressionErrors {
     this.#maxErrors = new Float64Array(targets);
   }
 
-  /** @param truth rows x targets @param predictions likewise */
-  add(truth: ArrayLike<number>, predictions: ArrayLike<number>): this {
+  /** Of all rows. */
+  get weight(): number {
+    return this.#sums.sum(KINDS - 1);
+  }
+
+  /** @param truth rows x targets @param predictions likewise @param weights of the rows; absent: 1 each */
+  add(truth: ArrayLike<number>, predictions: ArrayLike<number>, weights?: ArrayLike<number>): this {
     const { targets } = this;
     if (truth.length !== predictions.length)
       throw new RangeError(`${truth.length} true values do not go with ${predictions.length} predictions`);
@@ -43,25 +48,35 @@ export class RegressionErrors {
       const y = truth[i]!;
       const error = y - predictions[i]!;
       const first = KINDS * (i % targets);
-      this.#sums.add(first, y);
-      this.#addSquare(first + 1, y);
-      this.#sums.add(first + 2, error);
-      this.#addSquare(first + 3, error);
-      this.#sums.add(first + 4, Math.abs(error));
+      const weight = weights?.[Math.floor(i / targets)] ?? 1;
+      if (weight === 0) continue;
+      this.#add(first, y, weight);
+      this.#addSquare(first + 1, y, weight);
+      this.#add(first + 2, error, weight);
+      this.#addSquare(first + 3, error, weight);
+      this.#add(first + 4, Math.abs(error), weight);
+      this.#sums.add(first + 5, weight);
       this.#maxErrors[i % targets] = Math.max(this.#maxErrors[i % targets]!, Math.abs(error));
     }
     this.rows += truth.length / targets;
     return this;
   }
 
-  /** The square as an exact sum of two numbers (Dekker 1971): what rounding takes from the first is the second. */
-  #addSquare(column: number, x: number): void {
+  /** A product, exactly: what rounding takes from it is added too. */
+  #add(column: number, x: number, weight: number): void {
+    const product = x * weight;
+    this.#sums.add(column, product);
+    if (weight !== 1) this.#addRest(column, roundedOff(x, weight, product));
+  }
+
+  #addSquare(column: number, x: number, weight: number): void {
     const square = x * x;
-    this.#sums.add(column, square);
-    const scaled = 134_217_729 * x; // 2^27 + 1: splits 53 bits into halves
-    const high = scaled - (scaled - x);
-    const low = x - high;
-    const rest = low * low - (square - high * high - 2 * high * low);
+    this.#add(column, square, weight);
+    const rest = roundedOff(x, x, square);
+    if (Number.isFinite(rest)) this.#add(column, rest, weight);
+  }
+
+  #addRest(column: number, rest: number): void {
     if (Number.isFinite(rest)) this.#sums.add(column, rest);
   }
 
@@ -78,27 +93,27 @@ export class RegressionErrors {
     return this;
   }
 
-  /** Of one target. NaN for no rows. */
+  /** Of one target. NaN for no rows, or none of any weight. */
   target(k: number): RegressionMetrics {
-    const { rows } = this;
+    const { rows, weight } = this;
     const first = KINDS * k;
     const squares = this.#sums.sum(first + 3);
-    const mse = squares / rows;
+    const mse = squares / weight;
     const spread = this.#spread(first);
     const share = (part: number) => (spread > 0 ? 1 - part / spread : part === 0 ? 1 : 0);
     return {
       rows,
       mse,
       rmse: Math.sqrt(mse),
-      mae: this.#sums.sum(first + 4) / rows,
-      r2: rows === 0 ? Number.NaN : share(squares),
-      explainedVariance: rows === 0 ? Number.NaN : share(this.#spread(first + 2)),
-      maxError: rows === 0 ? Number.NaN : this.#maxErrors[k]!,
+      mae: this.#sums.sum(first + 4) / weight,
+      r2: weight === 0 ? Number.NaN : share(squares),
+      explainedVariance: weight === 0 ? Number.NaN : share(this.#spread(first + 2)),
+      maxError: weight === 0 ? Number.NaN : this.#maxErrors[k]!,
     };
   }
 
   /** Means over the targets. */
-  metrics(): RegressionMetrics {
+  metrics(_unseen = false): RegressionMetrics {
     const all = Array.from({ length: this.targets }, (_, k) => this.target(k));
     const mean = (value: (each: RegressionMetrics) => number) =>
       all.reduce((sum, each) => sum + value(each), 0) / this.targets;
@@ -113,10 +128,25 @@ export class RegressionErrors {
     };
   }
 
-  /** Σ(x - mean)² from Σx, in the column, and Σx², in the next: (n Σx² - (Σx)²) / n, its numerator exact. */
+  /** Σw(x - mean)² from Σwx, in the column, and Σwx², in the next: (Σw Σwx² - (Σwx)²) / Σw, its numerator exact. */
   #spread(column: number): number {
     if (!Number.isFinite(this.#sums.sum(column)) || !Number.isFinite(this.#sums.sum(column + 1))) return Number.NaN;
-    const numerator = BigInt(this.rows) * (this.#sums.scaled(column + 1) << 1074n) - this.#sums.scaled(column) ** 2n;
-    return scaledToNumber(numerator, 2 * -1074) / this.rows;
+    const weight = this.#sums.scaled(KINDS - 1);
+    const numerator = weight * this.#sums.scaled(column + 1) - this.#sums.scaled(column) ** 2n;
+    return scaledToNumber(numerator, 2 * -1074) / this.weight;
   }
+}
+
+/** What rounding took from x * y (Dekker 1971), unless halves overflow. */
+function roundedOff(x: number, y: number, product: number): number {
+  const [high, low] = halves(x);
+  const [top, bottom] = halves(y);
+  return low * bottom - (product - high * top - low * top - high * bottom);
+}
+
+/** Of 53 bits: their product with those of another number is exact. */
+function halves(x: number): readonly [high: number, low: number] {
+  const scaled = 134_217_729 * x; // 2^27 + 1
+  const high = scaled - (scaled - x);
+  return [high, x - high];
 }

@@ -29,7 +29,8 @@ const confusion = [
   [1, 48, 1],
   [0, 2, 48],
 ];
-const perClass = classMetrics({ classes: 3, counts: Float64Array.from(confusion.flat()) });
+const cells = confusion.flatMap((row, actual) => row.map((count, predicted) => ({ actual, predicted, count })));
+const perClass = classMetrics({ classes: 3, cells });
 const evaluation = { perClass, rows: 150, accuracy: 0.9733, macro: { f1: 0.9733 }, classes, confusion, table: 'text' };
 const report: TrainingReport = { model, evaluation, facts: { exchangedBytes: 1234567, machine: 'two cores' } };
 

@@ -45,7 +45,7 @@ export interface ReportedEvaluation {
 /** Pure. */
 export function reportData({ title, model, evaluation = {}, history, facts = {} }: TrainingReport): ReportData {
   const epochs = history ?? epochsOf(model);
-  const { confusion, classes, perClass } = evaluation;
+  const { classes, perClass } = evaluation;
   const { target } = model;
   const figures: Figure[] = curvesOf(epochs);
   const tables: Table[] = [];
@@ -53,9 +53,9 @@ export function reportData({ title, model, evaluation = {}, history, facts = {} 
   const metrics = new Map(numbersOf(evaluation));
   if (metrics.size > 0)
     tables.push({ title: 'Evaluation', rows: [...metrics].map(([name, value]) => [name, metric(value)]) });
-  // Of many labels, counts are no matrix.
-  if (confusion && classes && target.kind === 'class' && classes.length <= MAX_CLASSES)
-    figures.push({ kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion });
+  // Of many labels, counts are no matrix; of many classes they are not asked for.
+  const confusion = target.kind === 'class' && classes && classes.length <= MAX_CLASSES && evaluation.confusion;
+  if (confusion) figures.push({ kind: 'confusion', title: 'Confusion matrix', classes, counts: confusion });
   if (classes && perClass) tables.push(classTable(classes, perClass));
   tables.push({ title: 'Training', rows: trainingRows(model, facts) });
   const learnt = target.kind === 'values' ? target.columns.join(', ') : target.column;

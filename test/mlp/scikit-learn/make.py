@@ -21,7 +21,7 @@ def averages(truth, predicted, average, **more):
     )
     if average is None:
         return [
-            {"precision": p, "recall": r, "f1": f, "support": int(s)}
+            {"precision": p, "recall": r, "f1": f, "support": float(s)}
             for p, r, f, s in zip(precision, recall, f1, support)
         ]
     return {"precision": precision, "recall": recall, "f1": f1}
@@ -33,7 +33,12 @@ def softmax(logits):
     return np.round(powers / powers.sum(axis=1, keepdims=True), 2).astype(np.float32)
 
 
-def classification(rows, classes, spread):
+def weights_of(rows):
+    # Some that no sum of float64 holds exactly, and rows that do not count.
+    return random.choice([0, 0.1, 1 / 3, 2.5, 7], rows)
+
+
+def classification(rows, classes, spread, weighted=False):
     truth = random.integers(0, classes, rows)
     logits = random.normal(size=(rows, classes))
     logits[np.arange(rows), truth] += spread
@@ -41,25 +46,27 @@ def classification(rows, classes, spread):
     p = probabilities.astype(np.float64)
     predicted = p.argmax(axis=1)
     labels = list(range(classes))
+    w = {"sample_weight": weights_of(rows)} if weighted else {}
     if classes == 2:
-        roc, pr = m.roc_auc_score(truth, p[:, 1]), m.average_precision_score(truth, p[:, 1])
-        brier = m.brier_score_loss(truth, p[:, 1])
+        roc, pr = m.roc_auc_score(truth, p[:, 1], **w), m.average_precision_score(truth, p[:, 1], **w)
+        brier = m.brier_score_loss(truth, p[:, 1], **w)
     else:
-        roc = np.mean([m.roc_auc_score(truth == k, p[:, k]) for k in labels])
-        pr = np.mean([m.average_precision_score(truth == k, p[:, k]) for k in labels])
-        brier = np.mean(((np.eye(classes)[truth] - p) ** 2).sum(axis=1))
+        roc = np.mean([m.roc_auc_score(truth == k, p[:, k], **w) for k in labels])
+        pr = np.mean([m.average_precision_score(truth == k, p[:, k], **w) for k in labels])
+        brier = np.average(((np.eye(classes)[truth] - p) ** 2).sum(axis=1), weights=w.get("sample_weight"))
     return {
+        **given(w),
         "truth": truth.tolist(),
         "probabilities": probabilities.astype(np.float64).ravel().tolist(),
         "classes": classes,
-        "confusion": m.confusion_matrix(truth, predicted, labels=labels).ravel().tolist(),
+        "confusion": m.confusion_matrix(truth, predicted, labels=labels, **w).ravel().tolist(),
         "metrics": {
             "rows": rows,
-            "accuracy": m.accuracy_score(truth, predicted),
-            "perClass": averages(truth, predicted, None, labels=labels),
-            "macro": averages(truth, predicted, "macro"),
-            "weighted": averages(truth, predicted, "weighted"),
-            "logLoss": m.log_loss(truth, p, labels=labels),
+            "accuracy": m.accuracy_score(truth, predicted, **w),
+            "perClass": averages(truth, predicted, None, labels=labels, **w),
+            "macro": averages(truth, predicted, "macro", **w),
+            "weighted": averages(truth, predicted, "weighted", **w),
+            "logLoss": m.log_loss(truth, p, labels=labels, **w),
             "brier": brier,
             "rocAuc": roc,
             "prAuc": pr,
@@ -68,46 +75,56 @@ def classification(rows, classes, spread):
     }
 
 
-def many_label(rows, labels):
+def given(w):
+    return {"weights": w["sample_weight"].tolist()} if w else {}
+
+
+def many_label(rows, labels, weighted=False):
     truth = (random.random((rows, labels)) < 0.3).astype(int)
     p = np.round(1 / (1 + np.exp(-(2.5 * truth - 1 + random.normal(size=truth.shape)))), 2)
     p = p.astype(np.float32).astype(np.float64)
     predicted = (p >= 0.5).astype(int)
+    w = {"sample_weight": weights_of(rows)} if weighted else {}
+    each = {"sample_weight": np.repeat(w["sample_weight"], labels)} if weighted else {}
     return {
+        **given(w),
         "truth": truth.ravel().tolist(),
         "probabilities": p.ravel().tolist(),
         "labels": labels,
         "metrics": {
             "rows": rows,
-            "accuracy": m.accuracy_score(truth, predicted),
-            "hammingLoss": m.hamming_loss(truth, predicted),
-            "perClass": averages(truth, predicted, None),
-            "micro": averages(truth, predicted, "micro"),
-            "macro": averages(truth, predicted, "macro"),
-            "weighted": averages(truth, predicted, "weighted"),
-            "logLoss": m.log_loss(truth.ravel(), p.ravel()),
-            "brier": m.brier_score_loss(truth.ravel(), p.ravel()),
-            "rocAuc": m.roc_auc_score(truth, p, average="macro"),
-            "prAuc": m.average_precision_score(truth, p, average="macro"),
+            "accuracy": m.accuracy_score(truth, predicted, **w),
+            "hammingLoss": m.hamming_loss(truth, predicted, **w),
+            "perClass": averages(truth, predicted, None, **w),
+            "micro": averages(truth, predicted, "micro", **w),
+            "macro": averages(truth, predicted, "macro", **w),
+            "weighted": averages(truth, predicted, "weighted", **w),
+            "logLoss": m.log_loss(truth.ravel(), p.ravel(), **each),
+            "brier": m.brier_score_loss(truth.ravel(), p.ravel(), **each),
+            "rocAuc": m.roc_auc_score(truth, p, average="macro", **w),
+            "prAuc": m.average_precision_score(truth, p, average="macro", **w),
         },
     }
 
 
-def regression(rows, targets):
+def regression(rows, targets, weighted=False):
     truth = random.normal(1000, 3, size=(rows, targets))
     predicted = truth + random.normal(0.5, 1, size=truth.shape)
+    w = {"sample_weight": weights_of(rows)} if weighted else {}
+    counts = w["sample_weight"] > 0 if weighted else np.full(rows, True)
     return {
+        **given(w),
         "truth": truth.ravel().tolist(),
         "predictions": predicted.ravel().tolist(),
         "targets": targets,
         "metrics": {
             "rows": rows,
-            "mse": m.mean_squared_error(truth, predicted),
-            "rmse": m.root_mean_squared_error(truth, predicted),
-            "mae": m.mean_absolute_error(truth, predicted),
-            "r2": m.r2_score(truth, predicted),
-            "explainedVariance": m.explained_variance_score(truth, predicted),
-            "maxError": float(np.abs(truth - predicted).max()),
+            "mse": m.mean_squared_error(truth, predicted, **w),
+            "rmse": m.root_mean_squared_error(truth, predicted, **w),
+            "mae": m.mean_absolute_error(truth, predicted, **w),
+            "r2": m.r2_score(truth, predicted, **w),
+            "explainedVariance": m.explained_variance_score(truth, predicted, **w),
+            "maxError": float(np.abs(truth - predicted)[counts].max()),
         },
     }
 
@@ -133,4 +150,7 @@ expected = {
     "regression": [regression(90, 1), regression(60, 3)],
     "scaling": scaling(40, 3),
 }
+expected["classification"] += [classification(120, 2, 1.0, True), classification(150, 5, 0.7, True)]
+expected["manyLabel"].append(many_label(80, 4, True))
+expected["regression"] += [regression(90, 1, True), regression(60, 3, True)]
 Path(__file__).with_name("expected.jsonl").write_text(json.dumps(expected) + "\n")
