@@ -1,20 +1,20 @@
-import { crc32 } from 'node:zlib';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
-import { bytesOf } from '../ps/float-bytes.js';
+import { alignedFloats } from '../ps/float-bytes.js';
 import { nativeAddon } from '../ps/native-addon.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import { slotMemory } from '../rdd/memory/slot-memory.js';
 import { listValues } from './columns.js';
 import { shardRows } from './numerical-plan.js';
 import { Replica } from './replica.js';
+import { ShardChecksum } from './shard-checksum.js';
 import { matrixInFile, matrixInMemory } from './shard-matrix.js';
 import { rowWeights, trainingTargets } from './targets.js';
 import type { TrainingSpec } from './training-spec.js';
 
 /**
  * Terminal of the stage that makes a gradient shard resident: chunk by chunk, features in one copy out of Arrow's buffers
- * into the matrix that the network computes with.
+ * into the matrix that the network computes with. What goes into a file is counted as spilled.
  * @returns a checksum of what was loaded
  */
 export async function consume(chunks: Chunks, parameters: Json, context: TaskContext, shard: number): Promise<Json> {
@@ -24,28 +24,46 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
   const rows = shardRows(spec.plan, shard);
   const streamed = streams(spec, replica, shard, 4 * rows * inputs);
   const matrix = streamed ? matrixInFile(rows, inputs, context.directory) : matrixInMemory(rows, inputs);
-  const labels: (Float32Array | Int32Array)[] = [];
-  const weights: Float32Array[] = [];
+  const labels = labelColumn(spec, rows);
+  const weights = spec.weight === undefined ? undefined : new Column(new Float32Array(rows));
+  const checksum = new ShardChecksum();
   let before = 0;
   for await (const batch of chunks) {
     if (!isBatch(batch)) continue;
-    matrix.append(listValues(batch, spec.features, inputs, before));
-    labels.push(trainingTargets([batch], spec.target));
-    if (spec.weight !== undefined) weights.push(rowWeights([batch], spec.weight, before));
+    const features = listValues(batch, spec.features, inputs, before);
+    matrix.append(features);
+    checksum.add(features);
+    labels.append(trainingTargets([batch], spec.target));
+    weights?.append(rowWeights([batch], spec.weight!, before));
     before += batch.numRows;
   }
-  const features = matrix.finish();
+  if (streamed) context.metrics.bytesSpilled = (context.metrics.bytesSpilled ?? 0) + 4 * rows * inputs;
   const data = {
-    features,
-    labels: labels.length > 0 ? joined(labels) : trainingTargets([], spec.target),
-    ...(spec.weight !== undefined && { weights: joined(weights) as Float32Array }),
+    features: matrix.finish(),
+    labels: labels.values,
+    ...(weights && { weights: weights.values as Float32Array }),
   };
-  const checksum = [features, data.labels, data.weights].reduce(
-    (sum, values) => (values ? crc32(bytesOf(values), sum) : sum),
-    0,
-  );
+  checksum.add(data.labels);
+  checksum.add(data.weights);
   replica.loadShard(shard, { ...data, given: streamed ? 'streamed' : 'kept' });
-  return checksum;
+  return checksum.value;
+}
+
+/** Class numbers, or so many values a row as the network gives. */
+function labelColumn({ target, plan }: TrainingSpec, rows: number): Column {
+  if (target.kind !== 'class') return new Column(alignedFloats(rows * plan.network.outputs));
+  return new Column(new Int32Array(alignedFloats(rows).buffer, 0, rows));
+}
+
+/** Values of all rows, piece after piece. */
+class Column {
+  #at = 0;
+  constructor(readonly values: Float32Array | Int32Array) {}
+
+  append(piece: Float32Array | Int32Array): void {
+    this.values.set(piece, this.#at);
+    this.#at += piece.length;
+  }
 }
 
 /** Without the native add-on files cannot be mapped: features stay in memory. */
@@ -53,15 +71,4 @@ function streams({ residency = 'auto' }: TrainingSpec, replica: Replica, shard: 
   if (!nativeAddon() || replica.backend.name !== 'tensorflow') return false;
   if (residency !== 'auto') return residency === 'stream';
   return replica.residentBytes(shard) + bytes > slotMemory().budget / 2;
-}
-
-function joined(parts: readonly (Float32Array | Int32Array)[]): Float32Array | Int32Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const all = parts[0] instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
