@@ -19,7 +19,6 @@ export interface StepLoss extends Learnt {
 export interface RoundResult {
   /** Updates made. */
   readonly step: number;
-  /** Where no step passes through the driver. */
   readonly cost?: RoundCost;
 }
 

@@ -1,7 +1,7 @@
 import type { Json } from '../protocol/json.js';
 import type { ProgramRef } from '../protocol/task.js';
 import { addTotals, totalOf } from '../ps/exchange.js';
-import { type PlacedNode, planTree, sameNode } from '../ps/merge-plan.js';
+import { type PlacedNode, planTree, sameNode, vectorsBetween } from '../ps/merge-plan.js';
 import { type ShortRef, sumBytes } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
 import { executorOf, slotOf } from '../scheduler/task-set.js';
@@ -58,7 +58,8 @@ export class TreeRounds implements Rounds {
   }
 
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
-    let cost: RoundCost | undefined;
+    let cost: RoundCost = { bytes: 0, computeMs: 0, exchangeMs: 0 };
+    const bytes = this.#bytes;
     let untold: { readonly step: number; readonly loss: StepLoss } | undefined;
     for (let step = from; step < from + steps; step++) {
       const answers = await this.#order([step, this.#pending]);
@@ -66,14 +67,14 @@ export class TreeRounds implements Rounds {
       const loss = this.#totalLoss(answers);
       untold = this.#answers ? { step, loss } : undefined;
       if (!untold) onStep(step, loss);
-      cost = [...(cost ? [cost] : []), ...answers.map((answer) => answer.cost)].reduce(addCosts);
+      cost = answers.reduce(withTimes, { ...cost, bytes: cost.bytes + bytes });
       this.#pending = await this.#between(
         answers.flatMap(({ sums }) => sums),
         step,
       );
     }
     if (untold) onStep(untold.step, { ...untold.loss, ...(await this.#apply(from + steps)) });
-    return { step: from + steps, ...(cost && { cost }) };
+    return { step: from + steps, cost };
   }
 
   async commit(step: number): Promise<Committed> {
@@ -84,6 +85,12 @@ export class TreeRounds implements Rounds {
   get #scope(): string {
     const { spec, generation } = this.cluster;
     return `${spec.model}/g${generation}`;
+  }
+
+  /** Payload of one step. */
+  get #bytes(): number {
+    const { plan, executors } = this.#installed.template;
+    return 4 * layoutOf(this.cluster.spec.plan.network).length * vectorsBetween(plan, executors.length);
   }
 
   /** Whether the driver has to know what comes of a step: executors tell it with the next one, or with a message at a round's end. */
@@ -131,6 +138,10 @@ export class TreeRounds implements Rounds {
     const parts = answers.flatMap(({ bad }) => bad.map((node) => ({ ...node, lossSum: Number.NaN })));
     return { ...total, parts };
   }
+}
+
+function withTimes(cost: RoundCost, { computeMs, exchangeMs }: StepAnswer): RoundCost {
+  return addCosts(cost, { bytes: 0, computeMs, exchangeMs });
 }
 
 /** Members stand together by executor: ranks are ordered by host. */

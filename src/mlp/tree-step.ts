@@ -6,7 +6,6 @@ import { type Merge, type PlacedNode, sameNode, type TreePlan } from '../ps/merg
 import { type ShortRef, type SumBlock, shortRef, wholeRef } from '../ps/sum-blocks.js';
 import type { Spread, TreeNode } from '../ps/tree.js';
 import type { Told } from './learners/learner.js';
-import type { RoundCost } from './rounds.js';
 import type { GradientAnswer, TrainOrder } from './train-program.js';
 
 /** What the steps of one generation have in common: a block, which every executor reads once. */
@@ -46,7 +45,9 @@ export interface StepAnswer {
   readonly sums: readonly ToldSum[];
   /** Slots' sums whose loss is no number. */
   readonly bad: readonly TreeNode[];
-  readonly cost: RoundCost;
+  readonly computeMs: number;
+  /** Merging, updating and waiting, of all slots. */
+  readonly exchangeMs: number;
   /** What came of the sums applied. */
   readonly told?: Told;
 }
@@ -75,8 +76,6 @@ export default treeStep;
 class ExecutorStep {
   /** Place of this executor. */
   readonly #own: number;
-  /** From other executors. */
-  #bytes = 0;
 
   constructor(
     readonly template: TreeTemplate,
@@ -92,26 +91,26 @@ class ExecutorStep {
     const { given, applied } = this.template.plan;
     if (order === 'merge') {
       const merged = await this.#merge(this.template.plan.between, this.#refs(given, sums, step), step);
-      return { sums: this.#tell(merged, step), bad: [], cost: this.#cost(begun, 0) };
+      return { sums: this.#tell(merged, step), bad: [], ...this.#cost(begun, 0) };
     }
     const pending = sums.length > 0 ? this.#refs(applied, sums, step - 1) : [];
     return this.#withNear(pending, async (apply) => {
       if (order === 'apply') {
         const [told] = await this.#slots(() => ({ op: 'apply', apply }), step);
-        return { sums: [], bad: [], cost: this.#cost(begun, 0), told: told as unknown as Told };
+        return { sums: [], bad: [], ...this.#cost(begun, 0), told: told as unknown as Told };
       }
       const answers = (await this.#slots(
         ({ shards }) => ({ op: 'gradient', shards, apply }),
         step,
       )) as unknown as GradientAnswer[];
       const own = answers.flatMap((answer) => answer.sums);
-      const refs = own.map(({ block, ...node }) => ({ node, block }));
+      const refs = own.map(({ level, index, block }) => ({ node: { level, index, executor: this.#own }, block }));
       const merged = await this.#merge(this.template.plan.within, refs, step);
       const here = given.filter(({ executor }) => executor === this.#own);
       const giving = here.map((node) => [...own, ...merged].find((sum) => sameNode(sum, node))!);
       const bad = own.filter(({ lossSum }) => lossSum === null).map(({ level, index }) => ({ level, index }));
       const computeMs = answers.reduce((sum, answer) => sum + answer.computeMs, 0);
-      return { sums: this.#tell(giving, step), bad, cost: this.#cost(begun, computeMs), told: answers[0]!.told };
+      return { sums: this.#tell(giving, step), bad, ...this.#cost(begun, computeMs), told: answers[0]!.told };
     });
   }
 
@@ -136,14 +135,9 @@ class ExecutorStep {
     const mine = merges.filter(({ executor }) => executor === this.#own);
     const parts = mine.map(({ member, nodes }) => {
       const lying = nodes.map((node) => sums.find((sum) => sameNode(sum.node, node))!);
-      for (const { node, block } of lying) if (this.#isForeign(node)) this.#bytes += block.bytes;
       return this.#slot(this.#members[member]!.slot, { op: 'merge', sums: lying.map(({ block }) => block) }, step);
     });
     return (await together(parts)).flatMap((value) => value as unknown as SumBlock[]);
-  }
-
-  #isForeign(node: TreeNode & { readonly executor?: number }): boolean {
-    return node.executor !== undefined && node.executor !== this.#own;
   }
 
   /** Makes the sums of other hosts files of this one, for all its slots; a single slot reads them itself. */
@@ -152,9 +146,7 @@ class ExecutorStep {
     const copies: BlockRef[] = [];
     try {
       const near = sums.map(async ({ node, block }) => {
-        if (!this.#isForeign(node)) return block;
-        this.#bytes += block.bytes;
-        if (this.#members.length === 1) return block;
+        if (node.executor === this.#own || this.#members.length === 1) return block;
         const copy = await blocks.copy(block, 'host');
         if (copy.at[0]!.holder === executor) copies.push(copy);
         return copy;
@@ -178,15 +170,15 @@ class ExecutorStep {
     return value;
   }
 
-  #cost(begun: number, computeMs: number): RoundCost {
+  #cost(begun: number, computeMs: number) {
     const slotMs = this.#members.length * (performance.now() - begun);
-    return { bytes: this.#bytes, computeMs, exchangeMs: Math.max(0, slotMs - computeMs) };
+    return { computeMs, exchangeMs: Math.max(0, slotMs - computeMs) };
   }
 }
 
 /** A sum, and where it lies. */
 interface Lying {
-  readonly node: TreeNode & { readonly executor?: number };
+  readonly node: PlacedNode;
   readonly block: BlockRef;
 }
 

@@ -58,6 +58,14 @@ export function planTree(
   return { within, given, between, applied: replaced(given, between) };
 }
 
+/** Vectors that travel from one executor to another in a step: each sum that is applied goes to every other executor once. */
+export function vectorsBetween({ between, given, applied }: TreePlan, executors: number): number {
+  const foreign = between.flatMap(({ executor, nodes }) =>
+    given.filter((each) => each.executor !== executor && nodes.some((node) => sameNode(node, each))),
+  );
+  return applied.length * (executors - 1) + foreign.length;
+}
+
 /**
  * Which nodes to merge together before all is small enough for everybody to read: groups of nodes under one subtree, at
  * the lowest level that leaves at most `fanIn` groups. Pure; a group of one needs no merging.

@@ -236,6 +236,48 @@ describe('failures', () => {
   });
 });
 
+describe('templates', () => {
+  const inputs: Behaviour = {
+    takes: () => 10,
+    answer: (message) => answers(message).map((each, k) => ({ ...each, ok: true, value: message.tasks[k]!.inputs })),
+  };
+  const step = (n: number, installed: boolean) => {
+    const tasks = [
+      { partition: 0, inputs: ['a', n], prefer: 'a#0' as const },
+      { partition: 1, inputs: ['b', n], prefer: 'b#0' as const },
+    ];
+    return taskSet(n, 2, { tasks, gang: true, template: { scope: 'd/fit/g0', installed } });
+  };
+
+  it('are kept by each executor, whose tasks get what is kept and what is new', async () => {
+    const { scheduler, join, finish, clock } = await cluster();
+    const a = await join('a', 1, inputs);
+    await join('b', 1, inputs);
+    await clock.pass(10);
+    for (const n of [0, 1, 2])
+      expect(values(await finish(scheduler.run(step(n, n > 0))))).toEqual([
+        [0, ['a', n]],
+        [1, ['b', n]],
+      ]);
+    expect(a.ran.map(({ id, tasks }) => [id, tasks[0]!.stage])).toEqual([
+      [expect.stringMatching(/^d-m\d+$/), 0],
+      [expect.stringMatching(/^d-m\d+$/), 0],
+      [expect.stringMatching(/^d-m\d+$/), 0],
+    ]);
+  });
+
+  it('that an executor does not know are the loss of it', async () => {
+    const { scheduler, join, finish, clock } = await cluster();
+    await join('a', 1, inputs);
+    await join('b', 1, inputs);
+    await clock.pass(10);
+    await finish(scheduler.run(step(0, false)));
+    scheduler.release('d/fit');
+    await clock.pass(10);
+    await expect(finish(scheduler.run(step(1, true)))).rejects.toMatchObject({ failure: { kind: 'executor-lost' } });
+  });
+});
+
 describe('messages', () => {
   it('that the queue lost are sent again', async () => {
     let sent = 0;

@@ -279,6 +279,22 @@ export function queueContract(name: string, start: () => Promise<QueueUnderTest>
       expect(await d2.channel.waiting(e.id, [])).toEqual(new Set());
     });
 
+    it('carries no more of a message whose template is installed than what is new', async () => {
+      const [d, e] = [await driver(), await executor()];
+      const scope = `${d.id}/fit-0/g1`;
+      const message = (n: number, installed: boolean) => ({
+        ...taskMessage(d.id, e.id, ['kept', n], `${d.id}-m${n}`),
+        template: { scope, installed },
+      });
+      await d.channel.send([message(1, false)]);
+      await until('the whole one', () => e.messages.length === 1);
+      await d.channel.send([message(2, true), message(3, true)]);
+      await until('repetitions', () => e.repetitions.length === 2);
+      expect(e.messages).toEqual([message(1, false)]);
+      const repetition = (n: number) => ({ id: `${d.id}-m${n}`, template: 'fit-0/g1', inputs: n });
+      expect(e.repetitions).toEqual([repetition(2), repetition(3)]);
+    });
+
     it('refuses whatever was signed with another secret, and says what to do', async () => {
       const [d, e] = [await driver(), await executor()];
       const refused: string[] = [];
