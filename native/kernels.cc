@@ -95,22 +95,30 @@ INLINE float ExactInverse(float weight) {
   return std::frexp(weight, &exponent) == 0.5f && exponent > -120 && exponent < 120 ? 1 / weight : 0;
 }
 
-/// Whether a rule takes the sum as it is.
+// A sum becomes a mean, in one of three ways of equal bits.
+struct Same {
+  INLINE float operator()(float sum) const { return sum; }
+};
+struct Times {
+  float inverse;
+  INLINE float operator()(float sum) const { return sum * inverse; }
+};
+struct Over {
+  float weight;
+  INLINE float operator()(float sum) const { return sum / weight; }
+};
+
+/// Whether a rule takes the mean as it is.
 INLINE bool IsPlain(const Constants& k) {
   const bool whole = k.clip == std::numeric_limits<float>::infinity();
-  return k.weight == 1 && k.scale == 1 && whole && k.l2 == 0 && k.l1 == 0 && k.keep == 1;
+  return k.scale == 1 && whole && k.l2 == 0 && k.l1 == 0 && k.keep == 1;
 }
 
-/// @param sum of gradients, which may be `g` itself. @return g, with what the rule takes
-INLINE const float* Prepare(const Constants& k, F theta, const float* sum, float* g, size_t n) {
-  const float inverse = ExactInverse(k.weight);
-  if (inverse != 0) {
+/// @param sum of gradients, which may be `g` itself. @param g receives what the rule takes
+INLINE void Prepare(const Constants& k, F theta, const float* sum, float* g, size_t n) {
+  const Over mean{k.weight};
 #pragma GCC ivdep
-    for (size_t i = 0; i < n; i++) g[i] = sum[i] * inverse;
-  } else {
-#pragma GCC ivdep
-    for (size_t i = 0; i < n; i++) g[i] = sum[i] / k.weight;
-  }
+  for (size_t i = 0; i < n; i++) g[i] = mean(sum[i]);
   if (k.scale != 1)
     for (size_t i = 0; i < n; i++) g[i] *= k.scale;
   if (k.clip != std::numeric_limits<float>::infinity())
@@ -121,7 +129,6 @@ INLINE const float* Prepare(const Constants& k, F theta, const float* sum, float
     for (size_t i = 0; i < n; i++) g[i] += theta[i] > 0 ? k.l1 : theta[i] < 0 ? -k.l1 : 0.0f;
   if (k.keep != 1)
     for (size_t i = 0; i < n; i++) theta[i] *= k.keep;
-  return g;
 }
 
 /// What is kept of a slot's value: numbers too small to be normal, which have no exponent, are 0. Without a choice, which
@@ -136,57 +143,65 @@ INLINE float Normal(float x) {
 
 INLINE float Ema(float average, float value, float share) { return average + (value - average) * share; }
 
-INLINE void Apply(Rule rule, const Constants& k, F theta, ConstF g, F s0, F s1, F s2, size_t n) {
+template <typename Mean>
+INLINE void Apply(Rule rule, const Constants& k, Mean mean, F theta, ConstF sum, F s0, F s1, F s2, size_t n) {
   const float rate = k.rate, a = k.a, b = k.b, c = k.c;
   switch (rule) {
     case kDescent:
-      for (size_t i = 0; i < n; i++) theta[i] -= g[i] * rate;
+      for (size_t i = 0; i < n; i++) theta[i] -= mean(sum[i]) * rate;
       break;
     case kMomentum:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(s0[i] * a - g[i] * rate);
+        const float g = mean(sum[i]);
+        s0[i] = Normal(s0[i] * a - g * rate);
         theta[i] += s0[i];
       }
       break;
     case kNesterov:
       for (size_t i = 0; i < n; i++) {
-        const float descent = g[i] * rate;
+        const float g = mean(sum[i]);
+        const float descent = g * rate;
         s0[i] = Normal(s0[i] * a - descent);
         theta[i] += s0[i] * a - descent;
       }
       break;
     case kAdagrad:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(s0[i] + g[i] * g[i]);
-        theta[i] -= g[i] * rate / (std::sqrt(s0[i]) + a);
+        const float g = mean(sum[i]);
+        s0[i] = Normal(s0[i] + g * g);
+        theta[i] -= g * rate / (std::sqrt(s0[i]) + a);
       }
       break;
     case kRmsprop:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(Ema(s0[i], g[i] * g[i], a));
-        s1[i] = Normal(s1[i] * c + g[i] * rate / std::sqrt(s0[i] + b));
+        const float g = mean(sum[i]);
+        s0[i] = Normal(Ema(s0[i], g * g, a));
+        s1[i] = Normal(s1[i] * c + g * rate / std::sqrt(s0[i] + b));
         theta[i] -= s1[i];
       }
       break;
     case kRmspropCentered:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(Ema(s0[i], g[i] * g[i], a));
-        s1[i] = Normal(Ema(s1[i], g[i], a));
-        s2[i] = Normal(s2[i] * c + g[i] * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b));
+        const float g = mean(sum[i]);
+        s0[i] = Normal(Ema(s0[i], g * g, a));
+        s1[i] = Normal(Ema(s1[i], g, a));
+        s2[i] = Normal(s2[i] * c + g * rate / std::sqrt(s0[i] - s1[i] * s1[i] + b));
         theta[i] -= s2[i];
       }
       break;
     case kAdam:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(Ema(s0[i], g[i], a));
-        s1[i] = Normal(Ema(s1[i], g[i] * g[i], b));
+        const float g = mean(sum[i]);
+        s0[i] = Normal(Ema(s0[i], g, a));
+        s1[i] = Normal(Ema(s1[i], g * g, b));
         theta[i] -= s0[i] * rate / (std::sqrt(s1[i]) + c);
       }
       break;
     case kAdamAmsgrad:
       for (size_t i = 0; i < n; i++) {
-        s0[i] = Normal(Ema(s0[i], g[i], a));
-        s1[i] = Normal(Ema(s1[i], g[i] * g[i], b));
+        const float g = mean(sum[i]);
+        s0[i] = Normal(Ema(s0[i], g, a));
+        s1[i] = Normal(Ema(s1[i], g * g, b));
         s2[i] = s1[i] > s2[i] ? s1[i] : s2[i];
         theta[i] -= s0[i] * rate / (std::sqrt(s2[i]) + c);
       }
@@ -201,12 +216,21 @@ TARGETS void Step(Rule rule, const Constants& k, float* theta, const Addends& ad
   alignas(64) float spare[kMostWaiting * kBlock];  // 256 KB of stack, of which little is ever touched
   const int slots = kSlots[rule];
   const bool plain = IsPlain(k);
+  const float inverse = ExactInverse(k.weight);
   for (size_t start = from; start < to; start += kBlock) {
     const size_t n = to - start < kBlock ? to - start : kBlock;
-    const float* g = Total(addends, start, n, spare);
-    if (!plain) g = Prepare(k, theta + start, g, spare, n);
-    Apply(rule, k, theta + start, g, slots > 0 ? s0 + start : nullptr, slots > 1 ? s1 + start : nullptr,
-          slots > 2 ? s2 + start : nullptr, n);
+    const float* const sum = Total(addends, start, n, spare);
+    F a = slots > 0 ? s0 + start : nullptr;
+    F b = slots > 1 ? s1 + start : nullptr;
+    F c = slots > 2 ? s2 + start : nullptr;
+    if (!plain) {
+      Prepare(k, theta + start, sum, spare, n);
+      Apply(rule, k, Same{}, theta + start, spare, a, b, c, n);
+    } else if (inverse != 0) {
+      Apply(rule, k, Times{inverse}, theta + start, sum, a, b, c, n);
+    } else {
+      Apply(rule, k, Over{k.weight}, theta + start, sum, a, b, c, n);
+    }
   }
 }
 
