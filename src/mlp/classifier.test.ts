@@ -19,7 +19,12 @@ it('refuses weights of classes by which no row counts: their mean loss would be 
     labelType: 'text',
   } as unknown as PartitionSummary;
   expect(() => lessonOf([part], 'y', { classWeights: { a: 0, b: 0 } })).toThrow(
-    'gives every class of column "y" the weight 0',
+    'classWeights gives the weight 0 to every class of column "y"',
   );
   expect(lessonOf([part], 'y', { classWeights: { a: 0 } }).classWeights).toEqual([0, 1]);
+  const idle = { ...part, weightyLabels: ['a'] } as PartitionSummary;
+  expect(() => lessonOf([idle], 'y', { classWeights: { a: 0, b: 2 } })).toThrow(
+    'classWeights gives the weight 0 to each class that has rows of any weight of column "y"',
+  );
+  expect(lessonOf([idle], 'y', { classWeights: { a: 2, b: 0 } }).classWeights).toEqual([2, 0]);
 });

@@ -101,9 +101,10 @@ export function lessonOf(parts: readonly PartitionSummary[], label: string, opti
       `MLPClassifier.fit: loss 'binary-cross-entropy' tells two classes apart, and column "${label}" holds ${classes.length}: ${shortList(classes)}`,
     );
   const classWeights = weightsOf(options, classes, label, (name) => rows / (classes.length * counts.get(name)!));
-  if (classWeights?.every((weight) => weight === 0))
+  const weighty = new Set(seen.flatMap((part) => part.weightyLabels ?? Object.keys(part.labels)));
+  if (classWeights && !classes.some((name, k) => classWeights[k]! > 0 && weighty.has(name)))
     throw new Error(
-      `MLPClassifier.fit: classWeights gives every class of column "${label}" the weight 0; no row counts`,
+      `MLPClassifier.fit: no row counts: classWeights gives the weight 0 to ${classWeights.some((each) => each > 0) ? 'each class that has rows of any weight' : 'every class'} of column "${label}"`,
     );
   const target = { kind: 'class', column: label, classes } as const;
   return { ...common, target, outputs: oneOutput ? 1 : classes.length, loss, classWeights };

@@ -94,10 +94,10 @@ export function listWidth(batch: RecordBatch, column: string): number {
 /**
  * Labels as they are, each as text.
  * @param before rows of the partition before this batch, for messages
- * @throws FailureError for a row without a label
+ * @throws FailureError for a row without a label, and a column of what is no class
  */
 export function labelTexts(batch: RecordBatch, column: string, before = 0): string[] {
-  columnData(batch, column);
+  requireClasses(columnData(batch, column).type, column);
   const vector = batch.getChild(column)!;
   return Array.from({ length: batch.numRows }, (_, row) => {
     const value = vector.get(row);
@@ -108,6 +108,27 @@ export function labelTexts(batch: RecordBatch, column: string, before = 0): stri
       );
     return String(value);
   });
+}
+
+/**
+ * Dates would become classes of milliseconds without a word, decimals of their digits' halves, structures of their kind.
+ * @param type of labels @throws FailureError saying what to do
+ */
+export function requireClasses(type: DataType, column: string): void {
+  const kind = DataType.isDictionary(type) ? type.dictionary : type;
+  const classes = [
+    DataType.isUtf8,
+    DataType.isLargeUtf8,
+    DataType.isInt,
+    DataType.isFloat,
+    DataType.isBool,
+    DataType.isNull,
+  ];
+  if (classes.some((is) => is(kind))) return;
+  throw badData(
+    `column "${column}" holds ${kind}; labels are texts, numbers or booleans: make a column of classes of it before, ` +
+      `as by withColumn("class", "${column}", (value) => …)`,
+  );
 }
 
 /** `walk, run, …` */

@@ -55,7 +55,8 @@ export class Course {
     const { plan, request, target, watch } = spec;
     const { checkpoint } = request.options;
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint, plan, context);
-    this.#watching = watch && watchingOf(watch, { plan, target, features: request.columns.features }, checkpoint);
+    this.#watching =
+      watch && watchingOf(watch, { plan, target, features: request.columns.features }, checkpoint, scope);
   }
 
   /** Where it begins: its first weights, or a checkpoint. @throws Error when it cannot go on from the checkpoint there is */
@@ -132,7 +133,7 @@ export class Course {
     const theta = await this.#theta(committed);
     if (!allFinite(theta))
       return divergedError(new Diverged(cursor.step - 1), this.spec.plan, await this.#lastGood(), cursor.losses.length);
-    return { theta, losses: cursor.losses, backend: this.#backend, ...this.#watching?.outcome() };
+    return { theta, losses: cursor.losses, backend: this.#backend, ...(await this.#watching?.outcome()) };
   }
 
   async #diverged({ diverged, parts }: Answer): Promise<DivergedError> {

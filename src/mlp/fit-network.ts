@@ -19,7 +19,7 @@ import type { LabelType, TargetSpec } from './targets.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import { type TrainingResult, train } from './trainer.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
-import type { TrainingHooks } from './training-reports.js';
+import { checkVerdict, type TrainingHooks } from './training-reports.js';
 import { checkWatches, type Watching, watched, watchingOf } from './watching.js';
 
 /** What is learnt, as the summary of the training rows tells it. */
@@ -74,12 +74,17 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     parts.map((part) => part.rows),
   );
   const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
-  const watching = watches[0] && watchingOf(watches[0], { plan, target, features }, options.checkpoint);
-  const result = await train(context, spec, dealt, {
-    ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
-    hooks: hooksOf(options, watching),
-  });
-  return { ...fittedOf(request, parts, planned, result), ...watching?.outcome() };
+  const scratch = `${context.app}/watch-${fits}`; // longer than the training's own scope
+  const watching = watches[0] && watchingOf(watches[0], { plan, target, features }, options.checkpoint, scratch);
+  try {
+    const result = await train(context, spec, dealt, {
+      ...{ aggregation, servers: options, allReduce: options.allReduce, checkpoint: options.checkpoint },
+      hooks: hooksOf(owner, options, watching),
+    });
+    return { ...fittedOf(request, parts, planned, result), ...(await watching?.outcome()) };
+  } finally {
+    context.dag.release(scratch);
+  }
 }
 
 /** A look at all training rows. @throws Error for no rows, and none of any weight */
@@ -203,16 +208,16 @@ function widthOf(parts: readonly PartitionSummary[], { owner, columns }: FitRequ
   return widths[0]!;
 }
 
-function hooksOf({ onStep, onEpoch }: TrainingOptions, watching: Watching | undefined): TrainingHooks {
+function hooksOf(owner: string, { onStep, onEpoch }: TrainingOptions, watching: Watching | undefined): TrainingHooks {
   return {
-    onStep,
+    onStep: onStep && ((...told) => checkVerdict(owner, 'onStep', onStep(...told))),
     async onResume(epochs, state) {
       return (await watching?.resume(epochs, state)) ? 'stop' : undefined;
     },
     async onEpoch(report, state, training) {
       const observed = await watching?.observe(report.epoch, state);
       const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) }, training);
-      return observed?.stop ? 'stop' : verdict;
+      return observed?.stop ? 'stop' : checkVerdict(owner, 'onEpoch', verdict);
     },
   };
 }

@@ -38,6 +38,8 @@ export interface PartitionSummary {
   /** Names of the features, where the column knows them. */
   readonly featureNames: readonly string[] | null;
   readonly labels: Readonly<Record<string, number>>;
+  /** Those of them that a row of a weight above 0 has. Absent: all, as rows are not weighed. */
+  readonly weightyLabels?: readonly string[];
   /** Null when the partition is empty, or no label is asked for. */
   readonly labelForm: LabelForm | null;
   readonly labelType: LabelType | null;
@@ -63,6 +65,7 @@ class Summary {
   #rows = 0;
   #width = 0;
   #weighty = 0;
+  readonly #weightyLabels = new Set<string>();
   #featureNames: readonly string[] | null = null;
   #form: LabelForm | null = null;
   #type: LabelType | null = null;
@@ -75,10 +78,9 @@ class Summary {
     requireFinite(batch, features, this.#rows);
     const names = batch.schema.fields.find(({ name }) => name === features)!.metadata.get(FEATURE_NAMES);
     if (names !== undefined) this.#featureNames = JSON.parse(names) as string[];
-    if (label !== undefined) this.#addLabels(batch, label);
-    if (weight !== undefined)
-      this.#weighty += rowWeights([batch], weight, this.#rows).filter((each) => each > 0).length;
-    else this.#weighty += batch.numRows;
+    const weights = weight === undefined ? undefined : rowWeights([batch], weight, this.#rows);
+    if (label !== undefined) this.#addLabels(batch, label, weights);
+    this.#weighty += weights ? weights.filter((each) => each > 0).length : batch.numRows;
     if (targets) {
       // Moments of float32 values: exact, and near enough to scale by.
       const values = Float32Array.from(valueMatrix(batch, targets, this.#rows));
@@ -93,15 +95,16 @@ class Summary {
     this.#rows += batch.numRows;
   }
 
-  #addLabels(batch: RecordBatch, label: string): void {
+  #addLabels(batch: RecordBatch, label: string, weights: Float32Array | undefined): void {
     const type = labelColumn(batch, label).type as DataType;
     this.#form = labelForm(type);
     this.#type = this.#form === 'indicators' ? 'text' : labelType(type);
     // Of vectors every place is a label, also where no row has it.
     if (this.#form === 'indicators') for (const name of indicatorNames(batch, label)) this.#labels[name] ??= 0;
-    const texts =
-      this.#form === 'class' ? labelTexts(batch, label, this.#rows) : labelSets(batch, label, this.#rows).flat();
-    count(texts, this.#labels, label);
+    const rows: (string | readonly string[])[] =
+      this.#form === 'class' ? labelTexts(batch, label, this.#rows) : labelSets(batch, label, this.#rows);
+    count(rows.flat(), this.#labels, label);
+    if (weights) for (const text of rows.filter((_, row) => weights[row]! > 0).flat()) this.#weightyLabels.add(text);
   }
 
   toJSON(): PartitionSummary {
@@ -112,6 +115,7 @@ class Summary {
       width: this.#width,
       featureNames: this.#featureNames,
       labels: this.#labels,
+      ...(this.wanted.weight !== undefined && { weightyLabels: [...this.#weightyLabels] }),
       labelForm: this.#form,
       labelType: this.#type,
       moments: encoded(this.#moments),

@@ -2,7 +2,7 @@ import { type DataType, type RecordBatch, DataType as Types, type Vector } from 
 import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 import { userError } from '../rdd/operator-failure.js';
 import { isNumeric } from '../rdd/tables/schema-rules.js';
-import { labelTexts, shortList } from './columns.js';
+import { labelTexts, requireClasses, shortList } from './columns.js';
 
 /** What a network learns to give for a row, and in which columns it stands. */
 export type TargetSpec =
@@ -106,11 +106,13 @@ export function indicatorNames(batch: RecordBatch, column: string): string[] {
 /**
  * Labels of each row.
  * @param before rows of the partition before this batch, for messages
- * @throws FailureError for a row without a list, for a null in one, for an indicator other than 0 and 1
+ * @throws FailureError for lists of what is no class, a row without a list, a null in one, an indicator other than 0 and 1
  */
 export function labelSets(batch: RecordBatch, column: string, before = 0): string[][] {
   const vector = labelColumn(batch, column);
-  const names = labelForm(vector.type as DataType) === 'indicators' ? indicatorNames(batch, column) : undefined;
+  const type = vector.type as DataType;
+  const names = labelForm(type) === 'indicators' ? indicatorNames(batch, column) : undefined;
+  if (!names) requireClasses((type as { valueType?: DataType }).valueType ?? type, column);
   return Array.from({ length: batch.numRows }, (_, row) => {
     const list = vector.get(row) as Iterable<unknown> | null;
     if (list === null || typeof list !== 'object') throw noLabels(column, before + row, 'no list of labels');

@@ -22,14 +22,14 @@ export interface StepReport {
   readonly step: number;
   /** From 1. */
   readonly epoch: number;
-  /** Mean over the step's rows, before its update. */
+  /** Mean over the step's rows, before its update. NaN where all of them weigh nothing: such a step makes no update. */
   readonly loss: number;
   readonly rows: number;
   /** Where the noise of gradients is measured: the gradient noise scale so far, in rows. */
   readonly noiseScale?: number;
 }
 
-/** 'stop' or false ends the training there, losses are of whole epochs; anything else means nothing. */
+/** 'stop' or false ends the training there, losses are of whole epochs; other texts are refused, anything else means nothing. */
 export type Verdict = unknown;
 
 /** What a callback may change of the training that it is told of. */
@@ -59,3 +59,20 @@ export interface TrainingHooks {
 }
 
 export const isStop = (verdict: Verdict) => verdict === 'stop' || verdict === false;
+
+/**
+ * What was meant to end a training must do so.
+ * @returns the verdict
+ * @throws TypeError for a text other than 'stop', and for a promise of `onStep`, which nobody waits for
+ */
+export function checkVerdict(owner: string, callback: 'onStep' | 'onEpoch', verdict: Verdict): Verdict {
+  const ends = "return 'stop' or false to end the training, nothing to go on";
+  if (typeof verdict === 'string' && verdict !== 'stop')
+    throw new TypeError(`${owner}: ${callback} returned '${verdict}'; ${ends}`);
+  if (callback === 'onEpoch' || typeof (verdict as PromiseLike<unknown> | undefined)?.then !== 'function')
+    return verdict;
+  Promise.resolve(verdict).catch(() => {}); // the error to come says what is wrong
+  throw new TypeError(
+    `${owner}: onStep returned a promise, and steps do not wait: make it synchronous, or use onEpoch`,
+  );
+}

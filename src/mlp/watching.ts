@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { CheckpointOptions } from './checkpoint/checkpoints.js';
 import { WatchLog } from './checkpoint/watch-log.js';
-import { type Committed, readParts } from './committed.js';
+import type { Committed } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
 import type { FitRequest, Lesson } from './fit-network.js';
@@ -16,6 +17,8 @@ import { type Validation, validate } from './validation.js';
 /** What is to be watched, and by which rows. */
 export interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'validation'>> {
   readonly table: ArrowRDD;
+  /** Column of the rows' weights: of rows held out, that of the training's. */
+  readonly weight?: string;
 }
 
 /** What decides which of a table's rows are held out; equal answers, equal rows. Absent: none are. Pure. */
@@ -40,14 +43,19 @@ export async function watched(
 ): Promise<{ table: ArrowRDD; watches: readonly (Watch | undefined)[] }> {
   const held = heldOutBy(requests[0]!);
   const split = held && (await holdOut(all, held.share, { ...held, name }));
-  const watches = requests.map(({ options: { earlyStopping = false }, monitor }): Watch | undefined => {
+  const watches = requests.map(({ options: { earlyStopping = false }, monitor, columns }): Watch | undefined => {
     if (earlyStopping === false) return undefined;
     const { validation, group: _, ...given } = earlyStopping === true ? ({} as EarlyStoppingOptions) : earlyStopping;
-    const table = validation instanceof ArrowRDD ? validation : split!.validation;
-    return { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given, table };
+    const rows = validation instanceof ArrowRDD ? { table: validation } : weighted(split!.validation, columns);
+    return { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given, ...rows };
   });
   return { table: split?.train ?? all, watches };
 }
+
+const weighted = (table: ArrowRDD, { weight }: FitRequest['columns']) => ({
+  table,
+  ...(weight !== undefined && { weight }),
+});
 
 /** Before a long training: whether what watches it can be measured. */
 export async function checkWatches(
@@ -61,9 +69,14 @@ export async function checkWatches(
   if (given.some(({ monitor }) => monitor === 'hammingLoss') && target.kind !== 'labels')
     throw new TypeError(`${owner}: earlyStopping by "hammingLoss" needs rows of many labels, a column of lists`);
   for (const table of new Set(given.map((watch) => watch.table))) {
-    const parts = await summaries(table, { ...columns, weight: undefined }, name);
+    const weight = given.find((watch) => watch.table === table)?.weight;
+    const parts = await summaries(table, { ...columns, weight }, name);
     if (rowsOf(parts) === 0)
       throw new Error(`${owner}: earlyStopping has no rows to judge by; give a larger share, or a table with rows`);
+    if (parts.every(({ weighty }) => weighty === 0))
+      throw new Error(
+        `${owner}: the rows that earlyStopping judges by all have weight 0 in column "${weight}"; give a larger share, or a table`,
+      );
     const odd = parts.find(({ rows, width }) => rows > 0 && width !== inputs);
     if (odd)
       throw new Error(
@@ -72,34 +85,38 @@ export async function checkWatches(
   }
 }
 
-/** @param checkpoint of the training, beside which what was seen is kept */
+/**
+ * @param checkpoint of the training, beside which what was seen is kept; else it is below the driver's scratch space
+ * @param scope there; whoever gives it releases it
+ */
 export function watchingOf(
   watch: Watch,
   { plan, target, features }: Pick<Validation, 'target' | 'features'> & { readonly plan: NumericalPlan },
   checkpoint: CheckpointOptions | undefined,
+  scope: string,
 ): Watching {
-  const log = checkpoint && new WatchLog(checkpoint.path, { plan: plan.hash, monitor: watch.monitor });
+  const { diskDirectory } = watch.table.context.blocks.home;
+  const path = checkpoint?.path ?? join(diskDirectory, scope, 'watched');
+  const log = new WatchLog(path, { plan: plan.hash, monitor: watch.monitor });
   return new Watching(watch, { network: plan.network, target, features }, log);
 }
 
 /** Judges every epoch's weights, where they lie, and keeps those of the best. */
 export class Watching {
   readonly #stopping: EarlyStopping;
-  #best: { readonly epoch: number; readonly theta: Float32Array } | undefined;
 
   constructor(
     readonly watch: Watch,
     readonly what: Pick<Validation, 'network' | 'target' | 'features'>,
-    readonly log?: WatchLog,
+    readonly log: WatchLog,
   ) {
     this.#stopping = new EarlyStopping(directionOf(watch.monitor), watch.patience, watch.minDelta);
   }
 
   /** Goes on with what was seen in the epochs that are over. @returns whether the training should end */
   async resume(epochs: number, state: Committed | undefined): Promise<boolean> {
-    const seen = await this.log?.read();
+    const seen = await this.log.read();
     for (const value of seen?.values.slice(0, epochs) ?? []) this.#stopping.observe(value);
-    this.#best = seen?.best;
     const { length } = this.#stopping.values;
     // The epoch's checkpoint was written, and what was then seen of it was not.
     if (state && length < epochs) return (await this.observe(epochs, state)).stop;
@@ -109,23 +126,22 @@ export class Watching {
 
   /** @returns the value, and whether the training should end */
   async observe(epoch: number, state: Committed): Promise<{ value: number; stop: boolean }> {
-    const { table, monitor, restoreBest } = this.watch;
+    const { table, monitor, restoreBest, weight } = this.watch;
     // A training that lost all copies of its state begins again.
     this.#stopping.forgetFrom(epoch - 1);
     this.#stopping.passOver(epoch - 1);
-    const value = await validate(table, { ...this.what, theta: state.parts, monitor });
+    const value = await validate(table, { ...this.what, theta: state.parts, monitor, weight });
     const { best, stop } = this.#stopping.observe(value);
-    if (best && restoreBest) {
-      const theta = new Float32Array(layoutOf(this.what.network).length);
-      await readParts(state.parts, table.context.blocks, theta);
-      this.#best = { epoch, theta };
-    }
-    await this.log?.write({ values: this.#stopping.values, best: this.#best });
+    if (best && restoreBest) await this.log.keep(epoch, state.parts, table.context.blocks);
+    await this.log.write(this.#stopping.values);
     return { value, stop };
   }
 
-  outcome(): Pick<FittedNetwork, 'validation'> & Partial<Pick<FittedNetwork, 'theta' | 'epoch'>> {
+  /** Once the training is over: what was seen, and the best weights where they are wanted. */
+  async outcome(): Promise<Pick<FittedNetwork, 'validation'> & Partial<Pick<FittedNetwork, 'theta' | 'epoch'>>> {
     const { values: validation, bestIndex } = this.#stopping;
-    return { validation, ...(this.#best?.epoch === bestIndex + 1 && this.#best) };
+    const epoch = bestIndex + 1;
+    if (this.log.bestEpoch !== epoch) return { validation };
+    return { validation, epoch, theta: await this.log.best(layoutOf(this.what.network).length) };
   }
 }

@@ -52,12 +52,32 @@ export function evaluateOptionsFor(metric: string): { readonly ranking?: true } 
   return metric === 'rocAuc' || metric === 'prAuc' ? { ranking: true } : {};
 }
 
-/** @throws TypeError when the model cannot be judged, or by other measures only */
-export async function measure(metric: Metric, model: Transformer, validation: ArrowRDD): Promise<number> {
-  if (typeof metric !== 'string') return metric.measure(model, validation);
+/**
+ * @param weight column of the rows' weights: what is measured by name is weighed as what is learnt
+ * @throws TypeError when the model cannot be judged, or by other measures only, or a measure of one's own gives no number
+ */
+export async function measure(
+  metric: Metric,
+  model: Transformer,
+  validation: ArrowRDD,
+  weight?: string,
+): Promise<number> {
+  if (typeof metric !== 'string') {
+    const value: unknown = await metric.measure(model, validation);
+    if (typeof value === 'number') return value;
+    throw new TypeError(
+      `the measure "${metric.name}" gave ${shown(value)}; it must return a number, or a promise of one`,
+    );
+  }
   if (!isModel(model))
     throw new TypeError(`${shown(model)} cannot be judged by "${metric}": it has no evaluate method`);
-  return measured((await model.evaluate(validation, evaluateOptionsFor(metric))) as object, metric);
+  return measured(
+    (await model.evaluate(validation, {
+      ...evaluateOptionsFor(metric),
+      ...(weight !== undefined && { weight }),
+    })) as object,
+    metric,
+  );
 }
 
 /** @throws TypeError naming the measures there are */

@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { shown } from '../../rdd/arguments.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { DivergedError } from '../diverged.js';
 import { canFitTogether, type NetworkEstimator, settleMany } from '../fit-many.js';
@@ -6,6 +7,7 @@ import { COLUMN, COUNT, type Form, type Forms, FUNCTION, WHOLE } from '../option
 import {
   type Estimator,
   type FitColumns,
+  isEstimator,
   isModel,
   type Model,
   type PlainRow,
@@ -67,7 +69,7 @@ export async function runTrials<P extends object, M extends Transformer>(
 ): Promise<Trials<P>> {
   const { estimator, grid = [{} as P], metric, parallelism = 1 } = options;
   const metrics = grid.map(() => new Array<number>(splits.length).fill(Number.NaN));
-  const estimators = grid.map(estimator);
+  const estimators = estimatorsOf(options);
   if (canFitTogether(estimators, columns) && (await trialsTogether(estimators))) return { params: grid, metrics };
   const trials = grid.flatMap((params, k) => splits.map((split, s) => ({ params, split, k, s })));
   const work = async () => {
@@ -75,7 +77,7 @@ export async function runTrials<P extends object, M extends Transformer>(
       const { params, split, k, s } = trial;
       try {
         const model = await estimator(params).fit(split.train, columns);
-        metrics[k]![s] = await measure(metric, model, split.validation);
+        metrics[k]![s] = await measure(metric, model, split.validation, columns.weight);
       } catch (error) {
         if (error instanceof DivergedError) continue;
         trials.length = 0; // the other workers end with what they are at
@@ -90,7 +92,7 @@ export async function runTrials<P extends object, M extends Transformer>(
       if (!models) return false;
       for (const [k, model] of models.entries())
         if (!(model instanceof DivergedError))
-          metrics[k]![s] = await measure(metric, model as unknown as M, validation);
+          metrics[k]![s] = await measure(metric, model as unknown as M, validation, columns.weight);
     }
     return true;
   }
@@ -100,10 +102,27 @@ export async function runTrials<P extends object, M extends Transformer>(
   return { params: grid, metrics };
 }
 
+/** One of each combination. @throws TypeError for what is no estimator, saying of which */
+export function estimatorsOf<P extends object, M extends Transformer>({
+  estimator,
+  grid = [{} as P],
+}: SelectionOptions<P, M>): Estimator<M>[] {
+  return grid.map((params) => {
+    const made: unknown = estimator(params);
+    if (isEstimator(made)) return made as Estimator<M>;
+    throw new TypeError(
+      `estimator(${shown(params)}) must return what has fit(table), as new MLPClassifier(params), not ${shown(made)}`,
+    );
+  });
+}
+
 /** The best combination's place. @throws Error when no training went well */
 export function chosen(values: readonly number[], metric: Metric): number {
   const best = bestOf(values, directionOf(metric));
-  if (best < 0) throw new Error(`no combination of parameters has a "${nameOf(metric)}": every training diverged`);
+  if (best < 0)
+    throw new Error(
+      `no combination of parameters has a "${nameOf(metric)}": every training diverged, or it is NaN for each`,
+    );
   return best;
 }
 

@@ -23,16 +23,36 @@ export function compareBy(
   weights: Tensor1D | undefined,
 ): Compared {
   const weighted = (of: Tensor2D) => {
-    const each = perRow(tf, loss(output(tf, network, of), labels, tf), of.shape[0], weights !== undefined);
+    const each = perRow(tf, called(loss, output(tf, network, of), labels, tf), of.shape[0], weights !== undefined);
     return weights ? tf.mul(each, weights) : each;
   };
-  const gradient = tf.grad((of) => tf.sum(weighted(of as Tensor2D)))(values) as Tensor2D;
+  const gradient = gradientOf(tf, (of) => tf.sum(weighted(of as Tensor2D)), values) as Tensor2D;
   return { perRow: weighted(values) as Tensor1D, gradient };
+}
+
+function called(loss: CustomLoss, ...given: Parameters<CustomLoss>): Tensor {
+  try {
+    return loss(...given);
+  } catch (error) {
+    throw new Error(`the loss function threw: ${(error as Error | null)?.message ?? error}`, { cause: error });
+  }
+}
+
+function gradientOf(tf: Tfjs, sum: (of: Tensor) => Tensor, values: Tensor2D): Tensor {
+  try {
+    return tf.grad(sum)(values);
+  } catch (error) {
+    if (!(error as Error).message.startsWith('Cannot compute gradient')) throw error;
+    throw new TypeError(
+      'the loss function has no gradient: it must make its losses of the predictions by operations of tf that can be differentiated',
+      { cause: error },
+    );
+  }
 }
 
 function perRow(tf: Tfjs, losses: Tensor, rows: number, weighted: boolean): Tensor {
   if (typeof losses?.rank !== 'number')
-    throw new TypeError(`the loss function must return a tensor, not ${losses === null ? 'null' : typeof losses}`);
+    throw new TypeError(`the loss function must return a tensor, not ${kindOf(losses)}`);
   if (losses.rank === 0) {
     if (weighted)
       throw new TypeError('the loss function returned one number: where rows have weights it must return one a row');
@@ -43,4 +63,8 @@ function perRow(tf: Tfjs, losses: Tensor, rows: number, weighted: boolean): Tens
       `the loss function must return a loss a row, a tensor of shape [${rows}], and returned one of [${losses.shape.join(', ')}]`,
     );
   return losses.rank === 2 ? tf.mean(losses, 1) : losses;
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : value instanceof Promise ? 'a promise: it cannot be async' : typeof value;
 }
