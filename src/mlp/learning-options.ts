@@ -8,9 +8,10 @@ import { COUNT, FLAG, type Form, type Forms, oneOf, POSITIVE } from './options.j
 export interface LearningOptions {
   /**
    * Rows of a global step, however many slots compute it. Default 256. `auto`: begins so and grows from epoch to epoch with the
-   * gradient noise scale, the learning rate by AdaScale; or with its bounds.
+   * gradient noise scale, the learning rate by AdaScale; or with its bounds, or by goodput. A list: of each epoch, the last one
+   * of all that follow, the learning rate by AdaScale.
    */
-  readonly batchSize?: number | 'auto' | GrowingBatch;
+  readonly batchSize?: number | 'auto' | GrowingBatch | readonly number[];
   /** Measures the gradient noise scale (McCandlish et al. 2018) and reports it. Default: where something follows it. */
   readonly noiseScale?: boolean;
   /**
@@ -31,11 +32,17 @@ export interface LearningOptions {
 }
 
 export interface GrowingBatch {
+  /**
+   * What the batch of the next epoch is chosen by. `noise`, the default: the gradient noise scale. `goodput` (Pollux, Qiao et al.
+   * 2021): the most rows a second that count, by the noise and by what steps were measured to take; it then follows from the
+   * machine too, and another run repeats the bits when it is given the batches of this one (`model.measured`) as a list.
+   */
+  readonly auto?: 'noise' | 'goodput';
   /** To begin with. Default 256. */
   readonly min?: number;
   /** Default 32 times `min`, and never more than there are rows. */
   readonly max?: number;
-  /** Of an epoch's batch by the next, at most. Default 2. */
+  /** Of an epoch's batch by the next, at most; with goodput also what it may shrink by. Default 2. */
   readonly growth?: number;
 }
 
@@ -59,13 +66,18 @@ const objectOf =
     Object.entries(value).every(
       ([name, each]) => Object.hasOwn(forms, name) && (each === undefined || forms[name]![0](each)),
     );
-const isGrowing = objectOf({ min: COUNT, max: COUNT, growth: [(value) => value > 1 && Number.isFinite(value), ''] });
+const isGrowing = objectOf({
+  ...{ auto: oneOf('noise', 'goodput'), min: COUNT, max: COUNT },
+  growth: [(value) => value > 1 && Number.isFinite(value), ''],
+});
+const isList = (value: unknown): value is readonly number[] => Array.isArray(value);
+const areBatches = (value: unknown) => isList(value) && value.length > 0 && value.every((each) => COUNT[0](each));
 const isElastic = objectOf({ rate: POSITIVE, period: COUNT });
 
 export const LEARNING_FORMS: Forms<LearningOptions> = {
   batchSize: [
-    (value) => COUNT[0](value) || value === 'auto' || isGrowing(value),
-    "a whole number of at least 1, 'auto', or { min, max, growth: above 1 }",
+    (value) => COUNT[0](value) || value === 'auto' || (isList(value) ? areBatches(value) : isGrowing(value)),
+    "a whole number of at least 1, 'auto', { auto: 'noise' or 'goodput', min, max, growth: above 1 }, or a list of such numbers",
   ],
   noiseScale: FLAG,
   learningRateScaling: oneOf('linear', 'sqrt', 'adascale'),
@@ -89,10 +101,9 @@ export interface Learning {
 export function learningOf(options: LearningOptions, rows: number, searches: boolean): Learning {
   const { batchSize = DEFAULT_BATCH, noiseScale, learningRateScaling, localSteps = 1, elastic } = options;
   if (searches) return { batchSize: rows, measure: false };
-  const growing = typeof batchSize === 'number' ? undefined : batchSize === 'auto' ? {} : batchSize;
-  const batch = typeof batchSize === 'number' ? batchSize : (growing?.min ?? DEFAULT_BATCH);
+  const batch = firstBatch(batchSize);
   const baseBatch = baseBatchOf(options);
-  const growth = growing && { max: Math.min(growing.max ?? LARGEST_SCALE * batch, rows), growth: growing.growth ?? 2 };
+  const growth = growthOf(batchSize, rows);
   const adaptive = growth || learningRateScaling === 'adascale' ? { baseBatch, ...growth } : undefined;
   const local: LocalPlan | undefined = elastic
     ? { kind: 'elastic', steps: elastic.period ?? DEFAULT_PERIOD, ...(elastic.rate && { rate: elastic.rate }) }
@@ -102,10 +113,26 @@ export function learningOf(options: LearningOptions, rows: number, searches: boo
   return { batchSize: batch, local, adaptive, measure: noiseScale ?? adaptive !== undefined };
 }
 
+type BatchSize = NonNullable<LearningOptions['batchSize']>;
+
+/** Of the first epoch. */
+function firstBatch(batchSize: BatchSize): number {
+  if (typeof batchSize === 'number') return batchSize;
+  if (isList(batchSize)) return batchSize[0]!;
+  return (batchSize === 'auto' ? undefined : batchSize.min) ?? DEFAULT_BATCH;
+}
+
+function growthOf(batchSize: BatchSize, rows: number): Omit<AdaptivePlan, 'baseBatch'> | undefined {
+  if (typeof batchSize === 'number') return undefined;
+  if (isList(batchSize)) return { batches: batchSize };
+  const { auto = 'noise', max, growth = 2 } = batchSize === 'auto' ? {} : batchSize;
+  const bounds = { max: Math.min(max ?? LARGEST_SCALE * firstBatch(batchSize), rows), growth };
+  return auto === 'goodput' ? { ...bounds, by: 'goodput' } : bounds;
+}
+
 /** Rows a step that the learning rate is for. */
-export function baseBatchOf({ batchSize, baseBatchSize }: LearningOptions): number {
-  const min = typeof batchSize === 'object' ? batchSize.min : undefined;
-  return baseBatchSize ?? min ?? DEFAULT_BATCH;
+export function baseBatchOf({ batchSize = DEFAULT_BATCH, baseBatchSize }: LearningOptions): number {
+  return baseBatchSize ?? (typeof batchSize === 'number' ? DEFAULT_BATCH : firstBatch(batchSize));
 }
 
 /** @throws TypeError naming options that exclude each other */
@@ -116,8 +143,9 @@ export function checkLearning(owner: string, options: Given, searches: boolean):
     throw new TypeError(`${owner}: ${message}`);
   };
   const growing = batchSize !== undefined && typeof batchSize !== 'number';
-  if (typeof batchSize === 'object' && (batchSize.max ?? Infinity) < (batchSize.min ?? DEFAULT_BATCH))
-    refuse(`batchSize's max ${batchSize.max} is below its min ${batchSize.min ?? DEFAULT_BATCH}`);
+  const bounds = typeof batchSize === 'object' && !isList(batchSize) ? batchSize : {};
+  if ((bounds.max ?? Infinity) < (bounds.min ?? DEFAULT_BATCH))
+    refuse(`batchSize's max ${bounds.max} is below its min ${bounds.min ?? DEFAULT_BATCH}`);
   if (growing && learningRateScaling !== undefined && learningRateScaling !== 'adascale')
     refuse(`a growing batch needs learningRateScaling 'adascale', not '${learningRateScaling}'`);
   if (baseBatchSize !== undefined && learningRateScaling === undefined && !growing)

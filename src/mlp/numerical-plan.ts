@@ -57,6 +57,10 @@ export interface AdaptivePlan {
   readonly max?: number;
   /** From an epoch to the next, at most. Default 2. */
   readonly growth?: number;
+  /** What the batch is chosen by, where not by the noise alone: then the batches of a run do not follow from its plan. */
+  readonly by?: 'goodput';
+  /** Of each epoch, the last one of all that follow; in the place of growth. */
+  readonly batches?: readonly number[];
 }
 
 export interface NumericalPlanInput {

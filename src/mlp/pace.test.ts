@@ -60,6 +60,30 @@ describe('Pace', () => {
     expect(unknown.batch).toBe(10);
   });
 
+  it('takes the batches of a list, and the last of them for all that follows', () => {
+    const plan = numericalPlan({ ...input, epochs: 5, adaptive: { baseBatch: 10, batches: [10, 25, 20] } });
+    const pace = new Pace(plan, true, 0);
+    const seen: number[][] = [];
+    for (let epoch = 0; epoch < 5; epoch++) {
+      seen.push([pace.batch, pace.last]);
+      pace.add(total(pace.batch, 1000));
+      pace.endEpoch(pace.last);
+    }
+    expect(seen.map(([batch]) => batch)).toEqual([10, 25, 20, 20, 20]);
+    expect(seen.map(([, last]) => last)).toEqual([10, 14, 19, 24, 29]);
+  });
+
+  it('leaves a batch by goodput to those who measure, and keeps what they choose', () => {
+    const plan = numericalPlan({ ...input, adaptive: { baseBatch: 10, max: 50, by: 'goodput' } });
+    const pace = new Pace(plan, true, 0);
+    pace.add(total(10, 1000));
+    pace.endEpoch(10);
+    expect(pace.batch).toBe(10);
+    pace.choose(40);
+    expect([pace.last, pace.place(10).plan.stepsPerEpoch]).toEqual([13, 3]);
+    expect(new Pace(plan, true, 10, JSON.parse(JSON.stringify(pace.state()))).batch).toBe(40);
+  });
+
   it("multiplies the rate by AdaScale's gain; of Adam by its root", () => {
     const rateAfter = (kind: 'sgd' | 'adam') => {
       const plan = numericalPlan({ ...input, optimizer: { kind, learningRate: 0.1 }, adaptive: { baseBatch: 5 } });

@@ -33,7 +33,8 @@ const rateFactor = (kind: string, gain: number) => (kind === 'sgd' ? gain : Math
 /**
  * Where a training stands between its updates, and what it has measured: epoch, batch, noise, learning rate. The driver and
  * every member keep one and tell it of the same totals, whose bits are equal in every synchronous mode and for every number
- * of members: so they agree without asking each other, and no clock has a part in it.
+ * of members: so they agree without asking each other, and no clock has a part in it. Only where the batch is chosen by
+ * goodput the driver measures, chooses and tells the members.
  */
 export class Pace {
   #epoch: number;
@@ -117,14 +118,23 @@ export class Pace {
     this.#adaScale?.add({ rows, weight, spread, square }, this.#batch);
   }
 
-  /** The next epoch begins after so many updates. With `adaptive.max` its batch follows the noise, growing only. */
+  /**
+   * The next epoch begins after so many updates. With `adaptive.max` its batch follows the noise, growing only; by goodput
+   * somebody has to `choose` it.
+   */
   endEpoch(step: number): void {
     this.#epoch++;
     this.#first = step;
-    const { max, growth = 2 } = this.plan.adaptive ?? {};
+    const { max, growth = 2, by, batches } = this.plan.adaptive ?? {};
+    if (batches) this.#batch = batches[Math.min(this.#epoch, batches.length - 1)]!;
     const noise = this.noiseScale;
-    if (max === undefined || noise === undefined) return;
+    if (max === undefined || noise === undefined || by === 'goodput') return;
     this.#batch = Math.max(this.#batch, Math.min(Math.floor(noise), Math.floor(this.#batch * growth), max));
+  }
+
+  /** Between two epochs: the batch of the next one. All who keep the pace of a training must be told the same. */
+  choose(batch: number): void {
+    this.#batch = batch;
   }
 
   /** undefined where it follows from the plan and the step. */

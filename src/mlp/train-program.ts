@@ -32,6 +32,8 @@ export type TrainOrder = At &
     | { readonly op: 'pull' }
     /** So many steps with the exchange it has joined. */
     | { readonly op: 'round'; readonly steps: number }
+    /** So many rows a step in the epoch that begins. */
+    | { readonly op: 'batch'; readonly rows: number }
     /** Writes down what its shards keep for themselves. */
     | { readonly op: 'workers' }
     /** Writes down what its sums still owe the weights, where there may be any. */
@@ -129,6 +131,10 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
     case 'round':
       replica.expect(order.generation, order.step);
       return runRound(Membership.of(replica, context), order.steps, context);
+    case 'batch':
+      replica.expect(order.generation, order.step);
+      replica.pace.choose(order.rows);
+      return null;
     case 'workers':
       replica.expect(order.generation, order.step);
       return writeWorkers(replica.workers(), replica.step, `${model}/state-${replica.step}`, context.blocks);

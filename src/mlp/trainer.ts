@@ -174,10 +174,11 @@ class Trainer {
     while (result.step < until && !this.#stopped && !this.#iterated) {
       const steps = hooks?.onStep || searches ? 1 : until - result.step;
       result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss));
-      this.#log.add(result.cost);
+      this.#log.add(result.cost, steps);
     }
     const committed = await this.#commit(result.step);
     const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
+    if (report && this.#byGoodput && !this.#pace.over) await this.#tellBatch(committed.step);
     if (this.#checkpoints && (report || committed.step % every === 0))
       await this.#checkpoints.write(this.#cursor, committed, this.#cluster.input);
     if (report && isStop(await hooks?.onEpoch?.(report, committed, this.#control))) this.#stopped = true;
@@ -230,7 +231,8 @@ class Trainer {
     // A search may end without another iteration.
     if (search && search.iterations === losses.length) return undefined;
     const loss = search ? search.losses.at(-1)! : partial.lossSum / partial.weight;
-    const report = this.#log.epoch({ epoch: this.#epoch, loss }, partial.rows, this.#pace, this.#cluster.generation);
+    const { generation, members } = this.#cluster;
+    const report = this.#log.epoch({ epoch: this.#epoch, loss }, partial.rows, this.#pace, generation, members.length);
     this.#cursor = { ...this.#cursor, losses: [...losses, loss], partial: NO_ROWS };
     if (this.#pace.measure) {
       const { batch, noiseScale: noise } = this.#pace;
@@ -238,8 +240,19 @@ class Trainer {
       this.#cursor = { ...this.#cursor, measured: [...measured, { batch, noiseScale }] };
     }
     this.#pace.endEpoch(step);
+    if (this.#byGoodput) this.#pace.choose(this.#log.chosen(this.#pace));
     if (this.spec.plan.adaptive?.max !== undefined && !this.#pace.over) this.#log.batch(report, this.#pace);
     return report;
+  }
+
+  get #byGoodput(): boolean {
+    return this.spec.plan.adaptive?.by === 'goodput';
+  }
+
+  /** What was measured here the members cannot know. */
+  async #tellBatch(step: number): Promise<void> {
+    const { generation } = this.#cluster;
+    await this.#cluster.all(() => ({ op: 'batch', generation, step, rows: this.#pace.batch }));
   }
 
   /** After the loss of a member: back to what was committed, or to what its mode could save. */

@@ -262,7 +262,7 @@ describe('l-bfgs', () => {
 it('docs/learning.md says what its examples give', async () => {
   const guide = readFileSync(new URL('../../docs/learning.md', import.meta.url), 'utf8');
   const train = readBlobs(two, writeBlobs(join(directory, 'guide'), blobs(200), 2)).cache();
-  expect(await runExamples(guide, { MLPClassifier, train }, (found, value) => expect(found).toEqual(value))).toBe(8);
+  expect(await runExamples(guide, { MLPClassifier, train }, (found, value) => expect(found).toEqual(value))).toBe(9);
 });
 
 describe('options that exclude each other are refused at once', () => {
@@ -303,3 +303,35 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a).toHaveLength(b.length);
   return Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
 }
+
+describe('a batch by goodput', () => {
+  it.each(['tree', 'ps', 'allreduce'] as const)(
+    'is told to all slots, and a list of them repeats its bits (%s)',
+    async (aggregation) => {
+      const options = { ...BASE, epochs: 5, aggregation } as const;
+      events.length = 0;
+      const model = await trained(two, { ...options, batchSize: { auto: 'goodput', min: 16, max: 100 } });
+      const batches = model.measured!.map(({ batch }) => batch);
+      expect(batches).toHaveLength(5);
+      // The first is given, and the second does not follow from time yet.
+      expect(batches.slice(0, 2)).toEqual([16, 32]);
+      for (const batch of batches) expect(batch).toBeGreaterThanOrEqual(16);
+      for (const batch of batches) expect(batch).toBeLessThanOrEqual(100);
+      const chosen = events.flatMap((event) =>
+        event.event === 'plan' && event.what.startsWith('batch of') ? [event.choice] : [],
+      );
+      expect(chosen).toEqual(batches.slice(1));
+      const { weightsHash, losses } = await trained(one, { ...options, aggregation: 'allreduce', batchSize: batches });
+      expect(model).toMatchObject({ weightsHash, losses });
+    },
+  );
+
+  it('a list of batches goes on from a checkpoint to the same bits', async () => {
+    const options = { batchSize: [16, 40, 25] };
+    const whole = await trained(one, options);
+    expect(whole.measured!.map(({ batch }) => batch)).toEqual([16, 40, 25]);
+    const checkpoint = { path: join(directory, 'checkpoint of a list'), everySteps: 2 };
+    await trained(two, { ...options, checkpoint, onStep: ({ step }) => step < 19 || 'stop' });
+    expect((await trained(two, { ...options, checkpoint })).weightsHash).toBe(whole.weightsHash);
+  });
+});
