@@ -134,14 +134,14 @@ describe('the same weights, bit for bit', () => {
   it.each(['local[1]', 'local[4]'])('on %s, by tree and by parameter server', async (master) => {
     const context = await SheafContext.create({ master, conf: QUIET });
     try {
-      expect(await train({}, context)).toBe(expected);
+      expect(await train({ aggregation: 'tree' }, context)).toBe(expected);
       expect(await train({ aggregation: 'ps' }, context)).toBe(expected);
     } finally {
       await context.stop();
     }
   });
 
-  it('when sums are so many that executors merge them', async () => {
+  it('when sums are so many that slots merge them', async () => {
     const shards = 64;
     const sums = assignShards(shards, 3).flatMap(({ from, to }) =>
       subtreeRoots(
@@ -153,7 +153,7 @@ describe('the same weights, bit for bit', () => {
     const one = await train({ shards });
     const context = await SheafContext.create({ master: 'local[3]', conf: QUIET });
     try {
-      expect(await train({ shards }, context)).toBe(one);
+      expect(await train({ shards, aggregation: 'tree' }, context)).toBe(one);
     } finally {
       await context.stop();
     }

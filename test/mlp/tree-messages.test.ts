@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { layoutOf } from '../../src/mlp/layout.js';
 import type { TaskMessage } from '../../src/protocol/task.js';
 import { abridged } from '../../src/protocol/template.js';
+import { assignShards } from '../../src/ps/assign-shards.js';
+import { planTree, vectorsBetween } from '../../src/ps/merge-plan.js';
 import { blobs, readBlobs, writeBlobs } from './blobs.js';
 
 let directory: string;
@@ -77,4 +79,16 @@ it('what comes of a step is told with the next one, and with one message more at
   const { hash, steps } = await trained('local[2]', options);
   expect(steps).toHaveLength(EPOCHS * (STEPS + 1));
   expect(hash).toBe(await onOneSlot());
+});
+
+it('where more sums are left than all should read, executors that merge some of them get a second message', async () => {
+  const options = { shards: 32, epochs: 1 } as const;
+  const members = assignShards(32, 3).map(({ from, to }) => [Array.from({ length: to - from }, (_, k) => from + k)]);
+  const plan = planTree(members, 32);
+  const merging = new Set(plan.between.map(({ executor }) => executor)).size;
+  expect(merging).toBeGreaterThan(0);
+  const { hash, steps, bytes, length } = await trained('local-cluster[3,1]', options);
+  expect(steps).toHaveLength((3 + merging) * STEPS + 3);
+  expect(bytes).toBe(vectorsBetween(plan, 3) * 4 * length * STEPS);
+  expect(hash).toBe((await trained('local[1]', { ...options, aggregation: 'allreduce' })).hash);
 });
