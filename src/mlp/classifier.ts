@@ -62,6 +62,10 @@ export class MLPClassifier implements Estimator<MLPClassificationModel> {
     };
   }
 
+  strata({ label = 'label' }: FitColumns): string {
+    return label;
+  }
+
   modelOf(fitted: FittedNetwork): MLPClassificationModel {
     return new MLPClassificationModel(fitted);
   }

@@ -375,6 +375,49 @@ describe('a pipeline', () => {
     expect(again.foldMetrics).toEqual(chosen.foldMetrics);
   });
 
+  it('folds of a classifier have its classes in the same shares, for every partitioning', async () => {
+    const rare = Array.from({ length: 60 }, (_, id) => ({
+      id,
+      a: id / 60,
+      b: id % 7,
+      label: id % 20 === 3 ? 'rare' : 'often',
+    }));
+    const seen: Record<string, string[]> = {};
+    const learn = (partitions: number, options: object = {}) =>
+      new CrossValidator({
+        estimator: () => new Pipeline([new VectorAssembler({ columns: ['a', 'b'] }), new MLPClassifier(SMALL)]),
+        metric: {
+          name: 'held out',
+          direction: 'max',
+          measure: async (_model, validation) => {
+            const held = await validation.collect();
+            const key = `${partitions}${JSON.stringify(options)}`;
+            seen[key] = [...(seen[key] ?? []), held.map(({ id }) => id).join()];
+            return held.filter(({ label }) => label === 'rare').length;
+          },
+        },
+        seed: 4,
+        ...options,
+      }).fit(sc.table(rare, { partitions }));
+    const [one, four] = [await learn(1), await learn(4)];
+    expect(one.foldMetrics).toEqual([[1, 1, 1]]);
+    expect(seen['4{}']).toEqual(seen['1{}']);
+    expect(four.foldMetrics).toEqual([[1, 1, 1]]);
+    await learn(1, { stratify: false });
+    expect(seen['1{"stratify":false}']).not.toEqual(seen['1{}']);
+    const single = sc.table(rare.filter(({ id, label }) => label === 'often' || id < 20)).assemble(['a', 'b']);
+    const validator = new CrossValidator({ estimator: () => new MLPClassifier(SMALL), metric: 'accuracy' });
+    await expect(validator.fit(single)).rejects.toThrow(
+      'one row only has the label "rare" of column "label": while it is held out nothing is left to learn it from',
+    );
+    const few = events.length;
+    await learn(2, { folds: 4 });
+    const warned = events.slice(few).filter((event) => event.event === 'warning');
+    expect(warned).toMatchObject([
+      { message: expect.stringMatching(/fewer rows than the 4 folds are missing in some: rare$/) },
+    ]);
+  });
+
   it('or by one held-out part; a training that diverges is never the best', async () => {
     const selected = await new TrainValidationSplit({
       estimator: ({ learningRate }: { learningRate: number }) =>

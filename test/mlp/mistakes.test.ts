@@ -27,24 +27,24 @@ function table(more: Readonly<Record<string, readonly unknown[]>> = {}): ArrowRD
   return sc.table({ x0, x1, label, ...more }, { partitions: 2 }).assemble(['x0', 'x1']);
 }
 
-const fit = (options: ClassifierOptions, of = table(), columns: FitColumns = {}) =>
+const learn = (options: ClassifierOptions, of = table(), columns: FitColumns = {}) =>
   new MLPClassifier({ ...SMALL, ...options }).fit(of, columns);
 
 describe('labels', () => {
   it('that are dates, alone or in lists, are refused: they would become milliseconds', async () => {
     const day = Array.from({ length: ROWS }, (_, row) => new Date(2020, row % 2, 1));
-    await expect(fit({}, table({ day }), { label: 'day' })).rejects.toThrow(
+    await expect(learn({}, table({ day }), { label: 'day' })).rejects.toThrow(
       /column "day" holds Timestamp.*; labels are texts, numbers or booleans: make a column of classes of it before, as by withColumn\("class", "day"/,
     );
     const month = table({ day }).withColumn('month', 'day', (value) => `m${new Date(Number(value)).getMonth()}`);
-    expect((await fit({}, month, { label: 'month' })).classes).toEqual(['m0', 'm1']);
-    const model = await fit({});
+    expect((await learn({}, month, { label: 'month' })).classes).toEqual(['m0', 'm1']);
+    const model = await learn({});
     await expect(model.evaluate(table({ label: day }))).rejects.toThrow('column "label" holds Timestamp');
   });
 
   it('of one row, and of no rows', async () => {
     const one = table().where('x1', (x) => x === 0);
-    await expect(fit({}, one)).rejects.toThrow('column "label" holds one class only, "b", in all 1 rows');
+    await expect(learn({}, one)).rejects.toThrow('column "label" holds one class only, "b", in all 1 rows');
     const value = Float64Array.from({ length: ROWS }, (_, row) => row);
     const regressor = new MLPRegressor(SMALL);
     const single = table({ value: [...value] }).where('x1', (x) => x === 0);
@@ -64,34 +64,34 @@ describe('weights', () => {
     const losses: number[] = [];
     const onStep = ({ loss }: { loss: number }) => void losses.push(loss);
     const options = { batchSize: 2, shards: 2, aggregation, clipNorm: 1 } as const;
-    const model = await fit({ ...options, onStep }, table({ w }), { weight: 'w' });
+    const model = await learn({ ...options, onStep }, table({ w }), { weight: 'w' });
     expect(losses.filter((loss) => !Number.isNaN(loss)).length).toBeLessThanOrEqual(6);
     expect(losses).toHaveLength(40);
     expect(model.losses.every(Number.isFinite)).toBe(true);
     expect(model.theta.every(Number.isFinite)).toBe(true);
     const before = losses.findIndex((loss) => !Number.isNaN(loss));
     const stop = ({ step }: { step: number }) => step < before || 'stop';
-    const idle = await fit({ ...options, onStep: stop }, table({ w }), { weight: 'w' });
-    const first = await fit({ ...options, onStep: () => 'stop' }, table({ w }), { weight: 'w' });
+    const idle = await learn({ ...options, onStep: stop }, table({ w }), { weight: 'w' });
+    const first = await learn({ ...options, onStep: () => 'stop' }, table({ w }), { weight: 'w' });
     expect(before).toBeGreaterThan(0);
     expect(idle.weightsHash).toBe(first.weightsHash);
   });
 
   it('of 0 for all that classWeights leave are refused', async () => {
     const odd = Array.from({ length: ROWS }, (_, row) => row % 2);
-    await expect(fit({ classWeights: { a: 0 } }, table({ w: odd }), { weight: 'w' })).rejects.toThrow(
+    await expect(learn({ classWeights: { a: 0 } }, table({ w: odd }), { weight: 'w' })).rejects.toThrow(
       'MLPClassifier.fit: no row counts: classWeights gives the weight 0 to each class that has rows of any weight of column "label"',
     );
   });
 
   it('count among the rows that early stopping holds out', async () => {
     const earlyStopping = { validation: 0.25 };
-    const weighted = await fit({ earlyStopping }, table({ w: w.map((_, row) => 1 + (row % 3)) }), { weight: 'w' });
-    const same = await fit({ earlyStopping }, table({ w: w.map(() => 3) }), { weight: 'w' });
-    const plain = await fit({ earlyStopping });
+    const weighted = await learn({ earlyStopping }, table({ w: w.map((_, row) => 1 + (row % 3)) }), { weight: 'w' });
+    const same = await learn({ earlyStopping }, table({ w: w.map(() => 3) }), { weight: 'w' });
+    const plain = await learn({ earlyStopping });
     expect(same.validation![0]).toBeCloseTo(plain.validation![0]!, 5);
     expect(Math.abs(weighted.validation![0]! - plain.validation![0]!)).toBeGreaterThan(1e-6);
-    await expect(fit({ earlyStopping: { validation: 0.05 } }, table({ w }), { weight: 'w' })).rejects.toThrow(
+    await expect(learn({ earlyStopping: { validation: 0.05 } }, table({ w }), { weight: 'w' })).rejects.toThrow(
       'MLPClassifier.fit: the rows that earlyStopping judges by all have weight 0 in column "w"',
     );
   });
@@ -103,36 +103,36 @@ describe('callbacks', () => {
     const thrown = () => {
       throw new Mine('enough');
     };
-    await expect(fit({ onStep: thrown })).rejects.toBeInstanceOf(Mine);
-    await expect(fit({ onEpoch: async () => thrown() })).rejects.toBeInstanceOf(Mine);
+    await expect(learn({ onStep: thrown })).rejects.toBeInstanceOf(Mine);
+    await expect(learn({ onEpoch: async () => thrown() })).rejects.toBeInstanceOf(Mine);
   });
 
   it('that return what was meant to end it, and does not, are told so', async () => {
-    await expect(fit({ onEpoch: () => 'Stop' })).rejects.toThrow(
+    await expect(learn({ onEpoch: () => 'Stop' })).rejects.toThrow(
       "MLPClassifier.fit: onEpoch returned 'Stop'; return 'stop' or false to end the training, nothing to go on",
     );
-    await expect(fit({ onStep: async () => 'stop' })).rejects.toThrow(
+    await expect(learn({ onStep: async () => 'stop' })).rejects.toThrow(
       'MLPClassifier.fit: onStep returned a promise, and steps do not wait: make it synchronous, or use onEpoch',
     );
     await expect(
-      fit({
+      learn({
         onStep: async () => {
           throw new Error('unheard');
         },
       }),
     ).rejects.toThrow('onStep returned a promise');
-    expect((await fit({ onEpoch: ({ epoch }) => epoch })).losses).toHaveLength(2);
+    expect((await learn({ onEpoch: ({ epoch }) => epoch })).losses).toHaveLength(2);
   });
 
   it('losses that throw, have no gradient or are promises say so', async () => {
     const broken = () => {
       throw new Error('my loss broke');
     };
-    await expect(fit({ loss: broken })).rejects.toThrow('the loss function threw: my loss broke');
-    await expect(fit({ loss: (_p, labels, tf) => tf.sum(labels, 1) })).rejects.toThrow(
+    await expect(learn({ loss: broken })).rejects.toThrow('the loss function threw: my loss broke');
+    await expect(learn({ loss: (_p, labels, tf) => tf.sum(labels, 1) })).rejects.toThrow(
       'the loss function has no gradient: it must make its losses of the predictions by operations of tf',
     );
-    await expect(fit({ loss: (async (p: unknown) => p) as never })).rejects.toThrow(
+    await expect(learn({ loss: (async (p: unknown) => p) as never })).rejects.toThrow(
       'the loss function must return a tensor, not a promise: it cannot be async',
     );
   });

@@ -7,9 +7,12 @@ import { userError } from '../../rdd/operator-failure.js';
 import { packPayload } from '../../rdd/payload.js';
 import { listValues, listWidth, requireFinite } from '../columns.js';
 
-/** What is to be learnt of a column: how often each value occurs, or the least and greatest of each feature. */
+/**
+ * What is to be learnt of a column: how often each value occurs, or the least and greatest of each feature. `classes`: as `values`, but
+ * that a column is missing, or holds lists, is an answer.
+ */
 export interface ScanParameters {
-  readonly scan: 'values' | 'ranges';
+  readonly scan: 'values' | 'classes' | 'ranges';
   readonly column: string;
 }
 
@@ -17,6 +20,8 @@ export interface ScanParameters {
 export interface ValueCounts {
   readonly counts: Map<string, number>;
   readonly nulls: number;
+  /** Of `classes`: the column holds none, one a row. */
+  readonly none?: boolean;
 }
 
 /** Of each feature; empty while there is no row. */
@@ -54,23 +59,32 @@ export async function consume(
   partition: number,
 ): Promise<Json> {
   const { scan, column, scope } = parameters as unknown as ScanParameters & { readonly scope: string };
-  const scanner = scan === 'values' ? new ValueScanner(column) : new RangeScanner(column);
+  const scanner = scan === 'ranges' ? new RangeScanner(column) : new ValueScanner(column, scan === 'classes');
   for await (const chunk of chunks) if (isBatch(chunk) && chunk.numRows > 0) scanner.add(chunk);
   return packPayload(scanner.found, `scan:${partition}`, scope, context);
 }
 
-class ValueScanner {
-  readonly found = { counts: new Map<string, number>(), nulls: 0 };
+const isNested = (type: DataType) => DataType.isList(type) || DataType.isFixedSizeList(type) || DataType.isStruct(type);
 
-  constructor(readonly column: string) {}
+class ValueScanner {
+  readonly found = { counts: new Map<string, number>(), nulls: 0, none: false };
+
+  constructor(
+    readonly column: string,
+    readonly lenient: boolean,
+  ) {}
 
   add(batch: RecordBatch): void {
     const { counts } = this.found;
     const vector = batch.getChild(this.column);
+    if (this.lenient && (!vector || isNested(vector.type))) {
+      this.found.none = true;
+      return;
+    }
     if (!vector)
       throw userError(`there is no column "${this.column}"; there are ${batch.schema.names.map(String).join(', ')}`);
     const type = vector.type as DataType;
-    if (DataType.isList(type) || DataType.isFixedSizeList(type) || DataType.isStruct(type))
+    if (isNested(type))
       throw userError(`column "${this.column}" holds ${type}; categories are texts, numbers or booleans`);
     for (let row = 0; row < batch.numRows; row++) {
       const value = vector.get(row);

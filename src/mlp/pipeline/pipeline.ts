@@ -48,6 +48,12 @@ export class Pipeline implements Estimator<PipelineModel> {
     }
     return new PipelineModel(fitted);
   }
+
+  /** Those of the last stage. */
+  strata(columns: FitColumns): string | undefined {
+    const last = this.stages.at(-1);
+    return isEstimator(last) ? last.strata?.(columns) : undefined;
+  }
 }
 
 /** Fitted stages in a row. */

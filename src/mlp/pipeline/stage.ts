@@ -17,6 +17,8 @@ export interface FitColumns {
 /** What looks at a table before it can transform one. */
 export interface Estimator<M extends Transformer = Transformer> {
   fit(table: ArrowRDD, columns?: FitColumns): Promise<M>;
+  /** Of what tells classes apart: the column of classes that both sides of a split should have in the same shares. */
+  strata?(columns: FitColumns): string | undefined;
 }
 
 /** What makes another table of a table, lazily: fitted, or with nothing to fit. */

@@ -1,13 +1,19 @@
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { operatorName } from '../../rdd/call-site.js';
-import { checkForms, type Form, requireOption } from '../options.js';
+import { requireTable } from '../evaluate.js';
+import { checkForms, FLAG, type Form, requireOption } from '../options.js';
 import type { Estimator, FitColumns, Transformer } from '../pipeline/stage.js';
-import { chosen, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
+import { chosen, estimatorsOf, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
 import { kFolds } from './splits.js';
 
 export interface CrossValidatorOptions<P extends object, M extends Transformer> extends SelectionOptions<P, M> {
   /** Parts, each held out once. Default 3, as Spark. */
   readonly folds?: number;
+  /**
+   * Whether the folds of a classifier have its classes in the same shares, as scikit-learn's StratifiedKFold; with `group`, and of rows
+   * with many labels, they are not. Default true.
+   */
+  readonly stratify?: boolean;
 }
 
 const FOLDS: Form = [(value) => Number.isSafeInteger(value) && value >= 2, 'a whole number of at least 2'];
@@ -15,7 +21,7 @@ const FOLDS: Form = [(value) => Number.isSafeInteger(value) && value >= 2, 'a wh
 /**
  * Chooses among parameters by k-fold cross-validation: each combination is fitted k times, each time measured on the part
  * that it has not seen; the best by the mean is fitted again on all rows. Which rows are held out depends on the seed and the
- * rows' order alone. Cache the table: every trial reads it.
+ * rows' order alone. Folds of a classifier have its classes in the same shares. Cache the table: every trial reads it.
  *
  * ```ts
  * const validator = new CrossValidator({
@@ -31,15 +37,18 @@ const FOLDS: Form = [(value) => Number.isSafeInteger(value) && value >= 2, 'a wh
 export class CrossValidator<P extends object, M extends Transformer> implements Estimator<CrossValidatorModel<P, M>> {
   /** @throws TypeError for an option that is not known, missing or of a bad value */
   constructor(readonly options: CrossValidatorOptions<P, M>) {
-    checkForms('CrossValidator', options, { ...SELECTION_FORMS, folds: FOLDS });
+    checkForms('CrossValidator', options, { ...SELECTION_FORMS, folds: FOLDS, stratify: FLAG });
     requireOption('CrossValidator', options, 'estimator');
     requireOption('CrossValidator', options, 'metric');
   }
 
-  /** @throws Error for fewer rows, or groups, than folds; what the estimators throw, but for a training that diverges */
+  /** @throws Error for fewer rows, or groups, than folds, and a class of one row; what the estimators throw, but for a training that diverges */
   async fit(table: ArrowRDD, columns: FitColumns = {}): Promise<CrossValidatorModel<P, M>> {
-    const { estimator, metric, folds = 3, group, seed = 0 } = this.options;
-    const splits = await kFolds(table, folds, { group, seed, name: operatorName('CrossValidator.fit') });
+    const { estimator, metric, folds = 3, group, stratify = true, seed = 0 } = this.options;
+    const name = operatorName('CrossValidator.fit');
+    requireTable('CrossValidator.fit', table);
+    const strata = stratify ? estimatorsOf(this.options)[0]!.strata?.(columns) : undefined;
+    const splits = await kFolds(table, folds, { group, strata, seed, name });
     const { params, metrics } = await runTrials(this.options, splits, columns);
     const best = chosen(metrics.map(mean), metric);
     const bestModel = await estimator(params[best]!).fit(table, columns);

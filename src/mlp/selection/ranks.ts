@@ -11,9 +11,11 @@ export class ShuffledRanks {
   #block = -1;
   #order: Int32Array = new Int32Array(0);
 
+  /** @param stratum tells apart those that are shuffled each by itself */
   constructor(
     readonly rows: number,
     readonly seed: number,
+    readonly stratum?: number,
   ) {}
 
   of(row: number): number {
@@ -21,7 +23,10 @@ export class ShuffledRanks {
     if (block !== this.#block) {
       this.#block = block;
       const size = Math.min(BLOCK_ROWS, this.rows - block * BLOCK_ROWS);
-      this.#order = shuffledIndices(size, keyedRandom(this.seed, 'selection', block));
+      const { seed, stratum } = this;
+      const random =
+        stratum === undefined ? keyedRandom(seed, 'selection', block) : keyedRandom(seed, 'stratum', stratum, block);
+      this.#order = shuffledIndices(size, random);
     }
     return block * BLOCK_ROWS + this.#order[row - block * BLOCK_ROWS]!;
   }

@@ -6,6 +6,7 @@ import { ParamGridBuilder, paramGrid } from './param-grid.js';
 import { isDrawn, ShuffledRanks } from './ranks.js';
 import { isKept } from './split-step.js';
 import { groupFolds, heldOutGroups } from './splits.js';
+import { StratifiedRanks, strataOf } from './strata.js';
 import { TrainValidationSplit } from './train-validation-split.js';
 
 describe('parameter grids', () => {
@@ -70,6 +71,49 @@ describe('rows held out', () => {
     const drawn = Array.from({ length: 1001 }, (_, rank) => isDrawn(rank, 0.25)).filter(Boolean);
     expect(drawn).toHaveLength(250);
     expect(Array.from({ length: 10 }, (_, rank) => isDrawn(rank, 1 - 0.9)).filter(Boolean)).toHaveLength(1);
+  });
+});
+
+describe('folds of classes', () => {
+  const labels = fc.array(fc.constantFrom('a', 'b', 'c', 'rare'), { minLength: 1, maxLength: 60 });
+
+  /** Places of all rows, cut into partitions at these rows. */
+  function placesOf(rows: readonly string[], cuts: readonly number[], seed: number): number[] {
+    const ends = [...cuts, rows.length];
+    const parts = ends.map((end, p) => rows.slice(ends[p - 1] ?? 0, end));
+    const counts = parts.map((part) => {
+      const own = new Map<string, number>();
+      for (const label of part) own.set(label, (own.get(label) ?? 0) + 1);
+      return own;
+    });
+    const strata = JSON.parse(JSON.stringify(strataOf('label', counts)));
+    return parts.flatMap((part, p) => {
+      const ranks = new StratifiedRanks(strata, p, seed);
+      return part.map((label) => ranks.next(label));
+    });
+  }
+
+  it('have each class as often as the others, but for a row, for every partitioning', () => {
+    fc.assert(
+      fc.property(labels, fc.nat(100), fc.integer({ min: 2, max: 5 }), fc.nat(), (rows, seed, folds, cut) => {
+        const places = placesOf(rows, [], seed);
+        expect([...places].sort((a, b) => a - b)).toEqual(rows.map((_, row) => row));
+        const at = cut % (rows.length + 1);
+        expect(placesOf(rows, [0, at, at], seed)).toEqual(places);
+        for (const label of [undefined, ...new Set(rows)]) {
+          const sizes = new Array<number>(folds).fill(0);
+          places.forEach((place, row) => {
+            if (label === undefined || rows[row] === label) sizes[place % folds]!++;
+          });
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  it('follow the seed', () => {
+    const rows = Array.from({ length: 40 }, (_, row) => (row % 3 ? 'a' : 'b'));
+    expect(placesOf(rows, [], 1)).not.toEqual(placesOf(rows, [], 2));
   });
 });
 

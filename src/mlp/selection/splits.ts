@@ -1,8 +1,10 @@
 import type { Json } from '../../protocol/json.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { keyedRandom, shuffledIndices } from '../../rdd/random.js';
+import { shortList } from '../columns.js';
 import { scanTable, type ValueCounts } from '../pipeline/fit-scan.js';
 import type { Kept } from './split-step.js';
+import { type Strata, strataOf } from './strata.js';
 
 /** Two parts of a table that together are all of it. */
 export interface Split {
@@ -14,6 +16,8 @@ export interface Split {
 export interface SplitOptions {
   /** Column whose equal values stay together: the rows of one person never stand on both sides. */
   readonly group?: string;
+  /** Of folds by rows: column of classes that each fold has in the same shares, as far as rows can be told apart by it. */
+  readonly strata?: string;
   readonly seed: number;
   /** For the names of the jobs: `CrossValidator.fit at job.ts:12`. */
   readonly name: string;
@@ -42,10 +46,44 @@ export async function kFolds(table: ArrowRDD, folds: number, options: SplitOptio
     const assigned = groupFolds(groups, folds, options.seed);
     return numbers.map((fold) => byGroups(table, options.group!, assigned[fold]!));
   }
-  const rows = await table.countPerPartition();
-  const total = rows.reduce((sum, each) => sum + each, 0);
+  const counts = options.strata === undefined ? undefined : await classesOf(table, options.strata, options);
+  const rows = counts ? counts.map((part) => sumOf([...part.values()])) : await table.countPerPartition();
+  const total = sumOf(rows);
   if (total < folds) throw new Error(`${options.name}: the table has ${total} rows, too few for ${folds} folds`);
-  return numbers.map((fold) => rowSplit(table, rows, options.seed, (part) => ({ folds, fold, part })));
+  const strata = counts && strataOf(options.strata!, counts);
+  if (strata) checkStrata(table, strata, folds, options);
+  return numbers.map((fold) => rowSplit(table, rows, options.seed, (part) => ({ folds, fold, part }), strata));
+}
+
+const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);
+
+/** Rows of each partition by class; undefined where the column is made by a stage only, or gives rows many labels. */
+async function classesOf(
+  table: ArrowRDD,
+  column: string,
+  { name }: SplitOptions,
+): Promise<ReadonlyMap<string, number>[] | undefined> {
+  const parts = await scanTable<ValueCounts>(table, { scan: 'classes', column }, name);
+  if (parts.some(({ none }) => none)) return undefined;
+  if (parts.some(({ nulls }) => nulls > 0))
+    throw new Error(
+      `${name}: column "${column}" has rows without a label; leave such rows out: where("${column}", (label) => label !== null)`,
+    );
+  return parts.map(({ counts }) => counts);
+}
+
+/** @throws Error for a class that is nowhere to be learnt from while it is held out */
+function checkStrata(table: ArrowRDD, { column, classes, sizes }: Strata, folds: number, { name }: SplitOptions): void {
+  const few = classes.filter((_, k) => sizes[k]! < folds);
+  const single = classes.find((_, k) => sizes[k] === 1);
+  if (single !== undefined && classes.length > 1)
+    throw new Error(
+      `${name}: one row only has the label "${single}" of column "${column}": while it is held out nothing is left to learn it from. ` +
+        'Leave such classes out, or put them together',
+    );
+  if (few.length === 0) return;
+  const message = `${name}: classes of column "${column}" with fewer rows than the ${folds} folds are missing in some: ${shortList(few)}`;
+  table.context.bus.emit({ event: 'warning', message });
 }
 
 type Rule = (part: 'train' | 'validation') => Kept;
@@ -54,7 +92,7 @@ async function byRows(table: ArrowRDD, { seed }: SplitOptions, rule: Rule): Prom
   return rowSplit(table, await table.countPerPartition(), seed, rule);
 }
 
-function rowSplit(table: ArrowRDD, rows: readonly number[], seed: number, rule: Rule): Split {
+function rowSplit(table: ArrowRDD, rows: readonly number[], seed: number, rule: Rule, strata?: Strata): Split {
   let next = 0;
   const firstRows = rows.map((count) => {
     next += count;
@@ -63,7 +101,7 @@ function rowSplit(table: ArrowRDD, rows: readonly number[], seed: number, rule: 
   const side = (part: 'train' | 'validation') =>
     table.transformBy(
       'mlp/selection/split-step',
-      { firstRows, rows: next, seed, kept: rule(part) } as unknown as Json,
+      { firstRows, rows: next, seed, kept: rule(part), ...(strata && { strata }) } as unknown as Json,
       part,
     );
   return { train: side('train'), validation: side('validation') };

@@ -1,5 +1,6 @@
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { operatorName } from '../../rdd/call-site.js';
+import { requireTable } from '../evaluate.js';
 import { checkForms, type Form, requireOption } from '../options.js';
 import type { Estimator, FitColumns, Transformer } from '../pipeline/stage.js';
 import { chosen, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
@@ -41,6 +42,7 @@ export class TrainValidationSplit<P extends object, M extends Transformer>
   async fit(table: ArrowRDD, columns: FitColumns = {}): Promise<TrainValidationSplitModel<P, M>> {
     const { estimator, metric, trainRatio = 0.75, group, seed = 0 } = this.options;
     const name = operatorName('TrainValidationSplit.fit');
+    requireTable('TrainValidationSplit.fit', table);
     const split = await holdOut(table, 1 - trainRatio, { group, seed, name });
     const { params, metrics } = await runTrials(this.options, [split], columns);
     const values = metrics.map(([value]) => value!);
