@@ -120,6 +120,19 @@ describe.runIf(nativeState().installed && nativeAddon())('a gradient shard on it
     replica.network.dispose();
   });
 
+  it('goes into a file where there is no memory for it, unless it must not', async () => {
+    const addon = nativeAddon()!;
+    const { alignedMemory } = addon;
+    vi.spyOn(addon, 'alignedMemory').mockImplementation((length) => {
+      if (length === bytes) throw new Error(`no memory for ${bytes} bytes`);
+      return alignedMemory(length);
+    });
+    const { replica, metrics } = await load('auto');
+    expect(metrics.bytesSpilled).toBe(bytes);
+    replica.network.dispose();
+    await expect(load('memory')).rejects.toThrow(`there is no memory for ${bytes} bytes of features`);
+  });
+
   it('has one checksum, and gives one gradient, wherever it lies', async () => {
     const [memory, stream] = [await load('memory'), await load('stream')];
     expect(stream.checksum).toBe(memory.checksum);

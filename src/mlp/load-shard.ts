@@ -22,8 +22,7 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
   const replica = await Replica.resident(spec, context);
   const { inputs } = spec.plan.network;
   const rows = shardRows(spec.plan, shard);
-  const streamed = streams(spec, replica, shard, 4 * rows * inputs);
-  const matrix = streamed ? matrixInFile(rows, inputs, context.directory) : matrixInMemory(rows, inputs);
+  const { matrix, streamed } = room(spec, replica, shard, rows, context.directory);
   const labels = labelColumn(spec, rows);
   const weights = spec.weight === undefined ? undefined : new Column(new Float32Array(rows));
   const checksum = new ShardChecksum();
@@ -66,9 +65,20 @@ class Column {
   }
 }
 
-/** Without the native add-on files cannot be mapped: features stay in memory. */
-function streams({ residency = 'auto' }: TrainingSpec, replica: Replica, shard: number, bytes: number): boolean {
-  if (!nativeAddon() || replica.backend.name !== 'tensorflow') return false;
-  if (residency !== 'auto') return residency === 'stream';
-  return replica.residentBytes(shard) + bytes > slotMemory().budget / 2;
+/** Where a shard's features are to lie: as asked for; else in memory as far as it goes, the rest in files. */
+function room(spec: TrainingSpec, replica: Replica, shard: number, rows: number, directory: string) {
+  const { residency = 'auto' } = spec;
+  const { inputs } = spec.plan.network;
+  const inFile = () => ({ matrix: matrixInFile(rows, inputs, directory), streamed: true });
+  // Without the native add-on files cannot be mapped.
+  const mapped = nativeAddon() !== undefined && replica.backend.name === 'tensorflow';
+  const full = replica.residentBytes(shard) + 4 * rows * inputs > slotMemory().budget / 2;
+  if (mapped && (residency === 'stream' || (residency === 'auto' && full))) return inFile();
+  try {
+    return { matrix: matrixInMemory(rows, inputs), streamed: false };
+  } catch (error) {
+    if (mapped && residency === 'auto') return inFile();
+    const message = `there is ${(error as Error).message} of features: give more slots or machines, or take residency 'stream', which needs the native part`;
+    throw new Error(message, { cause: error });
+  }
 }
