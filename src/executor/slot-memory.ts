@@ -18,7 +18,7 @@ export function defaultSlotMemory(slots: number, machineBytes = machineMemory())
 }
 
 /** Bytes that this process's control group, or the machine, has. */
-function machineMemory(): number {
+export function machineMemory(): number {
   const limit = process.constrainedMemory(); // 0 or beyond all machines where there is no limit
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

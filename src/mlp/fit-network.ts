@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type ShippedFunction, shipFunction } from '../executor/closure/index.js';
+import { machineMemory } from '../executor/slot-memory.js';
 import { bytesOf } from '../ps/float-bytes.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
+import { executorOf } from '../scheduler/task-set.js';
 import { backendRequest } from './backends.js';
 import { putTheta, requireTable } from './evaluate.js';
 import { learningOf } from './learning-options.js';
@@ -18,6 +20,7 @@ import type { PartitionSummary, SummariseParameters } from './summarise.js';
 import type { LabelType, TargetSpec } from './targets.js';
 import type { CustomLoss } from './tfjs/custom-loss.js';
 import { type TrainingResult, train } from './trainer.js';
+import { requireAddressable, requireMemory } from './training-memory.js';
 import { aggregationOf, type TrainingOptions, updateOf } from './training-options.js';
 import { checkVerdict, type TrainingHooks } from './training-reports.js';
 import { checkWatches, type Watching, watched, watchingOf } from './watching.js';
@@ -52,11 +55,13 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   requireTable(owner, all);
   const { context } = all;
   const name = operatorName(owner);
+  requireRoom(context, request);
   const shipped = request.loss && shippedLoss(request.loss, context, name);
   const { table, watches } = await watched(all, [request], name);
   const parts = await lookedAt(table, request, name);
   const planned = plannedFit(request, parts, shipped);
   const { plan, measure, lesson } = planned;
+  requireRoom(context, request, plan);
   await checkWatches(watches, request, lesson, plan.network.inputs, name);
   const { target } = lesson;
   const model = `${context.app}/fit-${fits++}`;
@@ -85,6 +90,20 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
   } finally {
     context.dag.release(scratch);
   }
+}
+
+/**
+ * Whether the slots beside the driver can hold what the training takes at least; of other machines nothing is known here.
+ * @param plan absent: of the rows nothing is known yet, a feature and a row are the least @throws RangeError
+ */
+export function requireRoom(context: SheafContext, { owner, options }: FitRequest, plan?: NumericalPlan): void {
+  const { host } = context.blocks.home;
+  const near = new Set(context.tasks.executors().flatMap((each) => (each.host === host ? [each.id] : [])));
+  const slots = context.tasks.slots().filter(({ key }) => near.has(executorOf(key))).length;
+  const network = plan?.network ?? networkOf(options, 1, 1, 'mean-squared-error');
+  if (plan) requireAddressable(network);
+  const { update = updateOf(owner, options), shards = 1, batch: rows = 1, local } = plan ?? {};
+  requireMemory(owner, { network, update, shards, rows, local }, slots, machineMemory());
 }
 
 /** A look at all training rows. @throws Error for no rows, and none of any weight */

@@ -1,7 +1,7 @@
 import type { Initializer } from './initializers.js';
-import { layoutOf } from './layout.js';
 import type { Activation, BatchNormalization, HiddenLayer, LayerNormalization, Loss, Network } from './network.js';
 import type { Form, Forms } from './options.js';
+import { requireAddressable } from './training-memory.js';
 
 /** Options of an estimator that describe its network. */
 export interface NetworkOptions {
@@ -66,7 +66,7 @@ function defined<T extends object>(options: T): Partial<T> {
 /** Before any data is read. @throws TypeError, RangeError naming what does not fit */
 export function checkNetworkOptions(owner: string, options: NetworkOptions, outputs: number, loss: Loss): void {
   try {
-    layoutOf(networkOf(options, 1, outputs, loss));
+    requireAddressable(networkOf(options, 1, outputs, loss));
   } catch (error) {
     const Kind = error instanceof RangeError ? RangeError : TypeError;
     throw new Kind(`${owner}: ${(error as Error).message}`);

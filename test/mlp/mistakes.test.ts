@@ -7,7 +7,7 @@ import {
   MLPRegressor,
   SheafContext,
 } from 'sheaf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 let sc: SheafContext;
 
@@ -95,6 +95,17 @@ describe('weights', () => {
       'MLPClassifier.fit: the rows that earlyStopping judges by all have weight 0 in column "w"',
     );
   });
+});
+
+it('a network that this machine has no memory for is refused before any row is read', async () => {
+  const of = table().where('x0', () => {
+    throw new Error('a row was read');
+  });
+  const memory = vi.spyOn(process, 'constrainedMemory').mockReturnValue(100e6);
+  await expect(learn({ hidden: [4000, 4000] }, of)).rejects.toThrow(
+    /^MLPClassifier.fit: the network has 16,016,001 weights \(layer1\/kernel, 4000 x 4000: 16,000,000\); to train it on 2 slots takes at least 320 MB \(weights 128 MB, gradients 64 MB, adam 128 MB/,
+  );
+  memory.mockRestore();
 });
 
 describe('callbacks', () => {
