@@ -51,7 +51,9 @@ export class TreeRounds implements Rounds {
       bytes: sumBytes(layoutOf(spec.plan.network).length),
     };
     const content = Buffer.from(JSON.stringify(template));
-    const parameters = await cluster.context.blocks.put('template', this.#scope, content, { code: true });
+    // Its id is its own: by it executors know what they have prepared, and one that hung may still have an older one.
+    const id = `template:${this.#scope}`;
+    const parameters = await cluster.context.blocks.put(id, this.#scope, content, { code: true });
     const copies = executors.map(({ id }) => cluster.onHost(id, 'executor/replicate', parameters as unknown as Json));
     const homes = (await Promise.all(copies)) as unknown as TreeHomes;
     this.#installed = { template, homes, program: { module: STEP, parameters }, kept: false };

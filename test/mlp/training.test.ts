@@ -125,9 +125,16 @@ describe('the same weights, bit for bit', () => {
   });
 
   it('when two trainings run at once', async () => {
-    const all = [train(), train({ aggregation: 'ps' }), train({ seed: 6 }), train({ aggregation: 'ps' })];
-    const [one, two, other, three] = await Promise.all(all);
-    expect([one, two, three]).toEqual([expected, expected, expected]);
+    const tree = { aggregation: 'tree' } as const;
+    const all = [
+      train(),
+      train({ aggregation: 'ps' }),
+      train({ ...tree, seed: 6 }),
+      train({ aggregation: 'ps' }),
+      train(tree),
+    ];
+    const [one, two, other, three, four] = await Promise.all(all);
+    expect([one, two, three, four]).toEqual([expected, expected, expected, expected]);
     expect(other).not.toBe(expected);
   });
 
