@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { visibleGpus } from '../executor/gpus.js';
 import { installedDriver } from '../mlp/gpu-required.js';
 import { type NativeState, nativeState } from '../mlp/native.js';
 import { entryPoint } from '../protocol/entry.js';
@@ -22,6 +23,8 @@ export interface MachineFacts {
   readonly sharedMemory?: number;
   /** As NVIDIA's driver names them. */
   readonly gpus: readonly string[];
+  /** GPUs that `CUDA_VISIBLE_DEVICES` and `SHEAF_DEVICE` leave to executors here. */
+  readonly visibleGpus: number;
   /** Version of NVIDIA's kernel driver. */
   readonly driver?: string;
   /** What WebGPU computes on, or why it does not. */
@@ -59,6 +62,7 @@ export async function machineFacts(): Promise<MachineFacts> {
     memory: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
     sharedMemory: fileSystemSize('/dev/shm'),
     gpus: gpus ?? [],
+    visibleGpus: visibleGpus().length,
     driver: installedDriver(),
     webgpu,
     native,
@@ -105,7 +109,9 @@ async function webGpu(): Promise<MachineFacts['webgpu']> {
 
 /** In a process of its own, set up as a slot's is: one thread, and a broken library takes nothing else with it. */
 async function measureSlot(backend: 'tensorflow' | 'wasm' | 'webgpu'): Promise<MachineFacts['compute']> {
-  const env = { ...process.env, TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
+  const { TF_DETERMINISTIC_OPS = '1', NVIDIA_TF32_OVERRIDE = '0' } = process.env;
+  const threads = { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' };
+  const env = { ...process.env, ...threads, TF_CPP_MIN_LOG_LEVEL: '2', TF_DETERMINISTIC_OPS, NVIDIA_TF32_OVERRIDE };
   try {
     const options = { env, timeout: 120_000 };
     const { stdout } = await run(process.execPath, [entryPoint('cli/doctor-measure.js'), backend], options);

@@ -11,6 +11,7 @@ const complete: MachineFacts = {
   memory: 32 * 2 ** 30,
   sharedMemory: 16 * 2 ** 30,
   gpus: [],
+  visibleGpus: 1,
   webgpu: { error: 'Error: WebGPU finds no GPU here' },
   native: { installed: true, tensorflow: '2.21.0', device: 'cpu', gpu: false },
   compute: { backend: 'tensorflow', version: '2.21.0', device: 'cpu', gflops: 146.6 },
@@ -67,6 +68,12 @@ describe('diagnose', () => {
     });
     expect(line({ gpus, native: cuda }, 'GPU').advice).toContain('found no GPU that it can use');
     expect(line({ gpus, native: cuda, driver: '470.82.01' }, 'GPU').advice).toContain('driver 470.82.01 is too old');
+  });
+
+  it('wants nothing done about GPUs that the environment hides', () => {
+    const hidden = line({ gpus: ['NVIDIA H200, 143771 MiB'], visibleGpus: 0 }, 'GPU');
+    expect(hidden).toMatchObject({ state: 'good', value: expect.stringContaining('hidden by CUDA_VISIBLE_DEVICES') });
+    expect(hidden.advice).toBeUndefined();
   });
 
   it('says what WebGPU computes on, and why it does not', () => {

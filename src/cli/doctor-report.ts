@@ -68,11 +68,14 @@ function tensorflow({ native, nativeError }: MachineFacts): Line {
   return { label, value: failed, state: 'lacking', advice: 'npm run native' };
 }
 
-function gpu({ gpus, native, compute, driver }: MachineFacts): Line {
+function gpu({ gpus, visibleGpus, native, compute, driver }: MachineFacts): Line {
   const label = 'GPU';
   const used = !('error' in compute) && compute.device === 'gpu';
   if (gpus.length === 0) return { label, value: 'none seen (nvidia-smi)', state: 'good' };
-  const value = `${gpus.join('; ')}: ${used ? 'used' : 'seen, not used'}`;
+  const list = gpus.join('; ');
+  if (visibleGpus === 0)
+    return { label, value: `${list}: hidden by CUDA_VISIBLE_DEVICES or SHEAF_DEVICE=cpu`, state: 'good' };
+  const value = `${list}: ${used ? 'used' : 'seen, not used'}`;
   if (used) return { label, value, state: 'good' };
   const shortfall = gpuShortfall({ name: 'tensorflow', description: '' }, native, driver);
   return { label, value, state: 'lacking', advice: `${shortfall.reason}. To mend it: ${shortfall.advice}` };

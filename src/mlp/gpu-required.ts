@@ -42,7 +42,7 @@ export function gpuShortfall(
 export function gpuError({ reason, advice }: GpuShortfall, gpu: string): string {
   return (
     `this is a GPU slot (${gpu}) and its GPU is not used: ${reason}. To mend it: ${advice}. ` +
-    'To go without: sheaf.executor.gpus=none (no GPU slots), sheaf.train.device=cpu (networks in CPU slots) or sheaf.gpu.fallback=true'
+    'To go without: sheaf.executor.gpus=none (no GPU slots), sheaf.train.device=cpu (networks in CPU slots, where there are any) or sheaf.gpu.fallback=true'
   );
 }
 

@@ -101,7 +101,11 @@ export class ExecutorRoster {
         const none = device ? `no executor with ${kind}` : 'no executor';
         const which = found > 0 ? `only ${found} of ${count} ${kind}` : none;
         const gpus = device === 'gpu' ? ' --gpus auto' : '';
-        const text = `${which} joined within ${this.waitMs / 1000} s: start one with "sheaf executor --master URL${gpus}"`;
+        const start = `start one with "sheaf executor --master URL${gpus}"`;
+        // They would be waited for in vain: executors' first slots are their GPUs'.
+        const all = device === 'cpu' && this.slots().length > 0;
+        const advice = all ? 'every slot is a GPU slot: give more slots, or fewer GPUs (sheaf.executor.gpus)' : start;
+        const text = `${which} joined within ${this.waitMs / 1000} s: ${advice}`;
         end(() => reject(new Error(text)));
       });
       this.#arrivals.add(waiter);

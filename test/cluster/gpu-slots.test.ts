@@ -172,5 +172,9 @@ describe('a network in GPU slots whose GPU cannot be used', () => {
     await withContext('local[1]', conf, async ({ sc }) => {
       await expect(trained(sc)).rejects.toThrow('no executor with GPU slots joined within 0.3 s');
     });
+    const cpu = { 'sheaf.train.device': 'cpu', 'sheaf.executor.waitMs': '300' };
+    await withContext('local[2]', cpu, async ({ sc }) => {
+      await expect(trained(sc)).rejects.toThrow('every slot is a GPU slot: give more slots, or fewer GPUs');
+    });
   });
 });
