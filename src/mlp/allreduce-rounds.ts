@@ -33,6 +33,8 @@ type Way =
 /** All-reduce: the slots themselves merge the sums and keep the optimizer's state, a range of theta each. */
 export class AllReduceRounds implements Rounds {
   #choice: AllReduceChoice | undefined;
+  /** By the last round. */
+  #written: Committed | undefined;
 
   constructor(
     readonly cluster: TrainingCluster,
@@ -71,14 +73,27 @@ export class AllReduceRounds implements Rounds {
     });
   }
 
-  async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
-    const cost = await runWithExchange(this.cluster, from, steps, onStep);
-    return { step: from + steps, cost };
+  async run(
+    from: number,
+    steps: number,
+    onStep: (step: number, loss: StepLoss) => void,
+    commits: boolean,
+  ): Promise<RoundResult> {
+    const step = from + steps;
+    const { cost, parts } = await runWithExchange(this.cluster, from, steps, onStep, { write: commits });
+    this.#written = commits ? { step, parts } : undefined;
+    return { step, cost };
   }
 
   async commit(step: number): Promise<Committed> {
-    const committed = await this.cluster.commit(step, this.cluster.members);
-    return isSparse(this.options.wire ?? 'float32') ? this.cluster.withResiduals(committed) : committed;
+    const { cluster } = this;
+    const parts = this.#written?.step === step ? this.#written.parts : await cluster.write(step, cluster.members);
+    const committed = { step, parts };
+    return isSparse(this.options.wire ?? 'float32') ? cluster.withResiduals(committed) : committed;
+  }
+
+  async copy(committed: Committed): Promise<Committed> {
+    return { ...committed, parts: await this.cluster.replicateParts(committed.parts) };
   }
 
   #tell(choice: string): void {

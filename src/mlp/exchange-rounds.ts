@@ -1,25 +1,30 @@
 import type { Json } from '../protocol/json.js';
 import { addTotals } from '../ps/exchange.js';
 import type { TaskResult } from '../scheduler/task-set.js';
+import type { CommittedPart } from './committed.js';
 import type { Learnt } from './learners/learner.js';
 import type { RoundAnswer } from './round.js';
 import { addCosts, type RoundCost, type StepLoss } from './rounds.js';
-import type { TrainingCluster } from './training-cluster.js';
+import type { Member, TrainingCluster } from './training-cluster.js';
 
 /**
  * One task a member for so many steps with the exchange that it has joined; no step passes through the queue.
  *
  * @param totals whether each member tells those of all, or of its own sums
+ * @param write whether members write down their parts of the state at the end
  */
 export async function runWithExchange(
   cluster: TrainingCluster,
   from: number,
   steps: number,
   onStep: (step: number, loss: StepLoss) => void,
-  totals: 'all' | 'own' = 'all',
-): Promise<RoundCost> {
+  { totals = 'all', write = false }: { readonly totals?: 'all' | 'own'; readonly write?: boolean } = {},
+): Promise<{ readonly cost: RoundCost; readonly parts: readonly CommittedPart[] }> {
   const { generation } = cluster;
-  const answers = await cluster.all(() => ({ op: 'round', generation, step: from, steps }));
+  const tell = ({ rank }: Member) => totals === 'own' || rank === 0;
+  const answers = await cluster.all((member) => ({
+    ...{ op: 'round', generation, step: from, steps, tell: tell(member), write },
+  }));
   const members = answers.map(({ value }: TaskResult) => value as Json as unknown as RoundAnswer);
   for (let at = 0; at < steps; at++) {
     const told = (totals === 'all' ? [members[0]!] : members).map((member) => totalOf(member, at));
@@ -29,7 +34,8 @@ export async function runWithExchange(
       .map(({ level, index }) => ({ level, index, lossSum: Number.NaN }));
     onStep(from + at, { ...total, parts });
   }
-  return members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
+  const cost = members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
+  return { cost, parts: members.flatMap(({ parts }) => parts).sort((a, b) => a.from - b.from) };
 }
 
 function totalOf({ totals }: RoundAnswer, at: number): Learnt {

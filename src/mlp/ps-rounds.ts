@@ -81,7 +81,8 @@ export class ParameterServerRounds implements Rounds {
     await this.#tellConsistency(from);
     this.#running = true;
     try {
-      const cost = await runWithExchange(this.cluster, from, steps, onStep, isSync(this.#told) ? 'all' : 'own');
+      const totals = isSync(this.#told) ? 'all' : 'own';
+      const { cost } = await runWithExchange(this.cluster, from, steps, onStep, { totals });
       return { step: from + steps, cost };
     } finally {
       this.#running = false;

@@ -49,10 +49,23 @@ export interface Rounds {
   ranges?(members: readonly (readonly number[])[], hosts: readonly string[]): readonly Range[];
   /** After the cluster has formed a generation. */
   begin(committed: Committed): Promise<void>;
-  /** @throws TaskSetError with `executor-lost` when a member or server is lost: the trainer forms a new generation */
-  run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult>;
-  /** Makes the state after so many updates, the last round's, durable. */
+  /**
+   * @param commits whether a commit follows: what it needs may be made ready
+   * @throws TaskSetError with `executor-lost` when a member or server is lost: the trainer forms a new generation
+   */
+  run(
+    from: number,
+    steps: number,
+    onStep: (step: number, loss: StepLoss) => void,
+    commits: boolean,
+  ): Promise<RoundResult>;
+  /** Makes the state after so many updates, the last round's, durable; without `copy`, so that it survives an executor. */
   commit(step: number): Promise<Committed>;
+  /**
+   * Makes what was committed last survive an executor, while training goes on. @returns where it lies then
+   * @throws TaskSetError as `run`
+   */
+  copy?(committed: Committed): Promise<Committed>;
   /**
    * After a loss: a state that is newer than what was committed, where the mode keeps one.
    * @returns undefined when all goes on from the last commit

@@ -10,7 +10,7 @@ import type { Told } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
 import type { PaceState } from './pace.js';
 import { Replica } from './replica.js';
-import { runRound } from './round.js';
+import { type RoundOrder, runRound } from './round.js';
 import type { TrainingSpec } from './training-spec.js';
 
 /**
@@ -31,7 +31,7 @@ export type TrainOrder = At &
     /** Takes the weights as servers have them by now. */
     | { readonly op: 'pull' }
     /** So many steps with the exchange it has joined. */
-    | { readonly op: 'round'; readonly steps: number }
+    | ({ readonly op: 'round' } & RoundOrder)
     /** So many rows a step in the epoch that begins. */
     | { readonly op: 'batch'; readonly rows: number }
     /** Writes down what its shards keep for themselves. */
@@ -130,7 +130,7 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       return null;
     case 'round':
       replica.expect(order.generation, order.step);
-      return runRound(Membership.of(replica, context), order.steps, context);
+      return runRound(Membership.of(replica, context), order, context);
     case 'batch':
       replica.expect(order.generation, order.step);
       replica.pace.choose(order.rows);

@@ -80,6 +80,8 @@ class Trainer {
   /** Of this process: the initial weights, or a checkpoint. */
   #beginning: Saved;
   #saved: Saved;
+  /** Of what was saved last to a second executor. */
+  #copying: Promise<void> = Promise.resolve();
   /** Before it: kept because only the next step shows that an update was one too many. */
   #previous: Saved;
   #cursor: Cursor;
@@ -140,6 +142,7 @@ class Trainer {
         await this.#recover(error as Error);
       }
     }
+    await this.#copying.catch(() => {}); // there is nothing that could be lost on the way
     const theta = await this.#theta(this.#saved.committed);
     if (!allFinite(theta))
       throw await this.#diverged(new Diverged(this.#saved.committed.step - 1), this.#cursor.losses.length);
@@ -173,9 +176,11 @@ class Trainer {
     this.#iterated = false;
     while (result.step < until && !this.#stopped && !this.#iterated) {
       const steps = hooks?.onStep || searches ? 1 : until - result.step;
-      result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss));
+      const commits = !searches && result.step + steps === until;
+      result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss), commits);
       this.#log.add(result.cost, steps);
     }
+    await this.#copying;
     const committed = await this.#commit(result.step);
     const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
     if (report && this.#byGoodput && !this.#pace.over) await this.#tellBatch(committed.step);
@@ -188,6 +193,20 @@ class Trainer {
     const committed = await this.#rounds.commit(step);
     if (this.spec.plan.local?.kind !== 'elastic') return committed;
     return { ...committed, workers: await this.#cluster.commitWorkers(committed.step) };
+  }
+
+  /**
+   * What was saved goes to a second executor beside the next round. Until the next commit, which waits for it, the state saved
+   * before is kept: should the only holder be lost meanwhile, all goes on from there.
+   */
+  #beginCopy(): void {
+    this.#copying = this.#copy(this.#saved);
+    this.#copying.catch(() => {}); // the next commit hears of it
+  }
+
+  async #copy(saved: Saved): Promise<void> {
+    const copied = await this.#rounds.copy?.(saved.committed);
+    if (copied && this.#saved === saved) this.#saved = { ...saved, committed: copied };
   }
 
   #count(step: number, loss: StepLoss): void {
@@ -220,6 +239,7 @@ class Trainer {
     const forgotten = this.#previous.committed.parts;
     this.#previous = this.#saved;
     this.#saved = { committed, cursor: this.#cursor };
+    this.#beginCopy();
     if (forgotten !== this.#beginning.committed.parts && forgotten !== this.#previous.committed.parts)
       for (const { block } of forgotten) this.context.tasks.release(block.scope);
     return report;
@@ -262,13 +282,17 @@ class Trainer {
       event: 'warning',
       message: `training goes on from epoch ${this.#epoch} on other slots: ${error.message}`,
     });
+    await this.#copying.catch(() => {}); // of a lost executor: what can be read decides
+    this.#copying = Promise.resolve();
     const salvaged = await this.#rounds.salvage?.();
     if (salvaged) {
       this.#saved = { committed: salvaged, cursor: { ...this.#cursor, step: salvaged.step } }; // its pace is the plan's
     } else if (!(await this.#readable(this.#saved.committed))) {
-      bus.emit({ event: 'warning', message: LOST });
-      this.#previous = this.#saved = this.#beginning;
+      const whole = this.#previous !== this.#beginning && (await this.#readable(this.#previous.committed));
+      if (!whole) bus.emit({ event: 'warning', message: LOST });
+      this.#saved = this.#previous = whole ? this.#previous : this.#beginning;
     }
+    if (!salvaged && this.#saved !== this.#beginning) this.#beginCopy(); // a holder may be among the lost
     this.#return(this.#saved);
   }
 

@@ -108,13 +108,19 @@ export class TrainingCluster {
 
   /** The writers' parts of the state are kept on two executors. */
   async commit(step: number, writers: readonly Member[]): Promise<Committed> {
+    return { step, parts: await this.replicateParts(await this.write(step, writers)) };
+  }
+
+  /** Each writes its part of the state down, in its own executor. */
+  async write(step: number, writers: readonly Member[]): Promise<CommittedPart[]> {
     const { generation } = this;
     const answers = await this.some(writers, () => ({ op: 'commit', generation, step }));
-    const written = answers.flatMap(({ value }) => value as unknown as CommittedPart[]);
-    const parts = await Promise.all(
-      written.map(async (part) => ({ ...part, block: await this.replicate(part.block) })),
-    );
-    return { step, parts: parts.sort((a, b) => a.from - b.from) };
+    const parts = answers.flatMap(({ value }) => value as unknown as CommittedPart[]);
+    return parts.sort((a, b) => a.from - b.from);
+  }
+
+  async replicateParts(parts: readonly CommittedPart[]): Promise<CommittedPart[]> {
+    return Promise.all(parts.map(async (part) => ({ ...part, block: await this.replicate(part.block) })));
   }
 
   /** What gradient shards keep for themselves after so many updates, on two executors. */
