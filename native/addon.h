@@ -17,6 +17,9 @@ void RegisterKernels(napi_env env, napi_value exports);
 /// Adds the functions of graph_session.cc to `exports`.
 void RegisterGraphSession(napi_env env, napi_value exports);
 
+/// Adds the functions of product_op.cc to `exports`.
+void RegisterMatrixUnits(napi_env env, napi_value exports);
+
 /// Throws a JavaScript error with errno's text; returns what a callback then gives back.
 inline napi_value ThrowErrno(napi_env env, const std::string& what, int code) {
   napi_throw_error(env, nullptr, (what + ": " + std::strerror(code)).c_str());

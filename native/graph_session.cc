@@ -1,118 +1,17 @@
 // Runs graphs in the TensorFlow library that tfjs-node has loaded into this process, through its C API.
 // Beside tfjs-node's own `runSavedModel`: outputs are written into arrays of the caller (one in shared memory too), and
 // names are looked up once. For 784-128-64-10 and 128 rows a call that saves 0.2 of 0.9 ms, most of it new memory's page faults.
-#include <dlfcn.h>
-
 #include <cstdlib>
 #include <vector>
 
 #include "addon.h"
+#include "tensorflow.h"
 
 namespace sheaf {
 namespace {
 
-// As in tensorflow/c/c_api.h, stable by TensorFlow's promise of binary compatibility; all else there is opaque.
-struct TF_Output {
-  void* operation;
-  int index;
-};
-constexpr int kFloat = 1;
-constexpr int kInt32 = 3;
 /// EIGEN_MAX_ALIGN_BYTES of TensorFlow's widest builds.
 constexpr size_t kAlignment = 64;
-
-/// The functions of the C API that are needed, found in the library when the first session is opened.
-struct Library {
-  void* (*NewStatus)();
-  void (*DeleteStatus)(void*);
-  int (*GetCode)(const void*);
-  const char* (*Message)(const void*);
-  void* (*NewGraph)();
-  void (*DeleteGraph)(void*);
-  void* (*NewSessionOptions)();
-  void (*DeleteSessionOptions)(void*);
-  void (*SetConfig)(void*, const void*, size_t, void*);
-  void* (*NewSession)(void*, const void*, void*);
-  void* (*NewBufferFromString)(const void*, size_t);
-  void (*DeleteBuffer)(void*);
-  void* (*NewImportGraphDefOptions)();
-  void (*DeleteImportGraphDefOptions)(void*);
-  void (*ImportGraphDefOptionsSetPrefix)(void*, const char*);
-  void (*GraphImportGraphDef)(void*, const void*, const void*, void*);
-  void (*CloseSession)(void*, void*);
-  void (*DeleteSession)(void*, void*);
-  void* (*GraphOperationByName)(void*, const char*);
-  void* (*NewTensor)(int, const int64_t*, int, void*, size_t, void (*)(void*, size_t, void*), void*);
-  void (*DeleteTensor)(void*);
-  void* (*TensorData)(const void*);
-  size_t (*TensorByteSize)(const void*);
-  int (*TensorType)(const void*);
-  void (*SessionRun)(void*, const void*, const TF_Output*, void* const*, int, const TF_Output*, void**, int,
-                     const void* const*, int, void*, void*);
-};
-
-const Library* Load(napi_env env) {
-  static Library library;
-  static bool loaded = false;
-  if (loaded) return &library;
-  void* handle = dlopen("libtensorflow_cc.so.2", RTLD_LAZY | RTLD_NOLOAD);
-  if (!handle) {
-    napi_throw_error(env, nullptr, "TensorFlow is not loaded in this process");
-    return nullptr;
-  }
-  bool whole = true;
-  const auto find = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
-    if (!function && whole) {
-      whole = false;
-      napi_throw_error(env, nullptr, (std::string("this TensorFlow has no ") + name).c_str());
-    }
-  };
-  find(library.NewStatus, "TF_NewStatus");
-  find(library.DeleteStatus, "TF_DeleteStatus");
-  find(library.GetCode, "TF_GetCode");
-  find(library.Message, "TF_Message");
-  find(library.NewGraph, "TF_NewGraph");
-  find(library.DeleteGraph, "TF_DeleteGraph");
-  find(library.NewSessionOptions, "TF_NewSessionOptions");
-  find(library.DeleteSessionOptions, "TF_DeleteSessionOptions");
-  find(library.SetConfig, "TF_SetConfig");
-  find(library.NewSession, "TF_NewSession");
-  find(library.NewBufferFromString, "TF_NewBufferFromString");
-  find(library.DeleteBuffer, "TF_DeleteBuffer");
-  find(library.NewImportGraphDefOptions, "TF_NewImportGraphDefOptions");
-  find(library.DeleteImportGraphDefOptions, "TF_DeleteImportGraphDefOptions");
-  find(library.ImportGraphDefOptionsSetPrefix, "TF_ImportGraphDefOptionsSetPrefix");
-  find(library.GraphImportGraphDef, "TF_GraphImportGraphDef");
-  find(library.CloseSession, "TF_CloseSession");
-  find(library.DeleteSession, "TF_DeleteSession");
-  find(library.GraphOperationByName, "TF_GraphOperationByName");
-  find(library.NewTensor, "TF_NewTensor");
-  find(library.DeleteTensor, "TF_DeleteTensor");
-  find(library.TensorData, "TF_TensorData");
-  find(library.TensorByteSize, "TF_TensorByteSize");
-  find(library.TensorType, "TF_TensorType");
-  find(library.SessionRun, "TF_SessionRun");
-  loaded = whole;
-  return whole ? &library : nullptr;
-}
-
-/// A status of the C API; throws what went wrong as a JavaScript error.
-class Status {
- public:
-  explicit Status(const Library& library) : library_(library), status_(library.NewStatus()) {}
-  ~Status() { library_.DeleteStatus(status_); }
-  void* get() const { return status_; }
-  bool Failed(napi_env env) const {
-    if (library_.GetCode(status_) == 0) return false;
-    napi_throw_error(env, nullptr, library_.Message(status_));
-    return true;
-  }
-
- private:
-  const Library& library_;
-  void* status_;
-};
 
 struct Session {
   const Library* library;
@@ -174,8 +73,9 @@ constexpr unsigned char kConfig[] = {0x52, 0x04, 0x52, 0x02, 0x38, 0x02};
 
 /// newGraph(): empty, with its session.
 napi_value NewGraph(napi_env env, napi_callback_info) {
-  const Library* library = Load(env);
+  const Library* library = LoadedLibrary(env);
   if (!library) return nullptr;
+  RegisterProductOp(*library);
   Status status(*library);
   void* graph = library->NewGraph();
   void* options = library->NewSessionOptions();

@@ -43,17 +43,21 @@ const NUMERIC_ENVIRONMENT = [
 /**
  * What decides the bits that TensorFlow computes: its version, the device, the processor's vendor, family and
  * instruction sets (the model of a GPU), the threads one operation is divided into, and the settings of its kernels.
+ * @param matrixUnits whether they compute the products
  */
-export function tensorflowFingerprint(version: string, device: 'cpu' | 'gpu'): Fingerprint {
+export function tensorflowFingerprint(version: string, device: 'cpu' | 'gpu', matrixUnits = false): Fingerprint {
   const cpu = processor();
   const threads = process.env.TF_NUM_INTRAOP_THREADS || String(availableParallelism());
   const settings = NUMERIC_ENVIRONMENT.filter((name) => process.env[name] !== undefined).map(
     (name) => `${name}=${process.env[name]}`,
   );
   const gpu = device === 'gpu' ? gpuModel() : undefined;
+  const units = matrixUnits ? 'AMX' : undefined;
   return {
-    text: ['tensorflow', version, device, gpu, cpu.text, `threads=${threads}`, ...settings].filter(Boolean).join(' '),
-    description: `TensorFlow ${version} (${gpu ?? ['CPU', cpu.best].filter(Boolean).join(', ')})`,
+    text: ['tensorflow', version, device, gpu, cpu.text, units && 'matrix-units', `threads=${threads}`, ...settings]
+      .filter(Boolean)
+      .join(' '),
+    description: `TensorFlow ${version} (${gpu ?? ['CPU', units ?? cpu.best].filter(Boolean).join(', ')})`,
   };
 }
 

@@ -14,9 +14,11 @@ import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from '
 import { dropoutKey } from './dropout.js';
 import { tensorflowFingerprint } from './fingerprint.js';
 import { computeSoftmax } from './graph/losses.js';
+import type { Terms } from './graph/matrix-units.js';
 import { hasDropout, type ResidentGraph, residentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
 import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
+import { usesMatrixUnits } from './matrix-units.js';
 import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
 import type { Network } from './network.js';
 import { type Outcome, StackedSums } from './stacked-sums.js';
@@ -33,7 +35,7 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
   const tf = await loadNative();
   const device = usesGpu(tf) ? 'gpu' : 'cpu';
   computeSoftmax(device === 'gpu' ? 'composed' : 'fused');
-  const fingerprint = tensorflowFingerprint(loadedVersion(tf), device);
+  const fingerprint = tensorflowFingerprint(loadedVersion(tf), device, usesMatrixUnits(device));
   return {
     name: 'tensorflow',
     description: fingerprint.description,
@@ -61,6 +63,9 @@ interface ResidentShard extends HeldShard {
   readonly kept?: readonly Values[];
 }
 
+/** That stand for a float32 number in a product on matrix units. */
+const TERMS: Readonly<Record<Precision, Terms>> = { float32: 3, bf16x3: 2, bf16: 1 };
+
 const SCALAR: readonly number[] = [];
 
 /**
@@ -73,6 +78,8 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #stacked: StackedSums | undefined;
   readonly #keyed: boolean;
   readonly #precision: Precision;
+  /** Of products on matrix units, where there are some. */
+  readonly #terms: Terms | undefined;
   readonly #shards = new Map<number, ResidentShard>();
   readonly #programs = new Map<string, Call>();
   /** Vectors of theta's length, taken apart. */
@@ -84,12 +91,16 @@ export class TensorFlowNetwork implements CompiledNetwork {
     readonly network: Network,
     { precision = 'float32' }: Omit<CompileOptions, 'loss'> = {},
   ) {
-    const { nodes, signatures } = residentGraph(network, precision);
+    this.#terms = usesMatrixUnits(usesGpu(tf) ? 'gpu' : 'cpu') ? TERMS[precision] : undefined;
+    // A product on matrix units rounds by itself; all else is float32.
+    this.#precision = this.#terms ? 'float32' : precision;
+    const { nodes, signatures } = residentGraph(network, this.#precision);
     this.#layout = layoutOf(network);
     this.#keyed = hasDropout(this.#layout);
-    this.#precision = precision;
-    this.#session = new GraphSession(tf, nodes, signatures);
-    this.#stacked = precision === 'float32' ? new StackedSums(this.#session, network, this.#shards) : undefined;
+    // Predictions are float32's.
+    this.#session = new GraphSession(tf, nodes, signatures, this.#terms && 3);
+    this.#stacked =
+      this.#precision !== 'bf16' ? new StackedSums(this.#session, network, this.#shards, this.#terms) : undefined;
   }
 
   loadShard(shard: number, data: ShardData): void {
@@ -215,7 +226,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
     let call = this.#programs.get(key);
     if (!call) {
       const { nodes, signature } = sumsGraph(this.network, shape, this.#precision);
-      call = this.#session.extend(nodes, { sums: signature }).sums;
+      call = this.#session.extend(nodes, { sums: signature }, this.#terms).sums;
       this.#programs.set(key, call);
     }
     return call;

@@ -16,6 +16,8 @@ export interface NativeAddon {
   wait(words: Int32Array, index: number, value: number, milliseconds: number): void;
   /** Wakes everybody who waits for `words[index]`, in whatever process. */
   wake(words: Int32Array, index: number): void;
+  /** Whether graphs may use the op `SheafMatMul`: products on the processor's matrix units (Intel AMX). */
+  hasMatrixUnits(): boolean;
   /** An empty graph with a session in the TensorFlow library that this process has loaded. */
   newGraph(): GraphHandle;
   /** Adds the nodes of a serialised GraphDef, their names as `prefix/name`. */

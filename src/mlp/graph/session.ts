@@ -1,6 +1,7 @@
 import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../ps/native-addon.js';
 import type { TensorFlow } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';
+import { onMatrixUnits, type Terms } from './matrix-units.js';
 import { encodeGraph } from './saved-model.js';
 
 export type Values = Float32Array | Int32Array;
@@ -32,13 +33,22 @@ export class GraphSession<Name extends string> {
   readonly #calls: Readonly<Record<Name, Call>>;
   #parts = 0;
 
-  /** @param _loaded TensorFlow must be in this process. @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph */
-  constructor(_loaded: TensorFlow, nodes: readonly GraphNode[], signatures: Readonly<Record<Name, Signature>>) {
+  /**
+   * @param _loaded TensorFlow must be in this process
+   * @param terms of products on the processor's matrix units; absent: TensorFlow's own products
+   * @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph
+   */
+  constructor(
+    _loaded: TensorFlow,
+    nodes: readonly GraphNode[],
+    signatures: Readonly<Record<Name, Signature>>,
+    terms?: Terms,
+  ) {
     const addon = nativeAddon();
     if (!addon) throw new Error("Sheaf's own add-on is not there: npm run native compiles it");
     this.#addon = addon;
     this.#graph = addon.newGraph();
-    this.#calls = this.extend(nodes, signatures);
+    this.#calls = this.extend(nodes, signatures, terms);
   }
 
   /**
@@ -48,9 +58,11 @@ export class GraphSession<Name extends string> {
   extend<N extends string>(
     nodes: readonly GraphNode[],
     signatures: Readonly<Record<N, Signature>>,
+    terms?: Terms,
   ): Readonly<Record<N, Call>> {
     const prefix = `part${this.#parts++}`;
-    this.#addon.extendGraph(this.#graph, encodeGraph(nodes), prefix);
+    const computed = terms ? onMatrixUnits(nodes, Object.values(signatures), terms) : nodes;
+    this.#addon.extendGraph(this.#graph, encodeGraph(computed), prefix);
     const calls = Object.entries<Signature>(signatures).map(([name, { inputs, outputs }]) => {
       const names = (tensors: Signature['inputs']) =>
         Object.values(tensors).map((tensor) => `${prefix}/${reference(tensor)}`);

@@ -1,0 +1,217 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { nativeAddon } from '../../ps/native-addon.js';
+import { loadNative, nativeState, type TensorFlow } from '../native.js';
+import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';
+import { onMatrixUnits, type Terms } from './matrix-units.js';
+import { batchMatMul, matMul, placeholder, plain } from './ops.js';
+import { GraphSession } from './session.js';
+
+process.env.TF_NUM_INTRAOP_THREADS = '1';
+
+const signature = (outputs: Record<string, Tensor>): Signature => ({ inputs: {}, outputs });
+const summary = (nodes: readonly GraphNode[]) =>
+  nodes
+    .filter(({ op }) => op !== 'Placeholder')
+    .map(({ name, op, inputs, attributes: { epilogue } }) =>
+      [name, op, ...inputs, ...(epilogue ? Object.values(epilogue) : [])].join(' '),
+    );
+
+describe('onMatrixUnits', () => {
+  const matrices = (g: GraphBuilder) =>
+    ['x', 'w', 'b', 'dy'].map((name) => placeholder(g, name, 'float32', [-1, -1])) as [Tensor, Tensor, Tensor, Tensor];
+
+  it('makes one op of a product, its bias and its relu, and of a product and the relu that its gradient goes back through', () => {
+    const g = new GraphBuilder();
+    const [x, w, b, dy] = matrices(g);
+    const y = plain(g, 'Relu', [plain(g, 'BiasAdd', [matMul(g, x, w), b])]);
+    const back = plain(g, 'ReluGrad', [matMul(g, dy, w, { transposeB: true }), y]);
+    expect(summary(onMatrixUnits(g.nodes, [signature({ y, back })], 3))).toEqual([
+      'Relu SheafMatMul x:0 w:0 b:0 bias_relu',
+      'ReluGrad SheafMatMul dy:0 w:0 Relu:0 where_positive',
+    ]);
+  });
+
+  it('leaves what somebody else needs too, or a call fetches', () => {
+    const g = new GraphBuilder();
+    const [x, w, b] = matrices(g);
+    const z = plain(g, 'BiasAdd', [matMul(g, x, w), b]);
+    const y = plain(g, 'Relu', [z]);
+    const fetched = matMul(g, y, w);
+    const shifted = plain(g, 'BiasAdd', [fetched, b]);
+    expect(summary(onMatrixUnits(g.nodes, [signature({ z, y, fetched, shifted })], 3))).toEqual([
+      'BiasAdd SheafMatMul x:0 w:0 b:0 bias',
+      'Relu Relu BiasAdd:0',
+      'MatMul_1 SheafMatMul Relu:0 w:0 none',
+      'BiasAdd_1 BiasAdd MatMul_1:0 b:0',
+    ]);
+  });
+});
+
+describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('SheafMatMul', () => {
+  let tf: TensorFlow;
+  beforeAll(async () => {
+    tf = await loadNative();
+  });
+
+  type Shape = readonly number[];
+  interface Asked {
+    readonly rows: number;
+    readonly columns: number;
+    readonly inner: number;
+    readonly transposeA: boolean;
+    readonly transposeB: boolean;
+    readonly networks?: number;
+  }
+  const size = (shape: Shape) => shape.reduce((product, length) => product * length, 1);
+  /** Numbers of all magnitudes that gradients have, the same for a seed. */
+  const values = (length: number, seed: number) =>
+    Float32Array.from({ length }, (_, i) => {
+      const noise = Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 43758.5453;
+      return (noise - Math.floor(noise) - 0.5) * 2 ** (((i * 7 + seed) % 13) - 6);
+    });
+
+  function compute(asked: Asked, terms: Terms, build: 'none' | 'bias' | 'bias_relu' | 'where_positive' = 'none') {
+    const { rows, columns, inner, transposeA, transposeB, networks } = asked;
+    const stack = networks === undefined ? [] : [networks];
+    const shapes: Record<string, Shape> = {
+      a: [...stack, ...(transposeA ? [inner, rows] : [rows, inner])],
+      b: [...stack, ...(transposeB ? [columns, inner] : [inner, columns])],
+      bias: [columns],
+      y: [rows, columns],
+    };
+    const g = new GraphBuilder();
+    const inputs = Object.fromEntries(
+      Object.entries(shapes).map(([name, s]) => [name, placeholder(g, name, 'float32', s)]),
+    );
+    const multiply = networks === undefined ? matMul : batchMatMul;
+    const product = multiply(g, inputs.a!, inputs.b!, { transposeA, transposeB });
+    const biased = () => plain(g, 'BiasAdd', [product, inputs.bias!]);
+    const output = {
+      none: () => product,
+      bias: biased,
+      bias_relu: () => plain(g, 'Relu', [biased()]),
+      where_positive: () => plain(g, 'ReluGrad', [product, inputs.y!]),
+    }[build]();
+    const session = new GraphSession(tf, g.nodes, { run: { inputs, outputs: { output } } }, terms);
+    const fed = Object.fromEntries(
+      Object.entries(shapes).map(([name, shape], i) => [name, { values: values(size(shape), i), shape }]),
+    );
+    const [result] = session.run('run', fed) as [Float32Array];
+    session.dispose();
+    return { result, fed: fed as Record<string, { values: Float32Array; shape: Shape }> };
+  }
+
+  /** In float64: the product, and the sum of its addends' absolute values. */
+  function exactly({ rows, columns, inner, transposeA, transposeB }: Asked, a: Float32Array, b: Float32Array) {
+    const at = (i: number, j: number) => {
+      let sum = 0;
+      let absolute = 0;
+      for (let k = 0; k < inner; k++) {
+        const addend = a[transposeA ? k * rows + i : i * inner + k]! * b[transposeB ? j * inner + k : k * columns + j]!;
+        sum += addend;
+        absolute += Math.abs(addend);
+      }
+      return { sum, absolute };
+    };
+    return Array.from({ length: rows * columns }, (_, p) => at(Math.floor(p / columns), p % columns));
+  }
+
+  const asked = fc.record({
+    rows: fc.integer({ min: 1, max: 150 }),
+    columns: fc.integer({ min: 1, max: 70 }),
+    inner: fc.integer({ min: 1, max: 300 }),
+    transposeA: fc.boolean(),
+    transposeB: fc.boolean(),
+  });
+
+  // Three terms: within some roundings of float32. Two leave 2^-16 of each factor and their product, one 2^-8.
+  it.each([
+    [3, 2 ** -21],
+    [2, 2 ** -14],
+    [1, 2 ** -6.9],
+  ] as const)('is as exact as it says with %i terms, whatever the shapes', (terms, bound) => {
+    fc.assert(
+      fc.property(asked, (shape) => {
+        const { result, fed } = compute(shape, terms);
+        exactly(shape, fed.a!.values, fed.b!.values).forEach(({ sum, absolute }, i) => {
+          expect(Math.abs(result[i]! - sum)).toBeLessThanOrEqual(bound * absolute);
+        });
+      }),
+      { numRuns: 12, seed: 7 },
+    );
+  });
+
+  it('is more exact with three terms than float32 arithmetic, over a long sum', () => {
+    const shape = { rows: 8, columns: 8, inner: 4000, transposeA: false, transposeB: false };
+    const { result, fed } = compute(shape, 3);
+    const [a, b] = [fed.a!.values, fed.b!.values];
+    const exact = exactly(shape, a, b);
+    const plainly = exact.map((_, p) => {
+      let sum = 0;
+      for (let k = 0; k < 4000; k++)
+        sum = Math.fround(sum + Math.fround(a[(p >> 3) * 4000 + k]! * b[k * 8 + (p & 7)]!));
+      return sum;
+    });
+    const error = (given: ArrayLike<number>) => Math.hypot(...exact.map(({ sum }, i) => given[i]! - sum));
+    expect(error(result)).toBeLessThan(error(plainly));
+  });
+
+  it('blocks of large products fit together', () => {
+    const shape = { rows: 260, columns: 1100, inner: 600, transposeA: true, transposeB: false };
+    const { result, fed } = compute(shape, 3);
+    const tensors = [tf.tensor2d(fed.a!.values, [600, 260]), tf.tensor2d(fed.b!.values, [600, 1100])] as const;
+    const expected = tf.matMul(...tensors, true).dataSync();
+    expect(result.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0)).toBeLessThan(0.02);
+  });
+
+  it('gives a row the bits it has alone', () => {
+    const all = { rows: 100, columns: 40, inner: 77, transposeA: false, transposeB: false };
+    const { result } = compute(all, 3);
+    const { result: few } = compute({ ...all, rows: 3 }, 3);
+    expect(few).toEqual(result.subarray(0, 3 * 40));
+  });
+
+  it('gives each of many products the bits it has alone', () => {
+    const one = { rows: 20, columns: 30, inner: 40, transposeA: false, transposeB: true };
+    const { result, fed } = compute({ ...one, networks: 3 }, 3);
+    const { result: first, fed: alone } = compute(one, 3);
+    expect(fed.a!.values.subarray(0, 800)).toEqual(alone.a!.values);
+    expect(result.subarray(0, 600)).toEqual(first);
+  });
+
+  it.each(['bias', 'bias_relu', 'where_positive'] as const)('finishes as separate operations would: %s', (epilogue) => {
+    const shape = { rows: 37, columns: 53, inner: 20, transposeA: false, transposeB: false };
+    const { result: product, fed } = compute(shape, 3);
+    const { result } = compute(shape, 3, epilogue);
+    const expected = product.map((value, i) => {
+      if (epilogue === 'where_positive') return fed.y!.values[i]! > 0 ? value : 0;
+      const biased = value + fed.bias!.values[i % 53]!;
+      return epilogue === 'bias_relu' ? Math.max(0, biased) : biased;
+    });
+    expect(result).toEqual(expected);
+  });
+
+  it('keeps numbers that are none, and infinities, from becoming numbers', () => {
+    const g = new GraphBuilder();
+    const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [2, 2])) as [Tensor, Tensor];
+    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } }, 3);
+    const run = (...left: number[]) =>
+      session.run('run', {
+        a: { values: Float32Array.from(left), shape: [2, 2] },
+        b: { values: Float32Array.of(1, 2, 3, 4), shape: [2, 2] },
+      })[0]!;
+    expect(run(Number.NaN, 1, 1, 1)).toEqual(Float32Array.of(Number.NaN, Number.NaN, 4, 6));
+    expect([...run(Number.POSITIVE_INFINITY, 1, 1, 1)].slice(0, 2).some(Number.isFinite)).toBe(false);
+    session.dispose();
+  });
+
+  it('says what is wrong with its inputs', () => {
+    const g = new GraphBuilder();
+    const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [-1, -1])) as [Tensor, Tensor];
+    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } }, 3);
+    const six = { values: new Float32Array(6), shape: [2, 3] };
+    expect(() => session.run('run', { a: six, b: six })).toThrow("the matrices' inner dimensions differ");
+    session.dispose();
+  });
+});

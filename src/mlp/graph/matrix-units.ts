@@ -1,0 +1,92 @@
+import type { Attribute, GraphNode, Signature } from './graph-builder.js';
+import { reference } from './graph-builder.js';
+
+/**
+ * How many bfloat16 terms stand for a float32 number in a product: three hold all its bits, and the product is at least as
+ * exact as a float32 loop's; two hold 16 bits; one rounds it.
+ */
+export type Terms = 1 | 2 | 3;
+
+const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>> = {
+  MatMul: ['transpose_a', 'transpose_b'],
+  BatchMatMulV2: ['adj_x', 'adj_y'],
+};
+
+/**
+ * The same graph with its float32 products as `SheafMatMul` (native/product_op.cc), which computes them on the processor's
+ * matrix units. A bias, a ReLU or a ReLU's gradient that nothing but a product goes into becomes part of it.
+ *
+ * @param fetched what calls read, which must stay
+ * @example onMatrixUnits(graph.nodes, Object.values(graph.signatures), 3)
+ */
+export function onMatrixUnits(
+  nodes: readonly GraphNode[],
+  signatures: readonly Signature[],
+  terms: Terms,
+): readonly GraphNode[] {
+  const uses = countUses(nodes, signatures);
+  const made = new Map<string, GraphNode>();
+  /** A product that only its reader needs. */
+  const absorbed = (input: string, epilogue: string) => {
+    const node = made.get(nameOf(input));
+    if (node?.op !== 'SheafMatMul' || uses.get(node.name) !== 1 || text(node.attributes.epilogue) !== epilogue) return;
+    made.delete(node.name);
+    return node;
+  };
+  const fused = (node: GraphNode): GraphNode => {
+    const [first, second] = node.inputs as [string, string];
+    if (node.op in PRODUCTS && isFloat(node)) return product(node, terms);
+    if (node.op === 'BiasAdd') return extended(node, absorbed(first, 'none'), 'bias', [second]);
+    if (node.op === 'Relu') return extended(node, absorbed(first, 'bias'), 'bias_relu', []);
+    if (node.op === 'ReluGrad') return extended(node, absorbed(first, 'none'), 'where_positive', [second]);
+    return node;
+  };
+  for (const node of nodes) made.set(node.name, fused(node));
+  return [...made.values()];
+}
+
+function product({ name, op, inputs, attributes }: GraphNode, terms: Terms): GraphNode {
+  const [left, right] = PRODUCTS[op]!;
+  return {
+    name,
+    op: 'SheafMatMul',
+    inputs,
+    attributes: {
+      N: { int: 0 },
+      transpose_left: attributes[left]!,
+      transpose_right: attributes[right]!,
+      terms: { int: terms },
+      epilogue: { string: 'none' },
+    },
+  };
+}
+
+/** The product with the node's work, under the node's name; the node itself where there is no product. */
+function extended(
+  node: GraphNode,
+  product: GraphNode | undefined,
+  epilogue: string,
+  others: readonly string[],
+): GraphNode {
+  if (!product) return node;
+  const inputs = [...product.inputs, ...others];
+  const N = { int: inputs.length - 2 };
+  return {
+    ...product,
+    name: node.name,
+    inputs,
+    attributes: { ...product.attributes, N, epilogue: { string: epilogue } },
+  };
+}
+
+function countUses(nodes: readonly GraphNode[], signatures: readonly Signature[]): ReadonlyMap<string, number> {
+  const fetched = signatures.flatMap(({ outputs }) => Object.values(outputs).map(reference));
+  const uses = new Map<string, number>();
+  for (const input of [...nodes.flatMap(({ inputs }) => inputs), ...fetched])
+    uses.set(nameOf(input), (uses.get(nameOf(input)) ?? 0) + 1);
+  return uses;
+}
+
+const nameOf = (input: string) => input.replace(/^\^|:\d+$/g, '');
+const isFloat = ({ attributes: { T } }: GraphNode) => T !== undefined && 'type' in T && T.type === 'float32';
+const text = (attribute: Attribute | undefined) => attribute && 'string' in attribute && attribute.string;
