@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Blocks } from '../protocol/block.js';
 import type { SlotContext } from '../protocol/program.js';
 import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../ps/tree.js';
+import type { Batch } from './backend.js';
 import { numericalPlan } from './numerical-plan.js';
 import { Replica } from './replica.js';
 import { exampleData } from './testing/example-data.js';
@@ -113,5 +114,33 @@ describe('a replica', () => {
     expect(() => one.expect(0, 1)).toThrow(
       expect.objectContaining({ failure: expect.objectContaining({ kind: 'executor-lost' }) }),
     );
+  });
+});
+
+describe('rows that lie on disk', () => {
+  it.each([
+    ['gradients', {}, 4, 3],
+    // Of the steps between two merges.
+    ['local steps', { local: { kind: 'average', steps: 3 } }, 2, 2],
+  ] as const)('begin to be read a step before they are needed (%s)', async (_, change, merges, expected) => {
+    const input = { rows: ROWS, batchSize: 16, epochs: 1, seed: 3, network, optimizer, shards: 2, ...change };
+    const streamed = { ...spec, plan: numericalPlan(input), model: 'streamed' };
+    const made = await Replica.resident(streamed, slot());
+    const { features, labels } = exampleData(network, ROWS, 1);
+    const half = { features: features.slice(0, (ROWS / 2) * 5), labels: Int32Array.from(labels.slice(0, ROWS / 2)) };
+    for (const shard of [0, 1]) made.loadShard(shard, { ...half, given: 'streamed' });
+    await made.restore(0, { step: 0, parts: [] }, {} as Blocks, {});
+    const [soon, now]: [string[], string[]] = [[], []];
+    const names = (batches: readonly Batch[]) => batches.map(({ shard, rows }) => `${shard}: ${rows}`).join(' ');
+    const { sums } = made.network;
+    made.network.prefetch = (batches) => void soon.push(names(batches));
+    made.network.sums = (requests, step, shards) => {
+      now.push(names(requests.flatMap(({ batches }) => batches)));
+      return sums.call(made.network, requests, step, shards);
+    };
+    for (let step = 0; step < merges; step++) made.update(made.sums([0, 1]));
+    expect(now).toHaveLength(4);
+    expect(soon).toEqual(now.slice(1, 1 + expected));
+    made.network.dispose();
   });
 });

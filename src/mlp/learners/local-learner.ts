@@ -101,6 +101,10 @@ export class LocalLearner implements Learner {
     const sums = workers.map(() => ({ rows: 0, weight: 0, lossSum: 0 }));
     for (let at = from; at < to; at++) {
       const step = epoch * stepsPerEpoch + at;
+      if (this.replica.streams && at + 1 < to) {
+        const soon = (shard: number) => this.replica.rows(shard, { epoch, plan }, at + 1);
+        network.prefetch?.(workers.map(({ shard }) => ({ shard, rows: soon(shard) })));
+      }
       const requests = workers.map(({ shard, theta }, k) => {
         const into = () => this.#gradients.at(k);
         return { theta, seed, into, batches: [{ shard, rows: this.replica.rows(shard, { epoch, plan }, at) }] };
