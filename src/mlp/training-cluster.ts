@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { encodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
@@ -14,6 +13,7 @@ import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
 import type { MeetingPoint } from './membership.js';
 import type { PaceState } from './pace.js';
 import type { Rounds } from './rounds.js';
+import { inputFingerprint } from './shard-checksum.js';
 import type { RestoreAnswer, TrainOrder } from './train-program.js';
 import type { TrainingSpec } from './training-spec.js';
 
@@ -91,7 +91,7 @@ export class TrainingCluster {
       },
       async (checksum) => checksum,
     );
-    this.input = createHash('sha256').update(JSON.stringify(checksums)).digest('hex');
+    this.input = inputFingerprint(checksums as number[]);
     const { generation } = this;
     const { step } = committed;
     const { residuals = [] } = committed;
