@@ -89,7 +89,7 @@ export default async function main(sc: SheafContext, args: string[]) {
   const model = await classifier.fit(scaler.transform(train), { label });
   const result = await model.evaluate(scaler.transform(test), { unseenLabels: 'wrong' });
   console.log(result.table);
-  const support = result.confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const support = result.perClass.map((each) => each.support);
   return {
     accuracy: result.accuracy,
     macroF1: result.macroF1,

@@ -2,7 +2,12 @@ import { usePartitionOpt } from './partition-opt/index.js';
 
 import './rdd/shared-modules.js';
 
-export { type EvaluateOptions, type Evaluation, MLPClassificationModel } from './mlp/classification-model.js';
+export {
+  type ConfusionCount,
+  type EvaluateOptions,
+  type Evaluation,
+  MLPClassificationModel,
+} from './mlp/classification-model.js';
 export { type ClassifierColumns, MLPClassifier } from './mlp/classifier.js';
 export type { ClassifierOptions } from './mlp/classifier-options.js';
 export { DivergedError } from './mlp/diverged.js';

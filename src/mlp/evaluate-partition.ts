@@ -9,7 +9,8 @@ import { packPayload } from '../rdd/payload.js';
 import { labelTexts, listValues, requireFinite, shortList } from './columns.js';
 import { ClassificationScores, type ClassificationState } from './metrics/classification.js';
 import { ManyLabelScores, type ManyLabelState } from './metrics/many-label.js';
-import { Negatives, type ScoredRows, ScoreList, type Thresholds } from './metrics/ranking.js';
+import { countingRanker, listingRanker, type Ranker, rankClasses, rankLabels } from './metrics/ranker.js';
+import { Negatives, type ScoredRows, type ScoreList, type Thresholds } from './metrics/ranking.js';
 import { RegressionErrors, type RegressionSums } from './metrics/regression.js';
 import type { Network } from './network.js';
 import { classProbabilities, unscaled } from './predictions.js';
@@ -57,13 +58,6 @@ interface Scores {
   toState(): ScoreState;
 }
 
-/** Told of scores: of class k's own rows, and of other rows. */
-interface Ranker {
-  add(k: number, score: number, positive: boolean, weight: number | undefined): void;
-  /** Whether scores of other rows are wanted. */
-  readonly negatives: boolean;
-}
-
 /** Values that a network computes at once, in its widest layer: a batch may have as many rows as its partition. */
 const VALUES_AT_ONCE = 2 ** 24;
 
@@ -81,7 +75,10 @@ export async function consume(
   const { features, network, ranking } = spec;
   const lists = { positives: new Map<number, ScoreList>(), negatives: new Map<number, ScoreList>() };
   const counts = typeof ranking === 'object' ? await negativesOf(ranking.thresholds, context) : undefined;
-  const scores = scoresOf(spec, counts ? countingRanker(counts) : ranking === 'none' ? undefined : listing());
+  const scores = scoresOf(
+    spec,
+    counts ? countingRanker(counts) : ranking === 'none' ? undefined : listingRanker(lists, ranking === 'both'),
+  );
   const unseen = new Set<string>();
   const rowsAtOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / widest(network)));
   let rows = 0;
@@ -113,17 +110,6 @@ export async function consume(
     const unit = typeof ranking === 'object' ? ranking.unit : 0;
     return unit > 0 ? weights?.map((weight) => Math.round(weight / unit) * unit) : weights;
   }
-
-  function listing(): Ranker {
-    return {
-      negatives: ranking === 'both',
-      add(k, score, positive, weight) {
-        const side = positive ? lists.positives : lists.negatives;
-        if (!side.has(k)) side.set(k, new ScoreList());
-        side.get(k)!.add(score, weight);
-      },
-    };
-  }
 }
 
 const NO_ROWS: ScoredRows = { scores: new Float32Array(0) };
@@ -139,15 +125,6 @@ const widest = ({ inputs, hidden, outputs }: Network) =>
 
 async function negativesOf(thresholds: BlockRef, { blocks }: TaskContext): Promise<Negatives> {
   return new Negatives(decodeValue(await blocks.get(thresholds)) as Thresholds);
-}
-
-function countingRanker(negatives: Negatives): Ranker {
-  return {
-    negatives: true,
-    add(k, score, positive, weight = 1) {
-      if (!positive) negatives.add(k, score, weight);
-    },
-  };
 }
 
 function scoresOf({ target, threshold }: EvaluateParameters, ranker: Ranker | undefined): Scores {
@@ -193,35 +170,6 @@ function scoresOf({ target, threshold }: EvaluateParameters, ranker: Ranker | un
       };
     }
   }
-}
-
-function rankClasses(
-  ranker: Ranker,
-  truth: readonly number[],
-  probabilities: Float32Array,
-  classes: number,
-  weights: Float64Array | undefined,
-): void {
-  for (const [row, own] of truth.entries()) {
-    const first = row * classes;
-    const weight = weights?.[row];
-    if (classes === 2) ranker.add(0, probabilities[first + 1]!, own === 1, weight);
-    else if (!ranker.negatives) {
-      if (own < classes) ranker.add(own, probabilities[first + own]!, true, weight);
-    } else for (let k = 0; k < classes; k++) ranker.add(k, probabilities[first + k]!, own === k, weight);
-  }
-}
-
-function rankLabels(
-  ranker: Ranker,
-  truth: Uint8Array,
-  probabilities: Float32Array,
-  labels: number,
-  weights: Float64Array | undefined,
-): void {
-  for (let i = 0; i < truth.length; i++)
-    if (truth[i] === 1 || ranker.negatives)
-      ranker.add(i % labels, probabilities[i]!, truth[i] === 1, weights?.[Math.floor(i / labels)]);
 }
 
 function widthError({ columns, width }: { columns: readonly string[]; width: number }, found: number): FailureError {
