@@ -5,8 +5,9 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
 import type { DivergedError } from './diverged.js';
+import { requireTable } from './evaluate.js';
 import { trainMany } from './fit-many-training.js';
-import { type FitRequest, fittedOf, lookedAt, type PlannedFit, plannedFit } from './fit-network.js';
+import { type FitRequest, fittedOf, lookedAt, type PlannedFit, plannedFit, requireRoom } from './fit-network.js';
 import type { FittedNetwork } from './model.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
@@ -75,6 +76,8 @@ export async function settleMany<M extends Transformer>(
   checkTogether(requests);
   const [first] = requests as [FitRequest];
   const name = operatorName('fitMany');
+  requireTable('fitMany', all);
+  requireRoom(all.context, first);
   const { table, watches } = await watched(all, requests, name);
   const parts = await lookedAt(table, first, name);
   const planned = requests.map((request) => plannedFit(request, parts));
@@ -84,6 +87,7 @@ export async function settleMany<M extends Transformer>(
       throw new TypeError(`fitMany: estimators 0 and ${i} differ in ${difference}; networks trained together share it`);
   });
   const [{ plan, lesson }] = planned as [PlannedFit];
+  requireRoom(all.context, first, plan);
   await checkWatches(watches, first, lesson, plan.network.inputs, name);
   if (!(await fitsSlots(table.context, plan))) return undefined;
   const { target } = lesson;
