@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assignShards } from '../assign-shards.js';
 import type { StepTotal } from '../exchange.js';
 import { addGradientSums, mergeNodes } from '../tree.js';
@@ -264,9 +264,12 @@ describe('servers that update at arrival', () => {
     const group = await start(2, { members: 2, consistency: { staleness: 2 } });
     const [fast, slow] = await members(group);
     let sent = 0;
+    const clocksOf = (member: number) =>
+      group.servers.flatMap((server) => server.status().shards.map(({ clocks }) => clocks[member]![1]));
     const runs = fast!.run(0, 6, (step) => expect(step - sent).toBeLessThanOrEqual(2));
     for (let step = 0; step < 6; step++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await vi.waitUntil(() => clocksOf(0).every((clock) => clock === Math.min(6, step + 3)));
+      await new Promise((resolve) => setTimeout(resolve, 5)); // what the fast one waits at least
       sent = step + 1; // it counts when it arrives, before the slow one hears of it
       await slow!.run(step, step + 1);
     }
