@@ -8,7 +8,8 @@ export interface Case {
   readonly widths: readonly number[];
   /** Rows of a global step. */
   readonly batch: number;
-  readonly precision: 'f32' | 'bf16';
+  /** `bf16x3`: PyTorch's `set_float32_matmul_precision('high')`. */
+  readonly precision: 'f32' | 'bf16x3' | 'bf16';
   /** A multiple of `batch`: every step is a whole one, so that nobody compiles for a second shape. */
   readonly rows: number;
   /** Of one fit; the first is not counted as warm. */
@@ -38,7 +39,7 @@ export function casesOf(quick = false): Case[] {
     precision: Case['precision'] = 'f32',
   ): Case => ({
     id,
-    title: `${widths.join('-')}, batch ${batch}${precision === 'bf16' ? ', bf16' : ''}`,
+    title: `${widths.join('-')}, batch ${batch}${precision === 'f32' ? '' : `, ${precision}`}`,
     ...{ widths, batch, precision, epochs: quick ? Math.min(epochs, 3) : epochs },
     rows: batch * (quick ? Math.ceil(steps / 8) : steps),
     optimizer: { kind: 'sgd', learningRate, momentum: 0.9 },
@@ -46,6 +47,7 @@ export function casesOf(quick = false): Case[] {
   return [
     make(['large', LARGE, 1024], wholeSteps(1024), 4, 0.02),
     make(['small', SMALL, 256], wholeSteps(256), 9, 0.01),
+    make(['bf16x3', LARGE, 1024], wholeSteps(1024), 4, 0.02, 'bf16x3'),
     make(['bf16', LARGE, 1024], wholeSteps(1024), 4, 0.02, 'bf16'),
     make(['ann', ANN, 1024], 8, 3, 0.01),
   ];
