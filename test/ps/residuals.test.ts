@@ -65,6 +65,20 @@ it.each([
   expect(killed.losses).toEqual(whole.losses);
 });
 
+it('survives in the slots that live where servers go on from what they have acknowledged', async () => {
+  const generations = new Set<number>();
+  meddle = (event) => {
+    if (event.event !== 'round') return;
+    if (event.epoch === 1) kill(footprint().slots().at(-1)!.pid);
+    generations.add(event.generation);
+  };
+  const { losses } = await trainOn(two, { aggregation: 'ps', consistency: 'async', filters: { wire } });
+  meddle = () => {};
+  expect(generations).toEqual(new Set([0, 1]));
+  expect(losses).toHaveLength(3);
+  expect(losses[2]!).toBeLessThan(losses[0]!);
+});
+
 it('goes on with another number of slots, and with another way to merge', async () => {
   const exchange = { aggregation: 'allreduce', allReduce: { wire } } as const;
   const whole = await trainOn(two, exchange);

@@ -67,6 +67,30 @@ describe('checkpoints', () => {
     ]);
   });
 
+  it('hold what shards and members keep for themselves, in its order', async () => {
+    const folder = new CheckpointFolder(directory);
+    const blocks = memoryBlocks();
+    const put = (id: string, value: number) => blocks.put(id, 's', bytesOf(Float32Array.of(value)));
+    const parts = [{ from: 0, to: 1, block: await put('p', 0) }];
+    const workers = [{ shard: 3, block: await put('w', 1) }];
+    const residuals = [await put('r0', 2), await put('r1', 3)];
+    const checkpoint: Checkpoint = {
+      step: 5,
+      plan,
+      input: 'rows',
+      losses: [],
+      partial: { rows: 0, weight: 0, lossSum: 0 },
+    };
+    await folder.write(checkpoint, { step: 5, parts, workers, residuals }, blocks as unknown as Blocks);
+    const into = memoryBlocks();
+    const restored = await (await folder.latest())!.restore('scope', into as unknown as Blocks);
+    const numberOf = ({ id }: BlockRef) => into.kept.get(id)!.readFloatLE();
+    expect(restored.workers!.map(({ shard, block }) => [shard, numberOf(block)])).toEqual([[3, 1]]);
+    expect(restored.residuals!.map(numberOf)).toEqual([2, 3]);
+    truncateSync(join(directory, 'step-000000000005', 'residual-1.bin'), 0);
+    await expect(folder.latest()).rejects.toThrow(/residual-1\.bin is not what was written/);
+  });
+
   it('are kept, as many as wanted, and nothing else is', async () => {
     const folder = new CheckpointFolder(directory, 2);
     for (const step of [1, 2, 3, 100, 3]) await written(folder, step);
