@@ -323,7 +323,11 @@ describe('a batch by goodput', () => {
         event.event === 'plan' && event.what.startsWith('batch of') ? [event.choice] : [],
       );
       expect(chosen).toEqual(batches.slice(1));
-      const { weightsHash, losses } = await trained(one, { ...options, aggregation: 'allreduce', batchSize: batches }, NOISY);
+      const { weightsHash, losses } = await trained(
+        one,
+        { ...options, aggregation: 'allreduce', batchSize: batches },
+        NOISY,
+      );
       expect(model).toMatchObject({ weightsHash, losses });
     },
   );
