@@ -18,8 +18,11 @@ export interface NativeAddon {
   wake(words: Int32Array, index: number): void;
   /** Whether graphs may use the op `SheafMatMul`: products on the processor's matrix units (Intel AMX). */
   hasMatrixUnits(): boolean;
-  /** An empty graph with a session in the TensorFlow library that this process has loaded. */
-  newGraph(): GraphHandle;
+  /**
+   * An empty graph with a session in the TensorFlow library that this process has loaded.
+   * @param inCallingThread whether it computes there, or in threads of TensorFlow's
+   */
+  newGraph(inCallingThread: boolean): GraphHandle;
   /** Adds the nodes of a serialised GraphDef, their names as `prefix/name`. */
   extendGraph(graph: GraphHandle, definition: Uint8Array, prefix: string): void;
   /** Zeros, aligned to 64 bytes: what is fed from there is not copied. */

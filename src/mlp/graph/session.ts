@@ -1,5 +1,5 @@
 import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../ps/native-addon.js';
-import type { TensorFlow } from '../native.js';
+import { type TensorFlow, usesGpu } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';
 import { onMatrixUnits, type Terms } from './matrix-units.js';
 import { encodeGraph } from './saved-model.js';
@@ -34,12 +34,12 @@ export class GraphSession<Name extends string> {
   #parts = 0;
 
   /**
-   * @param _loaded TensorFlow must be in this process
+   * @param loaded TensorFlow must be in this process
    * @param terms of products on the processor's matrix units; absent: TensorFlow's own products
    * @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph
    */
   constructor(
-    _loaded: TensorFlow,
+    loaded: TensorFlow,
     nodes: readonly GraphNode[],
     signatures: Readonly<Record<Name, Signature>>,
     terms?: Terms,
@@ -47,7 +47,7 @@ export class GraphSession<Name extends string> {
     const addon = nativeAddon();
     if (!addon) throw new Error("Sheaf's own add-on is not there: npm run native compiles it");
     this.#addon = addon;
-    this.#graph = addon.newGraph();
+    this.#graph = addon.newGraph(!usesGpu(loaded));
     this.#calls = this.extend(nodes, signatures, terms);
   }
 
