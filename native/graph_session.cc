@@ -17,9 +17,6 @@
 namespace sheaf {
 namespace {
 
-/// EIGEN_MAX_ALIGN_BYTES of TensorFlow's widest builds.
-constexpr size_t kAlignment = 64;
-
 struct Session {
   const Library* library;
   /// A serialised RunOptions, or none.
@@ -211,7 +208,8 @@ napi_value Fetch(napi_env env, const Library& library, void* tensor, napi_value 
       napi_throw_range_error(env, nullptr, "an output has another length than the array that is to take it");
       return nullptr;
     }
-    std::memcpy(array.data, library.TensorData(tensor), bytes);
+    const void* values = library.TensorData(tensor);
+    if (values != array.data) std::memcpy(array.data, values, bytes);
     return into;
   }
   napi_value buffer;
@@ -224,11 +222,12 @@ napi_value Fetch(napi_env env, const Library& library, void* tensor, napi_value 
   return values;
 }
 
-/// What TensorFlow's own threads have and the calling thread has not. Denormal numbers count as 0, which is faster, and the same
+/// What TensorFlow's own threads have and the calling thread has not, and where outputs go. Denormal numbers count as 0, which is faster, and the same
 /// bits. Signals wait: a kernel that oneDNN generated does not survive one (a profiler's, found by what malloc said then).
 class ComputingThread {
  public:
-  ComputingThread() {
+  explicit ComputingThread(const std::vector<Destination>* taking) {
+    destinations = taking;
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &signals_);
@@ -242,6 +241,7 @@ class ComputingThread {
     _mm_setcsr(control_);
 #endif
     pthread_sigmask(SIG_SETMASK, &signals_, nullptr);
+    destinations = nullptr;
   }
 
  private:
@@ -269,8 +269,13 @@ napi_value RunCall(napi_env env, napi_callback_info info) {
     if (!fed[i]) return nullptr;
   }
   Status status(library);
+  std::vector<Destination> taking(call.outputs.size());
+  for (size_t i = 0; i < taking.size(); i++) {
+    const Array array(env, Element(env, arguments[3], i));
+    if (array.data) taking[i] = {array.data, array.length * 4};
+  }
   {
-    const ComputingThread computing;
+    const ComputingThread computing(&taking);
     library.SessionRun(call.session->session, call.session->options, call.inputs.data(), fed.data(), call.inputs.size(),
                        call.outputs.data(), fetched.data(), call.outputs.size(), nullptr, 0, nullptr, status.get());
   }

@@ -116,21 +116,31 @@ INLINE void Transpose(__m512i t[kTile]) {
   }
 }
 
-/// Packs up to 16 rows or columns ("lines") of one step. `kAlong`: the inner dimension is contiguous. In a tile the lines are
-/// rows, or, `kAcross`, words. Of the inner dimension, the word w of a step pairs w with w + 16.
+INLINE const float* RowOf(const Operand& operand, size_t row) {
+  return operand.data + (operand.rows ? static_cast<size_t>(operand.rows[row]) : row) * operand.stride;
+}
+
+/// Packs up to 16 rows or columns of a product ("lines") over one step of the inner dimension, from a corner of an operand.
+/// `kAlong`: the operand's rows are lines. In a tile the lines are rows, or, `kAcross`, words. Of the inner dimension, the word w
+/// of a step pairs w with w + 16.
 template <int kTerms, bool kAlong, bool kAcross>
-INLINE void PackTile(const float* from, size_t stride, size_t lines, size_t inner, uint32_t* to) {
+INLINE void PackTile(const Operand& operand, size_t row, size_t column, size_t lines, size_t inner, uint32_t* to) {
+  const size_t rest = inner > kTile ? inner - kTile : 0;
   const __mmask16 low = FirstLanes(kAlong ? inner : lines);
-  const __mmask16 high = kAlong ? FirstLanes(inner > kTile ? inner - kTile : 0) : low;
+  const __mmask16 high = kAlong ? FirstLanes(rest) : low;
   const size_t firsts = kAlong ? lines : inner;
-  const size_t seconds = kAlong ? lines : inner > kTile ? inner - kTile : 0;
-  const float* second = from + (kAlong ? kTile : kTile * stride);
+  const size_t seconds = kAlong ? lines : rest;
   constexpr bool kTransposed = kAlong == kAcross;
   __m512i words[kTransposed ? kTerms : 1][kTile];
-  for (size_t i = 0; i < kTile; i++, from += stride, second += stride) {
+  for (size_t i = 0; i < kTile; i++) {
+    __m512 first = _mm512_setzero_ps();
+    __m512 second = _mm512_setzero_ps();
+    if (i < firsts) first = _mm512_maskz_loadu_ps(low, RowOf(operand, row + i) + column);
+    if (i < seconds)
+      second = _mm512_maskz_loadu_ps(
+          high, kAlong ? RowOf(operand, row + i) + column + kTile : RowOf(operand, row + kTile + i) + column);
     __m512i split[kTerms];
-    Split<kTerms>(i < firsts ? _mm512_maskz_loadu_ps(low, from) : _mm512_setzero_ps(),
-                  i < seconds ? _mm512_maskz_loadu_ps(high, second) : _mm512_setzero_ps(), split);
+    Split<kTerms>(first, second, split);
     for (int term = 0; term < kTerms; term++) {
       if (kTransposed)
         words[term][i] = split[term];
@@ -145,36 +155,29 @@ INLINE void PackTile(const float* from, size_t stride, size_t lines, size_t inne
   }
 }
 
-/// Packs panels of 32 lines: [panel][step][term][half][16][16] words.
+/// Packs lines in panels of 32: [panel][step][term][half][16][16] words.
 template <int kTerms, bool kAlong, bool kAcross>
-TARGET void Pack(const float* from, size_t stride, size_t lines, size_t inner, uint32_t* to) {
-  for (size_t line = 0; line < lines; line += kPanel) {
-    for (size_t at = 0; at == 0 || at < inner; at += kStep, to += StepWords(kTerms)) {
-      for (size_t half = 0; half < 2; half++) {
-        const size_t first = line + half * kTile;
-        if (first >= lines) break;  // That half is never multiplied.
-        const float* corner = from + (kAlong ? first * stride + at : at * stride + first);
-        PackTile<kTerms, kAlong, kAcross>(corner, stride, std::min(lines - first, kTile), std::min(inner - at, kStep),
-                                          to + half * kTileWords);
+TARGET void Pack(const Operand& operand, size_t line, size_t at, size_t lines, size_t inner, uint32_t* to) {
+  for (size_t panel = 0; panel < lines; panel += kPanel) {
+    for (size_t step = 0; step == 0 || step < inner; step += kStep, to += StepWords(kTerms)) {
+      for (size_t first = panel; first < std::min(panel + kPanel, lines); first += kTile) {
+        const size_t row = kAlong ? line + first : at + step;
+        const size_t column = kAlong ? at + step : line + first;
+        PackTile<kTerms, kAlong, kAcross>(operand, row, column, std::min(lines - first, kTile), std::min(inner - step, kStep),
+                                          to + first % kPanel / kTile * kTileWords);
       }
     }
   }
 }
 
 template <int kTerms>
-TARGET void PackLeft(const Operand& left, size_t row, size_t at, size_t rows, size_t inner, uint32_t* to) {
-  if (left.transposed)
-    Pack<kTerms, false, false>(left.data + at * left.stride + row, left.stride, rows, inner, to);
-  else
-    Pack<kTerms, true, false>(left.data + row * left.stride + at, left.stride, rows, inner, to);
+constexpr auto LeftPacking(bool transposed) {
+  return transposed ? Pack<kTerms, false, false> : Pack<kTerms, true, false>;
 }
 
 template <int kTerms>
-TARGET void PackRight(const Operand& right, size_t at, size_t column, size_t inner, size_t columns, uint32_t* to) {
-  if (right.transposed)
-    Pack<kTerms, true, true>(right.data + column * right.stride + at, right.stride, columns, inner, to);
-  else
-    Pack<kTerms, false, true>(right.data + at * right.stride + column, right.stride, columns, inner, to);
+constexpr auto RightPacking(bool transposed) {
+  return transposed ? Pack<kTerms, true, true> : Pack<kTerms, false, true>;
 }
 
 constexpr int kTileBytes = kTile * 4;
@@ -281,7 +284,6 @@ TARGET void Multiply(const Operand& left, const Operand& right, size_t rows, siz
   const size_t panel_words = block_steps * StepWords(kTerms);
   uint32_t* packed_left = left_buffer.Words(std::min(whole(rows), kBlockRows) / kPanel * panel_words);
   uint32_t* packed_right = right_buffer.Words(std::min(whole(columns), kBlockColumns) / kPanel * panel_words);
-
   auto* sums = reinterpret_cast<float*>(sums_buffer.Words(whole(rows) * std::min(whole(columns), kBlockColumns)));
 
   TileConfiguration configuration;
@@ -298,10 +300,10 @@ TARGET void Multiply(const Operand& left, const Operand& right, size_t rows, siz
       const size_t block_inner = std::min(inner - at, block_steps * kStep);
       const size_t some_steps = std::min(steps - step, block_steps);
       const bool last = step + block_steps >= steps;
-      PackRight<kTerms>(right, at, column, block_inner, block_columns, packed_right);
+      RightPacking<kTerms>(right.transposed)(right, column, at, block_columns, block_inner, packed_right);
       for (size_t row = 0; row < rows; row += kBlockRows) {
         const size_t block_rows = std::min(rows - row, kBlockRows);
-        PackLeft<kTerms>(left, row, at, block_rows, block_inner, packed_left);
+        LeftPacking<kTerms>(left.transposed)(left, row, at, block_rows, block_inner, packed_left);
         for (size_t j = 0; j < block_columns; j += kPanel) {
           for (size_t i = 0; i < block_rows; i += kPanel) {
             const size_t some_rows = std::min(block_rows - i, kPanel);

@@ -1,6 +1,7 @@
 // Float32 matrix products on the matrix units of the processor (Intel AMX), which multiply bfloat16 only.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 namespace sheaf {
 
@@ -9,6 +10,8 @@ struct Operand {
   const float* data;
   size_t stride;
   bool transposed;
+  /// The rows of `data` that are the matrix's, in their order; none: all.
+  const int32_t* rows = nullptr;
 };
 
 /// How many bfloat16 terms stand for a float32 number (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence

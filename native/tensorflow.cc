@@ -62,6 +62,7 @@ const Library* LoadedLibrary(napi_env env) {
   FIND(OpKernelConstruction_Failure)
   FIND(GetInput)
   FIND(AllocateOutput)
+  FIND(SetOutput)
   FIND(OpKernelContext_Failure)
   FIND(NumDims)
   FIND(Dim)

@@ -1,5 +1,7 @@
 // The TensorFlow library that tfjs-node has loaded into this process, through its C API.
 #pragma once
+#include <vector>
+
 #include "addon.h"
 
 namespace sheaf {
@@ -12,6 +14,8 @@ struct TF_Output {
 constexpr int kFloat = 1;
 constexpr int kInt32 = 3;
 constexpr int kInvalidArgument = 3;
+/// EIGEN_MAX_ALIGN_BYTES of TensorFlow's widest builds: tensors over other memory are copied.
+constexpr size_t kAlignment = 64;
 
 /// The functions of the C API that are needed, without their prefix.
 struct Library {
@@ -56,6 +60,7 @@ struct Library {
   void (*OpKernelConstruction_Failure)(void*, void*);
   void (*GetInput)(void*, int, void**, void*);
   void* (*AllocateOutput)(void*, int, int, const int64_t*, int, size_t, void*);
+  void (*SetOutput)(void*, int, const void*, void*);
   void (*OpKernelContext_Failure)(void*, void*);
   int (*NumDims)(const void*);
   int64_t (*Dim)(const void*, int);
@@ -82,6 +87,15 @@ class Status {
   const Library& library_;
   void* status_;
 };
+
+/// An array of the caller's that takes an output.
+struct Destination {
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
+/// Of the run that goes on in this thread, by the outputs' numbers; none: outputs are copied.
+extern thread_local const std::vector<Destination>* destinations;
 
 /// Makes the op `SheafMatMul` known to TensorFlow (product_op.cc), once a process.
 void RegisterProductOp(const Library& library);

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { alignedFloats } from '../../ps/float-bytes.js';
 import { nativeAddon } from '../../ps/native-addon.js';
 import { loadNative, nativeState, type TensorFlow } from '../native.js';
 import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';
 import { onMatrixUnits, type Terms } from './matrix-units.js';
-import { batchMatMul, matMul, placeholder, plain } from './ops.js';
+import { batchMatMul, gather, matMul, placeholder, plain } from './ops.js';
 import { GraphSession } from './session.js';
 
 process.env.TF_NUM_INTRAOP_THREADS = '1';
@@ -29,6 +30,27 @@ describe('onMatrixUnits', () => {
     expect(summary(onMatrixUnits(g.nodes, [signature({ y, back })], 3))).toEqual([
       'Relu SheafMatMul x:0 w:0 b:0 bias_relu',
       'ReluGrad SheafMatMul dy:0 w:0 Relu:0 where_positive',
+    ]);
+  });
+
+  it('takes rows from where they are, and says where results are wanted', () => {
+    const g = new GraphBuilder();
+    const [x, w, b] = matrices(g);
+    const rows = placeholder(g, 'rows', 'int32', [-1]);
+    const chosen = gather(g, x, rows);
+    const y = plain(g, 'BiasAdd', [matMul(g, chosen, w), b]);
+    const back = matMul(g, chosen, y, { transposeA: true });
+    const twice = matMul(g, y, w);
+    const nodes = onMatrixUnits(g.nodes, [signature({ y, back, twice }), signature({ twice })], 3);
+    expect(summary(nodes).filter((line) => line.includes('SheafMatMul'))).toEqual([
+      'BiasAdd SheafMatMul x:0 w:0 rows:0 b:0 bias',
+      'MatMul_1 SheafMatMul x:0 BiasAdd:0 rows:0 none',
+      'MatMul_2 SheafMatMul BiasAdd:0 w:0 none',
+    ]);
+    expect(nodes.flatMap(({ attributes: { destination } }) => destination ?? [])).toEqual([
+      { int: 0 },
+      { int: 1 },
+      { int: -1 },
     ]);
   });
 
@@ -190,6 +212,44 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
       return epilogue === 'bias_relu' ? Math.max(0, biased) : biased;
     });
     expect(result).toEqual(expected);
+  });
+
+  it('chooses rows as a gather before it would, for one product or many, and writes where it is told to', () => {
+    const inputs = (g: GraphBuilder, rank: number) => ({
+      x: placeholder(g, 'x', 'float32', [9, 40]),
+      rows: placeholder(g, 'rows', 'int32', rank === 2 ? [-1] : [2, -1]),
+      w: placeholder(g, 'w', 'float32', rank === 2 ? [40, 5] : [2, 40, 5]),
+    });
+    for (const rank of [2, 3]) {
+      const stack = rank === 2 ? [] : [2];
+      const rows = Int32Array.of(8, 0, 3, 3, 5, 7);
+      const fed = {
+        x: { values: values(360, 1), shape: [9, 40] },
+        rows: { values: rows, shape: [...stack, rank === 2 ? 6 : 3] },
+        w: { values: values(rank === 2 ? 200 : 400, 2), shape: [...stack, 40, 5] },
+      };
+      const run = (terms: Terms | undefined, into: Float32Array, wrong?: Int32Array) => {
+        const g = new GraphBuilder();
+        const { x, w, rows } = inputs(g, rank);
+        const y = (rank === 2 ? matMul : batchMatMul)(g, gather(g, x, rows), w);
+        const session = new GraphSession(tf, g.nodes, { run: { inputs: { x, rows, w }, outputs: { y } } }, terms);
+        const feeds = wrong ? { ...fed, rows: { ...fed.rows, values: wrong } } : fed;
+        try {
+          return session.run('run', feeds, [into])[0]!;
+        } finally {
+          session.dispose();
+        }
+      };
+      const into = alignedFloats(30);
+      const expected = run(undefined, new Float32Array(30));
+      expect(run(3, into)).toBe(into);
+      into.forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i]!, 3);
+      });
+      // Not aligned: copied.
+      expect(run(3, new Float32Array(31).subarray(1))).toEqual(into);
+      expect(() => run(3, into, Int32Array.of(8, 0, 3, 3, 5, 9))).toThrow('there is no row of a chosen number');
+    }
   });
 
   it('keeps numbers that are none, and infinities, from becoming numbers', () => {

@@ -14,9 +14,10 @@ const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>>
 
 /**
  * The same graph with its float32 products as `SheafMatMul` (native/product_op.cc), which computes them on the processor's
- * matrix units. A bias, a ReLU or a ReLU's gradient that nothing but a product goes into becomes part of it.
+ * matrix units. A bias, a ReLU or a ReLU's gradient that nothing but a product goes into becomes part of it, as do the rows
+ * that a left factor is gathered from; a product that a call fetches is computed where the caller wants it.
  *
- * @param fetched what calls read, which must stay
+ * @param signatures what calls read, which must stay
  * @example onMatrixUnits(graph.nodes, Object.values(graph.signatures), 3)
  */
 export function onMatrixUnits(
@@ -35,24 +36,41 @@ export function onMatrixUnits(
   };
   const fused = (node: GraphNode): GraphNode => {
     const [first, second] = node.inputs as [string, string];
-    if (node.op in PRODUCTS && isFloat(node)) return product(node, terms);
+    if (node.op in PRODUCTS && isFloat(node)) return product(node, made.get(nameOf(first)), terms);
     if (node.op === 'BiasAdd') return extended(node, absorbed(first, 'none'), 'bias', [second]);
     if (node.op === 'Relu') return extended(node, absorbed(first, 'bias'), 'bias_relu', []);
     if (node.op === 'ReluGrad') return extended(node, absorbed(first, 'none'), 'where_positive', [second]);
     return node;
   };
   for (const node of nodes) made.set(node.name, fused(node));
-  return [...made.values()];
+  const places = destinations(signatures);
+  return [...made.values()].map((node) =>
+    node.op === 'SheafMatMul' ? { ...node, attributes: { ...node.attributes, ...places.get(node.name) } } : node,
+  );
 }
 
-function product({ name, op, inputs, attributes }: GraphNode, terms: Terms): GraphNode {
+/** Of outputs that one call alone fetches, and once: their places. */
+function destinations(signatures: readonly Signature[]): ReadonlyMap<string, { destination: Attribute }> {
+  const places = new Map<string, { destination: Attribute }>();
+  const fetched = signatures.flatMap(({ outputs }) =>
+    Object.values(outputs).map(({ node }, place) => ({ node, place })),
+  );
+  for (const { node, place } of fetched) places.set(node, { destination: { int: places.has(node) ? -1 : place } });
+  return places;
+}
+
+/** @param from the left factor's node */
+function product({ name, op, inputs, attributes }: GraphNode, from: GraphNode | undefined, terms: Terms): GraphNode {
   const [left, right] = PRODUCTS[op]!;
+  const gathered = from?.op === 'GatherV2';
   return {
     name,
     op: 'SheafMatMul',
-    inputs,
+    inputs: gathered ? [from.inputs[0]!, inputs[1]!, from.inputs[1]!] : inputs,
     attributes: {
       N: { int: 0 },
+      R: { int: gathered ? 1 : 0 },
+      destination: { int: -1 },
       transpose_left: attributes[left]!,
       transpose_right: attributes[right]!,
       terms: { int: terms },
@@ -70,12 +88,11 @@ function extended(
 ): GraphNode {
   if (!product) return node;
   const inputs = [...product.inputs, ...others];
-  const N = { int: inputs.length - 2 };
   return {
     ...product,
     name: node.name,
     inputs,
-    attributes: { ...product.attributes, N, epilogue: { string: epilogue } },
+    attributes: { ...product.attributes, N: { int: 1 }, epilogue: { string: epilogue } },
   };
 }
 
