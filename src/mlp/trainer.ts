@@ -89,7 +89,8 @@ class Trainer {
   #pace: Pace;
   /** Whether a search has ended an iteration with the last update. */
   #iterated = false;
-  #stopped = false;
+  /** Updates after which somebody who watches has seen enough. */
+  #enough = Number.POSITIVE_INFINITY;
   readonly #control: TrainingControl = {
     setConsistency: (consistency) => {
       const { aggregation } = this.settings;
@@ -122,11 +123,17 @@ class Trainer {
     const resumed = await this.#checkpoints?.resume(`${model}/resumed`);
     if (resumed) this.#previous = this.#beginning = resumed;
     this.#return(this.#beginning);
-    if (resumed && (await this.#endsBefore(resumed))) this.#stopped = true;
+    if (resumed && (await this.#endsBefore(resumed))) this.#stop();
     let formed = false;
     let fruitless = 0;
-    while (!this.#stopped && !this.#pace.over && !this.#pace.search?.done) {
+    let theta: Float32Array | undefined;
+    while (!theta) {
       try {
+        if (this.#over) {
+          await this.#copying.catch(() => {}); // what can be read decides
+          theta = await this.#theta(this.#saved.committed);
+          break;
+        }
         if (!formed || this.#cluster.canGrow()) {
           formed = false;
           await this.#form();
@@ -142,8 +149,6 @@ class Trainer {
         await this.#recover(error as Error);
       }
     }
-    await this.#copying.catch(() => {}); // there is nothing that could be lost on the way
-    const theta = await this.#theta(this.#saved.committed);
     if (!allFinite(theta))
       throw await this.#diverged(new Diverged(this.#saved.committed.step - 1), this.#cursor.losses.length);
     const { backend, generation } = this.#cluster;
@@ -186,7 +191,7 @@ class Trainer {
     if (report && this.#byGoodput && !this.#pace.over) await this.#tellBatch(committed.step);
     if (this.#checkpoints && (report || committed.step % every === 0))
       await this.#checkpoints.write(this.#cursor, committed, this.#cluster.input);
-    if (report && isStop(await hooks?.onEpoch?.(report, committed, this.#control))) this.#stopped = true;
+    if (report && isStop(await hooks?.onEpoch?.(report, committed, this.#control))) this.#stop();
   }
 
   async #commit(step: number): Promise<Committed> {
@@ -226,7 +231,7 @@ class Trainer {
     const { onStep } = this.settings.hooks ?? {};
     const mean = loss.lossSum / loss.weight;
     const report = { step: step + 1, epoch: this.#epoch, loss: mean, rows: loss.rows, ...noiseOf(this.#pace) };
-    if (onStep && isStop(onStep(report, this.#control))) this.#stopped = true;
+    if (onStep && isStop(onStep(report, this.#control))) this.#stop();
   }
 
   /** @returns what there is to tell of an epoch that has ended */
@@ -278,10 +283,6 @@ class Trainer {
   /** After the loss of a member: back to what was committed, or to what its mode could save. */
   async #recover(error: Error): Promise<void> {
     const { bus } = this.context;
-    bus.emit({
-      event: 'warning',
-      message: `training goes on from epoch ${this.#epoch} on other slots: ${error.message}`,
-    });
     await this.#copying.catch(() => {}); // of a lost executor: what can be read decides
     this.#copying = Promise.resolve();
     const salvaged = await this.#rounds.salvage?.();
@@ -294,6 +295,21 @@ class Trainer {
     }
     if (!salvaged && this.#saved !== this.#beginning) this.#beginCopy(); // a holder may be among the lost
     this.#return(this.#saved);
+    const message = `training goes on from epoch ${this.#epoch} on other slots: ${error.message}`;
+    bus.emit({ event: 'warning', message });
+  }
+
+  get #over(): boolean {
+    return this.#stopped || this.#pace.over || this.#pace.search?.done !== undefined;
+  }
+
+  get #stopped(): boolean {
+    return this.#cursor.step >= this.#enough;
+  }
+
+  /** At the cursor. A training that loses the state there comes to it again, and ends there whatever is said then. */
+  #stop(): void {
+    this.#enough = this.#cursor.step;
   }
 
   #return(saved: Saved): void {

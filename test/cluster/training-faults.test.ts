@@ -89,6 +89,13 @@ describe('the same weights, bit for bit', () => {
       expect(events.filter((event) => event.event === 'warning' && event.message.includes('begins again'))).toEqual([]);
     });
 
+    test('after kill -9 of an executor when the last epoch ends', async () => {
+      const hash = await expected();
+      const meddle = afterEpoch(EPOCHS, (sc) => kill(sc.tasks.executors()[0]!.pid));
+      const ended = await run('local-cluster[2,1]', aggregation, meddle);
+      expect(ended).toMatchObject({ weightsHash: hash, epochs: EPOCHS });
+    });
+
     test('after kill -9 of a slot in the middle', async () => {
       const hash = await expected();
       const meddle = afterEpoch(3, () => kill(footprint().slots()[1]!.pid));
