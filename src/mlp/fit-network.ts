@@ -79,7 +79,7 @@ export async function fitNetwork(all: ArrowRDD, request: FitRequest): Promise<Fi
     parts.map((part) => part.rows),
   );
   const aggregation = aggregationOf(options, context.conf.get('sheaf.aggregation'));
-  const scratch = `${context.app}/watch-${fits}`; // longer than the training's own scope
+  const scratch = `${model}-watched`; // longer than the training's own scope
   const watching = watches[0] && watchingOf(watches[0], { plan, target, features }, options.checkpoint, scratch);
   try {
     const result = await train(context, spec, dealt, {
@@ -234,7 +234,7 @@ function hooksOf(owner: string, { onStep, onEpoch }: TrainingOptions, watching: 
       return (await watching?.resume(epochs, state)) ? 'stop' : undefined;
     },
     async onEpoch(report, state, training) {
-      const observed = await watching?.observe(report.epoch, state);
+      const observed = watching && (await watching.observe(report.epoch, await state()));
       const verdict = await onEpoch?.({ ...report, ...(observed && { validation: observed.value }) }, training);
       return observed?.stop ? 'stop' : checkVerdict(owner, 'onEpoch', verdict);
     },

@@ -89,6 +89,8 @@ class Trainer {
   #pace: Pace;
   /** Whether a search has ended an iteration with the last update. */
   #iterated = false;
+  /** Of the epoch that ended with the state saved, until who watches has been told. */
+  #untold: EpochReport | undefined;
   /** Updates after which somebody who watches has seen enough. */
   #enough = Number.POSITIVE_INFINITY;
   readonly #control: TrainingControl = {
@@ -129,6 +131,7 @@ class Trainer {
     let theta: Float32Array | undefined;
     while (!theta) {
       try {
+        await this.#tell();
         if (this.#over) {
           await this.#copying.catch(() => {}); // what can be read decides
           theta = await this.#theta(this.#saved.committed);
@@ -188,10 +191,22 @@ class Trainer {
     await this.#copying;
     const committed = await this.#commit(result.step);
     const report = this.#save(committed, searches ? this.#iterated : committed.step === this.#pace.last);
+    this.#untold = report;
     if (report && this.#byGoodput && !this.#pace.over) await this.#tellBatch(committed.step);
     if (this.#checkpoints && (report || committed.step % every === 0))
       await this.#checkpoints.write(this.#cursor, committed, this.#cluster.input);
-    if (report && isStop(await hooks?.onEpoch?.(report, committed, this.#control))) this.#stop();
+    await this.#tell();
+  }
+
+  /** Of an epoch that is over. When something is lost meanwhile and its state is not, it is told then. */
+  async #tell(): Promise<void> {
+    if (!this.#untold) return;
+    const state = async () => {
+      await this.#copying;
+      return this.#saved.committed;
+    };
+    if (isStop(await this.settings.hooks?.onEpoch?.(this.#untold, state, this.#control))) this.#stop();
+    this.#untold = undefined;
   }
 
   async #commit(step: number): Promise<Committed> {
@@ -292,6 +307,7 @@ class Trainer {
       const whole = this.#previous !== this.#beginning && (await this.#readable(this.#previous.committed));
       if (!whole) bus.emit({ event: 'warning', message: LOST });
       this.#saved = this.#previous = whole ? this.#previous : this.#beginning;
+      this.#untold = undefined;
     }
     if (!salvaged && this.#saved !== this.#beginning) this.#beginCopy(); // a holder may be among the lost
     this.#return(this.#saved);

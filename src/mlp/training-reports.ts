@@ -54,8 +54,8 @@ export interface TrainingHooks {
    * @param state absent in the middle of an epoch
    */
   readonly onResume?: (epochs: number, state: Committed | undefined) => Verdict;
-  /** The state may be read until the next epoch is over. */
-  readonly onEpoch?: (report: EpochReport, state: Committed, training: TrainingControl) => Verdict;
+  /** @param state where it survives an executor, once it is there; it may be read until the next epoch is over */
+  readonly onEpoch?: (report: EpochReport, state: () => Promise<Committed>, training: TrainingControl) => Verdict;
 }
 
 export const isStop = (verdict: Verdict) => verdict === 'stop' || verdict === false;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
+import { type ClassifierOptions, EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
 import { startPrivateRedis } from '../../src/scheduler/redis-server.js';
 import { trainSample } from '../jobs/train-sample.js';
 import { kill } from '../support/footprint.js';
@@ -24,6 +24,7 @@ async function run(
   aggregation: Aggregation,
   meddle: (event: TimedEvent, sc: SheafContext) => void = () => {},
   epochs = EPOCHS,
+  options: ClassifierOptions = {},
 ) {
   const bus = new EventBus();
   const sc = await SheafContext.create({ master, bus, conf: { 'sheaf.executor.leaseMs': '3000' } });
@@ -32,7 +33,7 @@ async function run(
     meddle(event, sc);
   });
   try {
-    return await trainSample(sc, DATA, epochs, aggregation);
+    return await trainSample(sc, DATA, epochs, aggregation, options);
   } finally {
     await sc.stop();
   }
@@ -57,6 +58,17 @@ function expected(): Promise<string> {
   reference ??= run('local[1]', 'tree').then(({ weightsHash }) => weightsHash);
   return reference;
 }
+
+test('every epoch is told, also when a slot is killed before it is', async () => {
+  const told: number[] = [];
+  const meddle = afterEpoch(3, () => kill(footprint().slots()[1]!.pid));
+  // Slots are asked for something between the state's being kept and the callback.
+  const batchSize = { auto: 'goodput', min: 64, max: 128 } as const;
+  const onEpoch = ({ epoch }: { epoch: number }) => void told.push(epoch);
+  await run('local[2]', 'allreduce', meddle, 5, { batchSize, onEpoch });
+  expect(generations()).toBe(1);
+  expect(told).toEqual([1, 2, 3, 4, 5]);
+});
 
 describe('the same weights, bit for bit', () => {
   test.each([

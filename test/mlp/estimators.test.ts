@@ -1,5 +1,5 @@
 import {
-  type ArrowRDD,
+  ArrowRDD,
   type ClassifierOptions,
   CrossValidator,
   EventBus,
@@ -17,7 +17,7 @@ import {
   TrainValidationSplit,
   VectorAssembler,
 } from 'sheaf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { keyedRandom } from '../../src/rdd/random.js';
 import { blobs } from './blobs.js';
 
@@ -240,6 +240,28 @@ describe('a training that is watched', () => {
     expect((await model.evaluate(other)).logLoss).toBe(seen[best]);
     const short = await new MLPClassifier({ ...options, epochs: best + 1 }).fit(table);
     expect(short.weightsHash).toBe(model.weightsHash);
+  });
+
+  it('has its own best weights, whatever others are watched at the same time', async () => {
+    const table = blobTable(150, ['a', 'b'], { distance: 0.5 });
+    const earlyStopping = { validation: 0.25, patience: 9, minDelta: 0 };
+    const learn = (learningRate: number) =>
+      new MLPClassifier({ ...SMALL, epochs: 5, learningRate, earlyStopping }).fit(table);
+    const alone = [await learn(0.01), await learn(0.3)];
+    const { deal } = ArrowRDD.prototype;
+    let both = () => {};
+    const dealt = new Promise<void>((resolve) => (both = resolve));
+    const spy = vi.spyOn(ArrowRDD.prototype, 'deal').mockImplementation(async function (this: ArrowRDD, ...args) {
+      if (spy.mock.calls.length === 2) both();
+      await dealt;
+      return deal.apply(this, args);
+    });
+    try {
+      const models = await Promise.all([learn(0.01), learn(0.3)]);
+      expect(models.map((model) => model.weightsHash)).toEqual(alone.map((model) => model.weightsHash));
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   it('by a share of the rows, the same for every partitioning', async () => {
