@@ -1,6 +1,7 @@
 import { encodeValue } from '../executor/closure/index.js';
 import { toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
+import { together } from '../protocol/together.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { JobError } from '../scheduler/job-error.js';
 import { deviceAmong } from '../scheduler/slot-device.js';
@@ -147,7 +148,8 @@ class ManyRounds {
     });
     const answers = results.map(({ value }) => value as unknown as ManyAnswer);
     const learnt = answers.flatMap(({ backend, networks }) => networks.map((network) => ({ ...network, backend })));
-    await Promise.all(learnt.map((answer) => courses[answer.member]!.advance(answer, until, this.#input)));
+    // What fails has all courses begin again from where they stand: none may still be moving then.
+    await together(learnt.map((answer) => courses[answer.member]!.advance(answer, until, this.#input)));
   }
 }
 

@@ -2,6 +2,7 @@ import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotProgram, TaskContext } from '../protocol/program.js';
 import type { ProgramRef, Task, TaskMetrics } from '../protocol/task.js';
+import { together } from '../protocol/together.js';
 import { type Merge, type PlacedNode, sameNode, type TreePlan } from '../ps/merge-plan.js';
 import { type ShortRef, type SumBlock, shortRef, wholeRef } from '../ps/sum-blocks.js';
 import type { Spread, TreeNode } from '../ps/tree.js';
@@ -183,13 +184,6 @@ interface Lying {
 }
 
 type PartOrder = TrainOrder extends infer O ? (O extends TrainOrder ? Omit<O, 'generation' | 'step'> : never) : never;
-
-/** All of them, also when one fails: nothing goes on behind its message. @throws what the first in order failed with */
-async function together<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  const ended = await Promise.allSettled(work);
-  for (const each of ended) if (each.status === 'rejected') throw each.reason;
-  return ended.map((each) => (each as PromiseFulfilledResult<T>).value);
-}
 
 function addMetrics(to: TaskMetrics, { rows, bytesIn, bytesOut }: TaskMetrics): void {
   to.rows += rows;

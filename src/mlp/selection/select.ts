@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { together } from '../../protocol/together.js';
 import { shown } from '../../rdd/arguments.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { DivergedError } from '../diverged.js';
@@ -96,9 +97,7 @@ export async function runTrials<P extends object, M extends Transformer>(
     }
     return true;
   }
-  const results = await Promise.allSettled(Array.from({ length: parallelism }, work));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+  await together(Array.from({ length: parallelism }, work));
   return { params: grid, metrics };
 }
 
