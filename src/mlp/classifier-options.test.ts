@@ -17,7 +17,7 @@ describe('options of a classifier', () => {
     [{ epochs: 0 }, 'epochs must be a whole number of at least 1, not 0'],
     [
       { batchSize: 2.5 },
-      "batchSize must be a whole number of at least 1, 'auto', or { min, max, growth: above 1 }, not 2.5",
+      "batchSize must be a whole number of at least 1, 'auto', { auto: 'noise' or 'goodput', min, max, growth: above 1 }, or a list of such numbers, not 2.5",
     ],
     [
       { hidden: [128, 0] },

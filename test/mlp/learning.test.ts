@@ -277,7 +277,10 @@ describe('options that exclude each other are refused at once', () => {
     [{ baseBatchSize: 64 }, 'baseBatchSize is what learningRateScaling scales from'],
     [{ optimizer: 'l-bfgs', localSteps: 2 }, 'l-bfgs takes all rows at once and no localSteps'],
     [{ optimizer: 'l-bfgs', aggregation: 'ps' }, "take aggregation 'allreduce' or 'tree'"],
-    [{ batchSize: { minimum: 3 } }, "batchSize must be a whole number of at least 1, 'auto', or"],
+    [
+      { batchSize: { minimum: 3 } },
+      "batchSize must be a whole number of at least 1, 'auto', { auto: 'noise' or 'goodput', min, max",
+    ],
   ] as const)('%o', (options, message) => {
     expect(() => new MLPClassifier(options as unknown as ClassifierOptions)).toThrow(message);
   });
