@@ -83,7 +83,7 @@ describe('a training', () => {
     const evaluation = await model.evaluate(data);
     expect(evaluation.rows).toBe(2 * classes);
     const counts = new Map<string, number>();
-    for (const { actual, count } of evaluation.confusionCounts) counts.set(actual, (counts.get(actual) ?? 0) + count);
+    for (const { actual, count } of evaluation.confusionCounts!) counts.set(actual, (counts.get(actual) ?? 0) + count);
     expect([...counts].sort()).toEqual(names.map((name) => [name, 2]));
     expect(() => evaluation.confusion).toThrow('a confusion matrix of 2100 classes would be 4410000 numbers');
   });
