@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -126,6 +126,21 @@ describe('a guarded child', () => {
     const pid = await child.pid;
     process.kill(child.process.pid!, 'SIGKILL');
     expect(await child.ended).toBe(137);
+    await until('child gone', () => !alive(pid));
+    expect(existsSync(scratch)).toBe(false);
+  });
+
+  it('is killed in the end where its guardian’s watcher was killed', async () => {
+    const scratch = join(directory, 'scratch');
+    mkdirSync(scratch);
+    const child = node('setInterval(() => {}, 1000)', { directory: scratch });
+    const pid = await child.pid;
+    const table = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).stdout.trim().split('\n');
+    const pairs = table.map((line) => line.trim().split(/\s+/).map(Number));
+    const watcher = pairs.find(([own, parent]) => parent === child.process.pid && own !== pid)![0]!;
+    process.kill(watcher, 'SIGKILL');
+    await until('watcher gone', () => !alive(watcher));
+    expect(await child.kill(20)).toBe(137);
     await until('child gone', () => !alive(pid));
     expect(existsSync(scratch)).toBe(false);
   });

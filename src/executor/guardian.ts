@@ -12,6 +12,7 @@ import { constants } from 'node:os';
  *   grandchildren with it, and the child's directory removed.
  * - The child ends by itself: what it left of its group is killed, the directory removed, its exit code passed on.
  * - The guardian itself is killed: its watcher (a second process) still holds the lifeline, and the parent closes it.
+ * - The watcher is killed: nobody reads the lifeline any more, so the parent asks the guardian (SIGUSR1) to kill the group.
  * A directory into which others still write (slots whose own guardians are a moment later) takes more than one attempt.
  * A terminal's Ctrl-C reaches neither guardian nor child: the parent decides what ends when.
  *
@@ -28,6 +29,7 @@ child=$!
 set +m
 trap '' PIPE
 trap 'kill -s TERM "$child"' TERM INT HUP
+trap 'kill -s KILL -- "-$child"; kill -s KILL "$child"' USR1
 exec </dev/null >/dev/null 2>&1 3>&- 5<&-
 (
   trap '' TERM INT HUP
@@ -37,6 +39,7 @@ exec </dev/null >/dev/null 2>&1 3>&- 5<&-
 watcher=$!
 echo "$child" >&4
 while wait "$child"; status=$?; kill -s 0 "$child"; do :; done
+trap '' USR1
 kill -s KILL "$watcher"
 kill -s KILL -- "-$child"
 tries=50
@@ -131,7 +134,14 @@ export function spawnGuarded(command: string, args: readonly string[], options: 
     signal,
     async kill(graceMs = 2000) {
       if (graceMs > 0) signal('SIGTERM');
-      const deadline = setTimeout(() => lifeline.destroy(), graceMs);
+      const deadline = setTimeout(() => {
+        lifeline.destroy();
+        // Once it has told the pid its traps are set; before, the closed lifeline is enough.
+        pid.then(
+          () => guardian.kill('SIGUSR1'),
+          () => {},
+        );
+      }, graceMs);
       const code = await ended;
       clearTimeout(deadline);
       return code;
