@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { defaultSlotMemory } from '../executor/slot-memory.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { operatorName } from '../rdd/call-site.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { DivergedError } from './diverged.js';
+import { DivergedError } from './diverged.js';
 import { requireTable } from './evaluate.js';
 import { trainMany } from './fit-many-training.js';
 import { type FitRequest, fittedOf, lookedAt, type PlannedFit, plannedFit, requireRoom } from './fit-network.js';
@@ -55,8 +55,9 @@ export async function fitMany<M extends Transformer>(
     throw new Error(
       'fitMany: every slot holds all training rows, and these take more than half of sheaf.slot.memory: fit the estimators one after another, or give slots more',
     );
-  return models.map((model) => {
-    if (model instanceof Error) throw model;
+  return models.map((model, i) => {
+    if (model instanceof DivergedError)
+      throw new DivergedError(`fitMany: estimator ${i}: ${model.message}`, model.epoch, model.lastGoodTheta);
     return model;
   });
 }
@@ -67,7 +68,14 @@ export async function settleMany<M extends Transformer>(
   all: ArrowRDD,
   columns: FitColumns,
 ): Promise<(M | DivergedError)[] | undefined> {
+  if (!Array.isArray(estimators))
+    throw new TypeError(`fitMany: give an array of estimators, not ${inspect(estimators, { depth: 0 })}`);
   if (estimators.length === 0) throw new TypeError('fitMany: give at least one estimator');
+  const odd = estimators.findIndex((estimator) => !isNetworkEstimator(estimator));
+  if (odd >= 0)
+    throw new TypeError(
+      `fitMany: estimator ${odd} must be an MLPClassifier or an MLPRegressor, not ${inspect(estimators[odd], { depth: 0 })}`,
+    );
   const requests = estimators.map((estimator) => estimator.fitRequest(columns));
   requests.forEach((request, i) => {
     const reason = reasonAgainst(request);

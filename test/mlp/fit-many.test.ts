@@ -89,6 +89,12 @@ describe('fitMany', () => {
     const one = new MLPClassifier(SMALL);
     const fits = (...others: (MLPClassifier | MLPRegressor)[]) => fitMany<any>([one, ...others], table);
     await expect(fitMany([], table)).rejects.toThrow('at least one');
+    await expect(fitMany(one as never, table)).rejects.toThrow(
+      'fitMany: give an array of estimators, not MLPClassifier',
+    );
+    await expect(fits({ hidden: [8] } as never)).rejects.toThrow(
+      'fitMany: estimator 1 must be an MLPClassifier or an MLPRegressor, not { hidden: [Array] }',
+    );
     await expect(fits(new MLPClassifier({ ...SMALL, hidden: [9] }))).rejects.toThrow('0 and 1 differ in network');
     await expect(fits(one, new MLPClassifier({ ...SMALL, epochs: 5 }))).rejects.toThrow('0 and 2 differ in epochs');
     await expect(fits(new MLPClassifier({ ...SMALL, onStep: () => true }))).rejects.toThrow(
@@ -100,7 +106,10 @@ describe('fitMany', () => {
     const checkpoint = { path: join(folder, 'shared') };
     const kept = new MLPClassifier({ ...SMALL, checkpoint });
     await expect(fitMany([kept, kept], table)).rejects.toThrow('estimators 0 and 1 keep checkpoints in one folder');
-    await expect(fits(new MLPClassifier({ ...SMALL, learningRate: 1e30 }))).rejects.toThrow('in epoch');
+    await expect(fits(new MLPClassifier({ ...SMALL, learningRate: 1e30 }))).rejects.toMatchObject({
+      name: 'DivergedError',
+      message: expect.stringMatching(/^fitMany: estimator 1: .* in epoch 1 of /),
+    });
   });
 
   it.each(['a table', 'a share'])('ends each network by itself, by rows held out (%s)', async (held) => {
