@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
- * Compiles Sheaf's own add-on (`native/*.cc`: shared memory, vector kernels) with Node-API's headers from npm, into the
- * cache (see native.mjs), and links it as `native/build/sheaf.node`, where `src/ps/native-addon.ts` looks for it. It needs
- * g++ and takes seconds, once. Without it Sheaf computes the same numbers, more slowly.
+ * Compiles Sheaf's own add-on (`native/*.cc`: shared memory, vector kernels, graphs in TensorFlow, products on matrix units)
+ * with Node-API's headers from npm, into the cache (see native.mjs), and links it as `native/build/sheaf.node`, where
+ * `src/ps/native-addon.ts` looks for it. It needs g++ and takes seconds, once. Without it vectors are computed in JavaScript,
+ * to the same bits, more slowly, and native TensorFlow cannot be used.
  */
 import { createHash } from 'node:crypto';
 import {
