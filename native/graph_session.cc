@@ -222,8 +222,9 @@ napi_value Fetch(napi_env env, const Library& library, void* tensor, napi_value 
   return values;
 }
 
-/// What TensorFlow's own threads have and the calling thread has not, and where outputs go. Denormal numbers count as 0, which is faster, and the same
-/// bits. Signals wait: a kernel that oneDNN generated does not survive one (a profiler's, found by what malloc said then).
+/// What TensorFlow's own threads have and the calling thread has not, and where outputs go. Denormal numbers count as 0, which
+/// is faster, and the same bits. Signals wait: a kernel that oneDNN generated does not survive one (a profiler's, found by what
+/// malloc said then).
 class ComputingThread {
  public:
   explicit ComputingThread(const std::vector<Destination>* taking) {

@@ -27,6 +27,8 @@ constexpr size_t kTileWords = kTile * kTile;
 constexpr size_t kBlockSteps = 8;
 constexpr size_t kBlockRows = 128;
 constexpr size_t kBlockColumns = 512;
+/// Rows whose sums are kept at once, at most 4 MiB of them.
+constexpr size_t kMostRows = 2048;
 
 /// Words of one step of one panel.
 constexpr size_t StepWords(int terms) { return terms * 2 * kTileWords; }
@@ -43,12 +45,12 @@ struct alignas(64) TileConfiguration {
 class Buffer {
  public:
   ~Buffer() { std::free(memory_); }
+  /// @return none where there is no memory
   uint32_t* Words(size_t count) {
     if (count > size_) {
       std::free(memory_);
       memory_ = static_cast<uint32_t*>(std::aligned_alloc(4096, (count * 4 + 4095) / 4096 * 4096));
-      if (!memory_) std::abort();
-      size_ = count;
+      size_ = memory_ ? count : 0;
     }
     return memory_;
   }
@@ -76,7 +78,9 @@ INLINE __m512 Rounded(__m512 x) {
 
 /// Pairs of bfloat16, the first in the low half.
 INLINE __m512i Paired(__m512 first, __m512 second) {
-  return _mm512_or_si512(_mm512_srli_epi32(Bits(first), 16), Bits(second));
+  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
+  constexpr int kSecondInUpperOrFirst = 0xea;
+  return _mm512_ternarylogic_epi32(Bits(second), upper, _mm512_srli_epi32(Bits(first), 16), kSecondInUpperOrFirst);
 }
 
 /// Splits numbers into their terms, the largest first. The last one is exact with three terms.
@@ -275,7 +279,7 @@ TARGET void Finish(const float* sums, const Epilogue& epilogue, size_t row, size
 }
 
 template <int kTerms>
-TARGET void Multiply(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+TARGET bool Multiply(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                      const Epilogue& epilogue, float* product) {
   const size_t steps = std::max<size_t>((inner + kStep - 1) / kStep, 1);
   const size_t blocks = (steps + kBlockSteps - 1) / kBlockSteps;
@@ -285,6 +289,7 @@ TARGET void Multiply(const Operand& left, const Operand& right, size_t rows, siz
   uint32_t* packed_left = left_buffer.Words(std::min(whole(rows), kBlockRows) / kPanel * panel_words);
   uint32_t* packed_right = right_buffer.Words(std::min(whole(columns), kBlockColumns) / kPanel * panel_words);
   auto* sums = reinterpret_cast<float*>(sums_buffer.Words(whole(rows) * std::min(whole(columns), kBlockColumns)));
+  if (!packed_left || !packed_right || !sums) return false;
 
   TileConfiguration configuration;
   for (int tile = 0; tile < 8; tile++) {
@@ -319,6 +324,7 @@ TARGET void Multiply(const Operand& left, const Operand& right, size_t rows, siz
     }
   }
   _tile_release();
+  return true;
 }
 
 bool RequestMatrixUnits() {
@@ -339,10 +345,20 @@ bool HasMatrixUnits() {
   return has;
 }
 
-void MatrixProduct(Terms terms, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+bool MatrixProduct(Terms terms, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                    const Epilogue& epilogue, float* product) {
   const auto multiply = terms == Terms::kOne ? Multiply<1> : terms == Terms::kTwo ? Multiply<2> : Multiply<3>;
-  multiply(left, right, rows, columns, inner, epilogue, product);
+  for (size_t row = 0; row < rows; row += kMostRows) {
+    Operand some = left;
+    if (left.rows && !left.transposed)
+      some.rows += row;
+    else
+      some.data += left.transposed ? row : row * left.stride;
+    Epilogue own = epilogue;
+    if (own.where_positive) own.where_positive += row * columns;
+    if (!multiply(some, right, std::min(rows - row, kMostRows), columns, inner, own, product + row * columns)) return false;
+  }
+  return true;
 }
 
 }  // namespace sheaf
@@ -353,7 +369,7 @@ namespace sheaf {
 
 bool HasMatrixUnits() { return false; }
 
-void MatrixProduct(Terms, const Operand&, const Operand&, size_t, size_t, size_t, const Epilogue&, float*) {}
+bool MatrixProduct(Terms, const Operand&, const Operand&, size_t, size_t, size_t, const Epilogue&, float*) { return false; }
 
 }  // namespace sheaf
 

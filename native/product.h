@@ -32,10 +32,10 @@ struct Epilogue {
 /// Whether this processor has the units and the system lets this process use them.
 bool HasMatrixUnits();
 
-/// product [rows, columns] = left [rows, inner] x right [inner, columns], dense. One thread; memory for the packed operands
-/// is kept for the thread's next call. An element's bits depend on its row, its column and nothing else: not on how many
-/// others there are.
-void MatrixProduct(Terms terms, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+/// product [rows, columns] = left [rows, inner] x right [inner, columns], dense. One thread; memory for packed operands and
+/// sums, some MiB, is kept for the thread's next call; false where there is none. An element's bits depend on its row, its
+/// column and nothing else: not on how many others there are.
+bool MatrixProduct(Terms terms, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                    const Epilogue& epilogue, float* product);
 
 }  // namespace sheaf

@@ -144,8 +144,9 @@ void Compute(void* kernel, void* context) {
     for (int64_t i = 0; i < count; i++) {
       Epilogue own = epilogue;
       if (own.where_positive) own.where_positive += i * rows * columns;
-      MatrixProduct(product.terms, left.At(i, product.transpose_left), right.At(i, product.transpose_right), rows, columns,
-                    inner, own, values + i * rows * columns);
+      if (!MatrixProduct(product.terms, left.At(i, product.transpose_left), right.At(i, product.transpose_right), rows, columns,
+                         inner, own, values + i * rows * columns))
+        return "no memory to multiply in";
     }
     return nullptr;
   };

@@ -2,8 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <type_traits>
-
 namespace sheaf {
 
 const Library* LoadedLibrary(napi_env env) {

@@ -41,7 +41,7 @@ describe('onMatrixUnits', () => {
     const y = plain(g, 'BiasAdd', [matMul(g, chosen, w), b]);
     const back = matMul(g, chosen, y, { transposeA: true });
     const twice = matMul(g, y, w);
-    const nodes = onMatrixUnits(g.nodes, [signature({ y, back, twice }), signature({ twice })], 3);
+    const nodes = onMatrixUnits(g.nodes, [signature({ y, back, twice, again: twice })], 3);
     expect(summary(nodes).filter((line) => line.includes('SheafMatMul'))).toEqual([
       'BiasAdd SheafMatMul x:0 w:0 rows:0 b:0 bias',
       'MatMul_1 SheafMatMul x:0 BiasAdd:0 rows:0 none',
@@ -52,6 +52,8 @@ describe('onMatrixUnits', () => {
       { int: 1 },
       { int: -1 },
     ]);
+    const several = onMatrixUnits(g.nodes, [signature({ y }), signature({ back })], 3);
+    expect(several.flatMap(({ attributes: { destination } }) => destination ?? [])).not.toContainEqual({ int: 0 });
   });
 
   it('leaves what somebody else needs too, or a call fetches', () => {
@@ -180,9 +182,9 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
   });
 
   it('blocks of large products fit together', () => {
-    const shape = { rows: 260, columns: 1100, inner: 600, transposeA: true, transposeB: false };
+    const shape = { rows: 2300, columns: 600, inner: 300, transposeA: true, transposeB: false };
     const { result, fed } = compute(shape, 3);
-    const tensors = [tf.tensor2d(fed.a!.values, [600, 260]), tf.tensor2d(fed.b!.values, [600, 1100])] as const;
+    const tensors = [tf.tensor2d(fed.a!.values, [300, 2300]), tf.tensor2d(fed.b!.values, [300, 600])] as const;
     const expected = tf.matMul(...tensors, true).dataSync();
     expect(result.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0)).toBeLessThan(0.02);
   });
@@ -263,6 +265,19 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
       })[0]!;
     expect(run(Number.NaN, 1, 1, 1)).toEqual(Float32Array.of(Number.NaN, Number.NaN, 4, 6));
     expect([...run(Number.POSITIVE_INFINITY, 1, 1, 1)].slice(0, 2).some(Number.isFinite)).toBe(false);
+    session.dispose();
+  });
+
+  it('takes numbers too small for their terms to be normal for what they are, or 0', () => {
+    const g = new GraphBuilder();
+    const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [1, 32])) as [Tensor, Tensor];
+    const y = matMul(g, a, b, { transposeB: true });
+    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y } } }, 3);
+    const tiny = Float32Array.from({ length: 32 }, (_, i) => 2 ** -110 * (1 + i / 37));
+    const huge = new Float32Array(32).fill(2 ** 100);
+    const run = { a: { values: tiny, shape: [1, 32] }, b: { values: huge, shape: [1, 32] } };
+    const expected = tiny.reduce((sum, value) => sum + value, 0) * 2 ** 100;
+    expect(session.run('run', run)[0]![0]! / expected).toBeCloseTo(1, 4);
     session.dispose();
   });
 

@@ -49,13 +49,13 @@ export function onMatrixUnits(
   );
 }
 
-/** Of outputs that one call alone fetches, and once: their places. */
+/** Places of what the one call of a graph fetches, and once; with several calls, one's product may be needed by another's. */
 function destinations(signatures: readonly Signature[]): ReadonlyMap<string, { destination: Attribute }> {
   const places = new Map<string, { destination: Attribute }>();
-  const fetched = signatures.flatMap(({ outputs }) =>
-    Object.values(outputs).map(({ node }, place) => ({ node, place })),
-  );
-  for (const { node, place } of fetched) places.set(node, { destination: { int: places.has(node) ? -1 : place } });
+  if (signatures.length !== 1) return places;
+  Object.values(signatures[0]!.outputs).forEach(({ node }, place) => {
+    places.set(node, { destination: { int: places.has(node) ? -1 : place } });
+  });
   return places;
 }
 
