@@ -10,11 +10,11 @@ process.env.TF_NUM_INTEROP_THREADS = '1';
 
 import { initialTheta, layoutOf, segmentsOf } from '../src/mlp/layout.js';
 import { loadNative, type TensorFlow } from '../src/mlp/native.js';
-import type { Network } from '../src/mlp/network.js';
 import { TensorFlowNetwork } from '../src/mlp/tensorflow-backend.js';
 import { exampleData } from '../src/mlp/testing/example-data.js';
 import { alignedFloats } from '../src/ps/float-bytes.js';
 import { RangeOptimizer } from '../src/ps/optimizer/range-optimizer.js';
+import { reluClassifier } from './common/networks.js';
 
 const NETWORKS = 16;
 const RESIDENT_ROWS = 8192;
@@ -49,12 +49,7 @@ function prepare(
   widths: readonly number[],
   rowCount: number,
 ): [apart: () => void, together: () => void] {
-  const network: Network = {
-    inputs: widths[0]!,
-    hidden: widths.slice(1, -1).map((units) => ({ units, activation: 'relu' })),
-    outputs: widths.at(-1)!,
-    loss: 'softmax-cross-entropy',
-  };
+  const network = reluClassifier(widths);
   const layout = layoutOf(network);
   const all = { from: 0, to: layout.length };
   const net = new TensorFlowNetwork(tf, network);

@@ -13,12 +13,12 @@ process.env.TF_NUM_INTEROP_THREADS = '1';
 import type { Precision } from '../src/mlp/backend.js';
 import { initialTheta, layoutOf, segmentsOf } from '../src/mlp/layout.js';
 import { loadedVersion, loadNative } from '../src/mlp/native.js';
-import type { Network } from '../src/mlp/network.js';
 import { sgemmProbe } from '../src/mlp/sgemm.js';
 import { TensorFlowNetwork } from '../src/mlp/tensorflow-backend.js';
 import { exampleData } from '../src/mlp/testing/example-data.js';
 import { alignedFloats } from '../src/ps/float-bytes.js';
 import { RangeOptimizer } from '../src/ps/optimizer/range-optimizer.js';
+import { reluClassifier } from './common/networks.js';
 
 const RESIDENT_ROWS = 8192;
 
@@ -86,12 +86,7 @@ async function main(repetitions: number): Promise<void> {
 }
 
 function prepare(tf: Awaited<ReturnType<typeof loadNative>>, { widths, batch, shards, precision }: Case) {
-  const network: Network = {
-    inputs: widths[0]!,
-    hidden: widths.slice(1, -1).map((units) => ({ units, activation: 'relu' })),
-    outputs: widths.at(-1)!,
-    loss: 'softmax-cross-entropy',
-  };
+  const network = reluClassifier(widths);
   const layout = layoutOf(network);
   const net = new TensorFlowNetwork(tf, network, { precision });
   const [theta, sum] = [alignedFloats(layout.length), alignedFloats(layout.length)];

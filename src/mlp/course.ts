@@ -2,13 +2,13 @@ import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readParts } from './committed.js';
-import { Diverged, type DivergedError, divergedError } from './diverged.js';
+import { allFinite, Diverged, type DivergedError, divergedError } from './diverged.js';
 import { putTheta } from './evaluate.js';
 import type { ManyAnswer, ManyMember } from './fit-many-program.js';
 import type { FitRequest } from './fit-network.js';
-import { initialTheta, layoutOf } from './layout.js';
+import { initialTheta } from './layout.js';
 import type { FittedNetwork } from './model.js';
-import type { NumericalPlan } from './numerical-plan.js';
+import { type NumericalPlan, nextMultiple } from './numerical-plan.js';
 import type { TargetSpec } from './targets.js';
 import { type Watch, type Watching, watchingOf } from './watching.js';
 
@@ -159,9 +159,7 @@ export class Course {
 
   #initial(): Float32Array {
     const { network, seed, initializer } = this.spec.plan;
-    const theta = new Float32Array(layoutOf(network).length);
-    theta.set(initialTheta(network, seed, initializer));
-    return theta;
+    return initialTheta(network, seed, initializer);
   }
 
   /** Updates of the whole training. */
@@ -170,8 +168,3 @@ export class Course {
     return epochs * stepsPerEpoch;
   }
 }
-
-const nextMultiple = (step: number, of: number) =>
-  Number.isFinite(of) ? (Math.floor(step / of) + 1) * of : Number.POSITIVE_INFINITY;
-
-const allFinite = (values: Float32Array) => values.every(Number.isFinite);

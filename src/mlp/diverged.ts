@@ -57,3 +57,6 @@ function shardRange(level: number, index: number, shards: number): string {
   const last = Math.min(first + 2 ** level, shards) - 1;
   return first === last ? String(first) : `${first} to ${last}`;
 }
+
+/** Whether weights are all numbers. */
+export const allFinite = (values: Float32Array) => values.every(Number.isFinite);

@@ -1,16 +1,14 @@
 import { encodeValue } from '../executor/closure/index.js';
-import { toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import { together } from '../protocol/together.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { JobError } from '../scheduler/job-error.js';
 import { deviceAmong } from '../scheduler/slot-device.js';
-import { TaskSetError } from '../scheduler/task-set.js';
 import { backendRequest } from './backends.js';
 import { Course, type CourseSpec, type Trained } from './course.js';
 import type { DivergedError } from './diverged.js';
 import type { ManyAnswer, ManyInputs, ManySpec } from './fit-many-program.js';
 import type { ShardBlocks, ShardParameters } from './fit-many-shard.js';
+import { isLoss } from './is-loss.js';
 import { inputFingerprint } from './shard-checksum.js';
 import type { PartitionSummary } from './summarise.js';
 
@@ -151,10 +149,4 @@ class ManyRounds {
     // What fails has all courses begin again from where they stand: none may still be moving then.
     await together(learnt.map((answer) => courses[answer.member]!.advance(answer, until, this.#input)));
   }
-}
-
-function isLoss(error: unknown): boolean {
-  const carries = error instanceof TaskSetError || error instanceof JobError;
-  const { kind } = carries ? error.failure : toFailure(error);
-  return kind === 'executor-lost' || kind === 'fetch-failed';
 }

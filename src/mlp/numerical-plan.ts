@@ -195,3 +195,6 @@ function canonicalJson(value: unknown): string {
       : nested,
   );
 }
+
+/** The first multiple of a number of steps that lies behind a step; of infinitely many: none ever does. */
+export const nextMultiple = (step: number, of: number) => (Math.floor(step / of) + 1) * of;

@@ -1,4 +1,3 @@
-import { toFailure } from '../protocol/failure.js';
 import type { ServerOptions } from '../ps/server/options.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
@@ -8,8 +7,10 @@ import { type AllReduceOptions, AllReduceRounds } from './allreduce-rounds.js';
 import type { Cursor, EpochMeasure } from './checkpoint/checkpoint-folder.js';
 import { type CheckpointOptions, Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readParts } from './committed.js';
-import { Diverged, divergedError } from './diverged.js';
+import { allFinite, Diverged, divergedError } from './diverged.js';
+import { isLoss } from './is-loss.js';
 import { initialTheta, layoutOf } from './layout.js';
+import { nextMultiple } from './numerical-plan.js';
 import { Pace } from './pace.js';
 import { ParameterServerRounds } from './ps-rounds.js';
 import type { Aggregation, RoundResult, Rounds, StepLoss } from './rounds.js';
@@ -385,18 +386,7 @@ function roundsOf(cluster: TrainingCluster, { aggregation, servers, allReduce }:
 
 const noiseOf = ({ noiseScale }: Pace) => (noiseScale === undefined ? {} : { noiseScale });
 
-const nextMultiple = (step: number, of: number) => (Math.floor(step / of) + 1) * of;
-
 function givenUp(error: Error, epoch: number): Error {
   const message = `training is given up: epoch ${epoch} was lost ${MAX_FRUITLESS_GENERATIONS} times in a row, the last time because ${error.message}`;
   return new Error(message, { cause: error });
 }
-
-/** A member, its slot, its executor or its server is gone: the round can be run again. */
-function isLoss(error: unknown): boolean {
-  const carriesFailure = error instanceof TaskSetError || error instanceof JobError;
-  const { kind } = carriesFailure ? error.failure : toFailure(error);
-  return kind === 'executor-lost' || kind === 'fetch-failed';
-}
-
-const allFinite = (values: Float32Array) => values.every(Number.isFinite);

@@ -1,3 +1,4 @@
+import { DEFAULT_MEMORY } from '../ps/optimizer/lbfgs.js';
 import { optimizerSlots } from '../ps/optimizer/optimizer.js';
 import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { layoutOf } from './layout.js';
@@ -18,8 +19,6 @@ export interface MemoryPlan {
 export const MAX_WEIGHTS = 2 ** 31 - 1;
 
 const FLOAT = 4;
-/** Pairs of vectors that l-bfgs keeps. */
-const DEFAULT_MEMORY = 10;
 
 /**
  * Bytes that a training on so many slots of one machine takes at least, by what they are for, the driver's copy of the outcome among

@@ -1,5 +1,4 @@
 import type { Attribute, GraphNode, Signature } from './graph-builder.js';
-import { reference } from './graph-builder.js';
 
 /**
  * How many bfloat16 terms stand for a float32 number in a product: three hold all its bits, and the product is at least as
@@ -97,10 +96,10 @@ function extended(
 }
 
 function countUses(nodes: readonly GraphNode[], signatures: readonly Signature[]): ReadonlyMap<string, number> {
-  const fetched = signatures.flatMap(({ outputs }) => Object.values(outputs).map(reference));
+  const read = nodes.flatMap(({ inputs }) => inputs.map(nameOf));
+  const fetched = signatures.flatMap(({ outputs }) => Object.values(outputs).map(({ node }) => node));
   const uses = new Map<string, number>();
-  for (const input of [...nodes.flatMap(({ inputs }) => inputs), ...fetched])
-    uses.set(nameOf(input), (uses.get(nameOf(input)) ?? 0) + 1);
+  for (const name of [...read, ...fetched]) uses.set(name, (uses.get(name) ?? 0) + 1);
   return uses;
 }
 

@@ -2,6 +2,9 @@ import type { VectorKernels } from '../vector/kernels.js';
 import { vectorKernels } from '../vector/vector-kernels.js';
 import { type LinePoint, strongWolfe } from './line-search.js';
 
+/** Pairs of vectors that are kept. */
+export const DEFAULT_MEMORY = 10;
+
 export interface LbfgsOptions {
   /** Corrections kept: each is two vectors. Default 10, as Spark's. */
   readonly memory?: number;
@@ -82,7 +85,7 @@ export class Lbfgs {
   #search: Generator<Float32Array, LbfgsDecision, Evaluation> | undefined;
 
   constructor(length: number, options: LbfgsOptions = {}) {
-    const { memory = 10, tolerance = 1e-6, maxIterations = 100, kernels = vectorKernels() } = options;
+    const { memory = DEFAULT_MEMORY, tolerance = 1e-6, maxIterations = 100, kernels = vectorKernels() } = options;
     this.#kernels = kernels;
     this.#memory = memory;
     this.#tolerance = tolerance;
