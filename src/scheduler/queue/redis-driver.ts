@@ -31,6 +31,7 @@ export class RedisDriver implements DriverChannel {
   readonly #liveness: Liveness;
   /** How ids of this driver's jobs begin: never a number, never the name of one of the queue's own keys, nobody else's. */
   readonly #mine = `m-${randomBytes(6).toString('hex')}-`;
+  /** Of every executor that this driver has sent to, those gone too: a message may have come after the last look. */
   readonly #queues = new Map<string, ExecutorQueue>();
   #serial = 0;
   #closed = false;
@@ -136,10 +137,7 @@ export class RedisDriver implements DriverChannel {
     }
     const bye = this.#mail.write('bye', ALL, { from: this.#id, reason: 'closed' });
     const farewell = [
-      // Of an executor that has gone nobody else keeps the queue.
-      ...[...this.#queues].map(([executor, { own }]) =>
-        this.#liveness.has(executor) ? this.#leases.withdraw(own, this.#mine) : this.#leases.dropQueue(own),
-      ),
+      this.#leaveQueues(),
       this.#leases.leave('driver', this.#id),
       this.#leases.tell('executor', this.#settings.leaseMs, bye),
     ];
@@ -148,6 +146,20 @@ export class RedisDriver implements DriverChannel {
     await within(patience, Promise.all(farewell));
     await within(patience, this.#queue.close());
     this.#client.disconnect();
+  }
+
+  /**
+   * Takes back what waits. Of an executor that has gone nobody else keeps the queue; the roll tells who has, since a
+   * goodbye may still be unread.
+   */
+  async #leaveQueues(): Promise<void> {
+    const roll = await this.#leases.roll('executor');
+    const there = new Set(roll.filter(({ remainingMs }) => remainingMs > 0).map(({ id }) => id));
+    await Promise.all(
+      [...this.#queues].map(([executor, { own }]) =>
+        there.has(executor) ? this.#leases.withdraw(own, this.#mine) : this.#leases.dropQueue(own),
+      ),
+    );
   }
 
   #startThread(): void {
@@ -196,7 +208,6 @@ export class RedisDriver implements DriverChannel {
 
   #lost(executor: string, reason: string): void {
     this.#liveness.forget(executor);
-    this.#queues.delete(executor);
     call(this.#handlers.gone, executor, reason);
   }
 }
