@@ -40,11 +40,22 @@ const FLAGS = [
   '-Wall',
 ];
 
+const sourceFiles = () =>
+  readdirSync(SOURCES)
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .sort();
+
+/** Compiled into the add-on: `src/ps/native-addon.ts`, which hashes alike, loads none that was compiled from other sources. */
+export function sourcesHash() {
+  const hash = createHash('sha256');
+  for (const file of sourceFiles()) hash.update(file).update(readFileSync(join(SOURCES, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
 /** Everything that the compiled add-on depends on is in its folder's name. */
-function folderOf(headers, files) {
+function folderOf(headers, sources) {
   const recipe = createHash('sha256').update(FLAGS.join()).update(`${process.platform} ${process.arch}`);
-  recipe.update(readFileSync(join(headers, '..', 'package.json')));
-  for (const file of files) recipe.update(file).update(readFileSync(join(SOURCES, file)));
+  recipe.update(readFileSync(join(headers, '..', 'package.json'))).update(sources);
   return join(cacheRoot(), `addon-${recipe.digest('hex').slice(0, 16)}`);
 }
 
@@ -55,11 +66,12 @@ function compile() {
   } catch {
     throw new Shortfall('the npm package node-api-headers is not installed', 'npm ci --include=optional');
   }
-  const files = readdirSync(SOURCES).filter((name) => /\.(cc|h)$/.test(name));
-  return cached(folderOf(headers, files.sort()), (folder) => {
+  const sources = sourcesHash();
+  return cached(folderOf(headers, sources), (folder) => {
     const cxx = need(() => process.env.CXX || which('g++', 'c++', 'clang++'), ['g++'], 'a C++ compiler is missing');
-    const sources = files.filter((name) => name.endsWith('.cc')).map((name) => join(SOURCES, name));
-    const done = attempt(cxx, [...FLAGS, '-I', headers, '-o', join(folder, 'sheaf.node'), ...sources]);
+    const files = sourceFiles().filter((name) => name.endsWith('.cc'));
+    const options = [...FLAGS, `-DSHEAF_SOURCES="${sources}"`, '-I', headers, '-o', join(folder, 'sheaf.node')];
+    const done = attempt(cxx, [...options, ...files.map((name) => join(SOURCES, name))]);
     if (!done.ok) throw new Shortfall(`the add-on does not compile: ${tail(done.stderr, 6)}`);
   });
 }

@@ -1,4 +1,8 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export type GraphHandle = object;
 export type CallHandle = object;
@@ -43,19 +47,53 @@ export interface NativeAddon {
   closeGraph(graph: GraphHandle): void;
 }
 
-let loaded: NativeAddon | null | undefined;
+/** The add-on, or why it is not used and the command that mends it. */
+export type AddonState =
+  | { readonly addon: NativeAddon }
+  | { readonly addon?: undefined; readonly reason: string; readonly advice: string };
 
-/** The add-on, or undefined where it has not been compiled (`npm run native`) or `SHEAF_NATIVE=off` hides it. */
+const SOURCES = fileURLToPath(new URL('../../native/', import.meta.url));
+
+let state: AddonState | undefined;
+
+/** The add-on, or undefined where there is none that can be used: `addonState` says why. */
 export function nativeAddon(): NativeAddon | undefined {
-  if (loaded === undefined) loaded = load();
-  return loaded ?? undefined;
+  return addonState().addon;
 }
 
-function load(): NativeAddon | null {
-  if (process.env.SHEAF_NATIVE === 'off') return null;
+/** Looked up once in a process. `SHEAF_NATIVE=off` hides it. */
+export function addonState(): AddonState {
+  state ??=
+    process.env.SHEAF_NATIVE === 'off'
+      ? { reason: 'SHEAF_NATIVE=off hides it', advice: 'unset SHEAF_NATIVE' }
+      : loadAddon(join(SOURCES, 'build', 'sheaf.node'), SOURCES);
+  return state;
+}
+
+/**
+ * Loads an add-on, unless it was compiled from other sources than those that lie here: what calls it is as new as they are,
+ * and would fail, or compute other numbers, in ways hard to trace back. Where no sources lie it is taken as it is.
+ */
+export function loadAddon(path: string, sources: string): AddonState {
+  const advice = 'npm run native';
+  const missing = (what: string): AddonState => ({ reason: `Sheaf's own add-on ${what}`, advice });
+  if (!existsSync(path)) return missing('has not been compiled');
   try {
-    return createRequire(import.meta.url)('../../native/build/sheaf.node') as NativeAddon;
-  } catch {
-    return null;
+    const addon = createRequire(import.meta.url)(path) as NativeAddon & { readonly sources?: string };
+    const here = sourcesHash(sources);
+    // Compiled by hand it knows nothing of its sources.
+    if (here === undefined || addon.sources === '' || addon.sources === here) return { addon };
+    return missing('was compiled from other sources than lie in native/');
+  } catch (error) {
+    return missing(`does not load (${(error as Error).message.split('\n', 1)})`);
   }
+}
+
+/** As `scripts/addon.mjs` computes it; half a millisecond. @returns undefined where there are no sources */
+export function sourcesHash(folder: string): string | undefined {
+  const names = readdirSync(folder).filter((name) => /\.(cc|h)$/.test(name));
+  if (names.length === 0) return undefined;
+  const hash = createHash('sha256');
+  for (const name of names.sort()) hash.update(name).update(readFileSync(join(folder, name)));
+  return hash.digest('hex').slice(0, 16);
 }
