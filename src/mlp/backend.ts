@@ -16,6 +16,8 @@ export interface ComputeBackend {
   readonly device: 'cpu' | 'gpu';
   /** Of a GPU slot that computes on its CPU because it may: why. */
   readonly shortfall?: string;
+  /** Of WebAssembly that was chosen for want of native TensorFlow: why, and what to do. */
+  readonly fallback?: string;
   /** @throws RangeError, TypeError for a network that makes no sense, as `checkNetwork` */
   compile(network: Network, options?: CompileOptions): Promise<CompiledNetwork>;
 }

@@ -3,7 +3,7 @@ import type { Conf } from '../scheduler/conf.js';
 import type { DevicePreference } from '../scheduler/slot-device.js';
 import type { ComputeBackend } from './backend.js';
 import { gpuError, gpuShortfall, installedDriver } from './gpu-required.js';
-import { nativeState } from './native.js';
+import { NoNativeError, nativeState } from './native.js';
 
 export type BackendPreference = 'auto' | ComputeBackend['name'];
 
@@ -26,7 +26,7 @@ export function backendRequest(conf: Conf): BackendRequest {
   };
 }
 
-let loaded: { readonly name: ComputeBackend['name']; readonly backend: Promise<ComputeBackend> } | undefined;
+let loaded: Promise<ComputeBackend> | undefined;
 
 /**
  * Loads this process's compute backend; later calls give the same one. A process has one backend for all its life:
@@ -34,27 +34,39 @@ let loaded: { readonly name: ComputeBackend['name']; readonly backend: Promise<C
  *
  * Set `TF_NUM_INTRAOP_THREADS` and `TF_NUM_INTEROP_THREADS` before the first call: TensorFlow reads them once.
  *
- * @param choice `auto` (default): native TensorFlow where it is installed, else TF.js on WebAssembly
+ * @param choice `auto` (default): native TensorFlow where it and Sheaf's own add-on can be used, else TF.js on WebAssembly,
+ *   whose `fallback` then says why
  * @throws Error when the named backend cannot be loaded, or the process already has another one; FailureError in a GPU slot
  *   that does not compute on its GPU and has to
  * @example const network = await (await loadBackend()).compile(description);
  */
 export async function loadBackend(choice: BackendChoice = 'auto'): Promise<ComputeBackend> {
   const { prefer, gpuFallback } = typeof choice === 'string' ? { prefer: choice, gpuFallback: false } : choice;
-  if (loaded) {
-    if (prefer !== 'auto' && prefer !== loaded.name)
-      throw new Error(`this process computes on ${loaded.name}; ${prefer} needs a process of its own`);
-  } else {
-    const name = prefer === 'auto' ? (nativeState().installed ? 'tensorflow' : 'tfjs-wasm') : prefer;
-    loaded = { name, backend: load(name) };
-  }
-  return onItsDevice(await loaded.backend, prefer, gpuFallback);
+  loaded ??= prefer === 'auto' ? loadBest() : load(prefer);
+  // What did not load stands in nobody's way.
+  const backend = await loaded.catch((error) => {
+    loaded = undefined;
+    throw error;
+  });
+  if (prefer === 'tensorflow' && backend.fallback) throw new Error(backend.fallback);
+  if (prefer !== 'auto' && prefer !== backend.name)
+    throw new Error(`this process computes on ${backend.name}; ${prefer} needs a process of its own`);
+  return onItsDevice(backend, prefer, gpuFallback);
 }
 
 async function load(name: ComputeBackend['name']): Promise<ComputeBackend> {
   if (name === 'tensorflow') return (await import('./tensorflow-backend.js')).loadTensorFlowBackend();
   if (name === 'tfjs-webgpu') return (await import('./webgpu-backend.js')).loadWebGpuBackend();
   return (await import('./tfjs-backend.js')).loadTfjsBackend();
+}
+
+async function loadBest(): Promise<ComputeBackend> {
+  try {
+    return await load('tensorflow');
+  } catch (error) {
+    if (!(error instanceof NoNativeError)) throw error;
+    return { ...(await load('tfjs-wasm')), fallback: error.message };
+  }
 }
 
 /** A GPU slot computes on its GPU, or says why not. Who names WebAssembly wants no GPU. */
@@ -71,6 +83,7 @@ function onItsDevice(backend: ComputeBackend, prefer: BackendPreference, gpuFall
     description: `${backend.description} in place of a GPU`,
     fingerprint: backend.fingerprint,
     device: backend.device,
+    ...(backend.fallback && { fallback: backend.fallback }),
     shortfall: `${reason}. To mend it: ${advice}`,
     compile: (network, options) => backend.compile(network, options),
   };

@@ -5,6 +5,7 @@ import type { Json } from '../protocol/json.js';
 import type { SlotContext, SlotProgram } from '../protocol/program.js';
 import { alignedFloats } from '../ps/float-bytes.js';
 import type { CompiledNetwork } from './backend.js';
+import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
 import { type BackendChoice, loadBackend } from './backends.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { type CommittedPart, readParts, writeParts } from './committed.js';
@@ -42,7 +43,7 @@ export interface ManyMember {
   readonly scope: string;
 }
 
-export interface ManyAnswer {
+export interface ManyAnswer extends Shortcomings {
   /** Compute backend, for people. */
   readonly backend: string;
   readonly networks: readonly (Pick<ManyResult, 'losses' | 'partial'> & {
@@ -85,7 +86,8 @@ const program: SlotProgram = {
           const parts = await writeParts([{ from: 0, theta, slots: optimizer.slots }], until, scope, context.blocks);
           networks.push({ member, losses, partial, parts, diverged: diverged ? asJson(diverged) : null });
         }
-        return { backend: backend.description, networks } satisfies ManyAnswer as unknown as Json;
+        const answer = { backend: backend.description, ...shortcomingsOf(backend), networks };
+        return answer satisfies ManyAnswer as unknown as Json;
       },
     };
   },

@@ -3,6 +3,7 @@ import type { Json } from '../protocol/json.js';
 import { together } from '../protocol/together.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { deviceAmong } from '../scheduler/slot-device.js';
+import { warnOfShortcomings } from './backend-warning.js';
 import { backendRequest } from './backends.js';
 import { Course, type CourseSpec, type Trained } from './course.js';
 import type { DivergedError } from './diverged.js';
@@ -145,6 +146,7 @@ class ManyRounds {
       program: { module: 'mlp/fit-many-program', parameters },
     });
     const answers = results.map(({ value }) => value as unknown as ManyAnswer);
+    warnOfShortcomings(this.table.context, answers);
     const learnt = answers.flatMap(({ backend, networks }) => networks.map((network) => ({ ...network, backend })));
     // What fails has all courses begin again from where they stand: none may still be moving then.
     await together(learnt.map((answer) => courses[answer.member]!.advance(answer, until, this.#input)));

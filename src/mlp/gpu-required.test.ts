@@ -13,7 +13,7 @@ describe('gpuShortfall', () => {
     });
     const none = { installed: false, reason: 'a C++ compiler is missing', advice: 'install g++' } as const;
     expect(gpuShortfall({ name: 'tfjs-wasm', description: '' }, none, undefined)).toEqual({
-      reason: 'TensorFlow is not linked: a C++ compiler is missing',
+      reason: 'no native TensorFlow: a C++ compiler is missing',
       advice: 'install g++',
     });
   });

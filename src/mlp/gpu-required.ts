@@ -22,7 +22,7 @@ export function gpuShortfall(
 ): GpuShortfall {
   if (name === 'tfjs-webgpu')
     return { reason: `WebGPU found no GPU, only ${description}`, advice: "install the GPU's Vulkan driver" };
-  if (!native.installed) return { reason: `TensorFlow is not linked: ${native.reason}`, advice: native.advice };
+  if (!native.installed) return { reason: `no native TensorFlow: ${native.reason}`, advice: native.advice };
   const { tensorflow, device } = native;
   if (device === 'cpu')
     return {

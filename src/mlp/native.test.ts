@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NativeAddon } from '../ps/native-addon.js';
 import { loadedVersion, loadNative, nativeState, usesGpu } from './native.js';
 
 describe('nativeState', () => {
@@ -13,6 +14,7 @@ describe('nativeState', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const record = (value: object) => writeFileSync(join(folder, 'lib', 'sheaf-native.json'), JSON.stringify(value));
+  const own = { addon: {} as NativeAddon };
   const linked = { tensorflow: '2.21.0', device: 'cpu', gpu: false, folder: '/cache/tensorflow-2.21.0-cpu' };
 
   it('says that nothing was linked yet', () => {
@@ -32,7 +34,10 @@ describe('nativeState', () => {
     writeFileSync(join(folder, 'binding'), '');
     symlinkSync(join(folder, 'binding'), join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'));
     record(linked);
-    expect(nativeState(folder)).toEqual({ installed: true, tensorflow: '2.21.0', device: 'cpu', gpu: false });
+    expect(nativeState(folder, own)).toEqual({ installed: true, tensorflow: '2.21.0', device: 'cpu', gpu: false });
+    // Graphs are run by the add-on.
+    const stale = { reason: 'it was compiled from other sources', advice: 'npm run native' };
+    expect(nativeState(folder, stale)).toEqual({ installed: false, ...stale });
   });
 
   it('notices that the cache it was linked to is gone', () => {

@@ -2,11 +2,12 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
+import { type AddonState, addonState } from '../ps/native-addon.js';
 
 /** TensorFlow in this process, with tfjs-node's API around it. */
 export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
 
-/** What `scripts/native.mjs` left: TensorFlow linked, or why not and the command that mends it. */
+/** What `npm run native` left: TensorFlow linked and Sheaf's own add-on compiled, or why not and the command that mends it. */
 export type NativeState =
   | {
       readonly installed: true;
@@ -19,15 +20,24 @@ export type NativeState =
     }
   | { readonly installed: false; readonly reason: string; readonly advice: string };
 
+/** Native TensorFlow cannot be used here; the message says why, and what mends it. */
+export class NoNativeError extends Error {
+  override readonly name = 'NoNativeError';
+
+  constructor(reason: string, advice: string, options?: ErrorOptions) {
+    super(`no native TensorFlow: ${reason}. To mend it: ${advice}`, options);
+  }
+}
+
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const require = createRequire(import.meta.url);
 
 /**
- * Looks, and loads nothing: two small files are read, well under a millisecond. `SHEAF_NATIVE=off` hides what is there, to
- * try what a machine without it does.
+ * Looks, and loads no TensorFlow: two small files are read, and the add-on is loaded, some two milliseconds in all.
+ * `SHEAF_NATIVE=off` hides what is there, to try what a machine without it does.
  * @example const state = nativeState(); if (!state.installed) console.warn(state.reason, state.advice);
  */
-export function nativeState(folder: string | undefined = packageFolder()): NativeState {
+export function nativeState(folder: string | undefined = packageFolder(), own: AddonState = addonState()): NativeState {
   const missing = (reason: string, advice = 'npm run native'): NativeState => ({ installed: false, reason, advice });
   if (process.env.SHEAF_NATIVE === 'off') return missing('SHEAF_NATIVE=off hides it', 'unset SHEAF_NATIVE');
   if (!folder) return missing(`the optional npm package ${PACKAGE} is not installed`, 'npm ci --include=optional');
@@ -37,6 +47,8 @@ export function nativeState(folder: string | undefined = packageFolder()): Nativ
   if (!resolves(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'))) {
     return missing(`TensorFlow was linked, and its files are gone from ${record.folder}`);
   }
+  // It runs the graphs.
+  if (!own.addon) return missing(own.reason, own.advice);
   return { installed: true, tensorflow: record.tensorflow!, device: record.device!, gpu: record.gpu === true };
 }
 
@@ -44,12 +56,12 @@ export function nativeState(folder: string | undefined = packageFolder()): Nativ
  * Loads TensorFlow into this process: 0.4 s and 470 MB, mostly shared with other processes. Call it only where
  * networks are trained or used, in a process's main thread (the add-on cannot be loaded in a second thread), and never
  * beside another copy of `@tensorflow/tfjs`. Thread counts (`TF_NUM_INTRAOP_THREADS`) are the caller's to set before.
- * @throws Error with the reason and the command that mends it, when the native part is absent or does not load.
+ * @throws NoNativeError with the reason and the command that mends it, when the native part is absent or does not load.
  * @example const tf = await loadNative(); tf.matMul(a, b);
  */
 export async function loadNative(): Promise<TensorFlow> {
   const state = nativeState();
-  if (!state.installed) throw new Error(`no native TensorFlow: ${state.reason}. To mend it: ${state.advice}`);
+  if (!state.installed) throw new NoNativeError(state.reason, state.advice);
   // TensorFlow reads these once, when its libraries are loaded.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
@@ -61,12 +73,8 @@ export async function loadNative(): Promise<TensorFlow> {
   try {
     return require(PACKAGE) as TensorFlow;
   } catch (error) {
-    throw new Error(
-      `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message}. To mend it: npm run native`,
-      {
-        cause: error,
-      },
-    );
+    const reason = `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message}`;
+    throw new NoNativeError(reason, 'npm run native', { cause: error });
   }
 }
 

@@ -5,6 +5,7 @@ import type { SlotProgram, TaskContext } from '../protocol/program.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
+import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
 import { type Committed, writeParts, writeResidual, writeWorkers } from './committed.js';
 import type { Told } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
@@ -72,13 +73,10 @@ export interface GradientAnswer {
 }
 
 /** What a member computes with, and where others find it. */
-export interface RestoreAnswer {
-  readonly name: string;
+export interface RestoreAnswer extends Shortcomings {
   readonly description: string;
   readonly fingerprint: string;
   readonly meeting: MeetingPoint | null;
-  /** Of a GPU slot that computes on its CPU: why. */
-  readonly shortfall?: string;
 }
 
 const trainProgram: SlotProgram = {
@@ -155,8 +153,8 @@ async function restore(order: At & RestoreOrder, replica: Replica, context: Task
   const { generation, committed, range, pace, owed } = order;
   await replica.restore(generation, committed, context.blocks, { range, pace, owed });
   const meeting = order.meet ? await offerMeeting(replica, order.shards, scope, context) : null;
-  const { name, description, fingerprint, shortfall } = replica.backend;
-  return { name, description, fingerprint, meeting, ...(shortfall && { shortfall }) } satisfies RestoreAnswer;
+  const { description, fingerprint } = replica.backend;
+  return { description, fingerprint, meeting, ...shortcomingsOf(replica.backend) } satisfies RestoreAnswer;
 }
 
 /** Brings the replica to the order's step: by the sums of the step before, or it is there already (a round's first). */

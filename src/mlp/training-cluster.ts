@@ -9,6 +9,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { type DevicePreference, deviceAmong, type SlotDevice } from '../scheduler/slot-device.js';
 import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
+import { warnOfShortcomings } from './backend-warning.js';
 import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
 import type { MeetingPoint } from './membership.js';
 import type { PaceState } from './pace.js';
@@ -28,9 +29,6 @@ export interface Member {
   /** Where other members find it, when they exchange among themselves. */
   readonly meeting?: MeetingPoint;
 }
-
-/** Applications that have been told that they compute on a fallback. */
-const warned = new WeakSet<SheafContext>();
 
 /**
  * The driver's hold on the slots that train one model: which slot owns which shards, how orders reach them, where states
@@ -231,26 +229,10 @@ export class TrainingCluster {
   #noteBackends(results: readonly TaskResult[]): void {
     const answers = results.map(({ value, at }) => ({ ...(value as unknown as RestoreAnswer), at }));
     this.backend = answers[0]!.description;
-    const { bus, conf } = this.context;
-    const fellBack = answers[0]!.name === 'tfjs-wasm' && conf.get('sheaf.backend') === 'auto';
-    if (fellBack && !warned.has(this.context)) {
-      warned.add(this.context);
-      bus.emit({
-        event: 'warning',
-        message:
-          'no native TensorFlow here: computing on WebAssembly, several times slower; "sheaf doctor" says what to do',
-      });
-    }
-    this.#warnOfShortfall(answers.find(({ shortfall }) => shortfall)?.shortfall);
+    warnOfShortcomings(this.context, answers);
     this.#builds.clear();
     for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
     if (this.#builds.size > 1) this.#warnOfMixture();
-  }
-
-  #warnOfShortfall(shortfall: string | undefined): void {
-    if (!shortfall || warned.has(this.context)) return;
-    warned.add(this.context);
-    this.context.bus.emit({ event: 'warning', message: `GPU slots compute on the CPU: ${shortfall}` });
   }
 
   #warnOfMixture(): void {

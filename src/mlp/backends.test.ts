@@ -1,0 +1,72 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { warningOf } from './backend-warning.js';
+
+const WHY = "no native TensorFlow: Sheaf's own add-on has not been compiled. To mend it: npm run native";
+
+vi.mock('./tensorflow-backend.js', async () => {
+  const { loadNative } = await import('./native.js');
+  return { loadTensorFlowBackend: loadNative };
+});
+vi.mock('./native.js', async (original) => {
+  const { NoNativeError, ...rest } = await original<typeof import('./native.js')>();
+  const loadNative = vi.fn(async () => {
+    throw new NoNativeError("Sheaf's own add-on has not been compiled", 'npm run native');
+  });
+  return { ...rest, NoNativeError, loadNative };
+});
+
+describe('loadBackend where native TensorFlow cannot be used', () => {
+  // A process has one backend for all its life.
+  let loadBackend: typeof import('./backends.js').loadBackend;
+  let loadNative: typeof import('./native.js').loadNative;
+  beforeEach(async () => {
+    vi.resetModules();
+    ({ loadBackend } = await import('./backends.js'));
+    ({ loadNative } = await import('./native.js'));
+    vi.mocked(loadNative).mockClear();
+  });
+
+  it('computes on WebAssembly by itself, and says why', async () => {
+    const backend = await loadBackend();
+    expect(backend).toMatchObject({ name: 'tfjs-wasm', fallback: WHY });
+    expect(await loadBackend()).toBe(backend);
+    expect(await loadBackend('tfjs-wasm')).toBe(backend);
+    const network = await backend.compile({
+      ...{ inputs: 1, hidden: [], outputs: 2, loss: 'softmax-cross-entropy' },
+    });
+    expect([...network.predict(Float32Array.of(0, 0, 0, 0), Float32Array.of(1), 1)]).toEqual([0.5, 0.5]);
+    network.dispose();
+  });
+
+  it('throws where it was asked for, also after another has done without', async () => {
+    await expect(loadBackend('tensorflow')).rejects.toThrow(WHY);
+    await loadBackend();
+    await expect(loadBackend('tensorflow')).rejects.toThrow(WHY);
+  });
+
+  it('stays with WebAssembly where that was asked for', async () => {
+    expect((await loadBackend('tfjs-wasm')).fallback).toBeUndefined();
+    expect((await loadBackend()).fallback).toBeUndefined();
+    expect(loadNative).not.toHaveBeenCalled();
+  });
+
+  it('takes no other error for a lack of TensorFlow', async () => {
+    vi.mocked(loadNative).mockRejectedValueOnce(new RangeError('a setting'));
+    await expect(loadBackend()).rejects.toThrow('a setting');
+    expect(await loadBackend()).toMatchObject({ fallback: WHY });
+  });
+});
+
+describe('the warning', () => {
+  it('is of what some slot lacks', () => {
+    expect(warningOf([{}, {}], true)).toBeUndefined();
+    expect(warningOf([{}, { fallback: WHY }], true)).toBe(
+      `${WHY}. Until then networks compute on WebAssembly, several times slower`,
+    );
+    expect(warningOf([{ shortfall: 'no driver' }], true)).toBe('GPU slots compute on the CPU: no driver');
+  });
+
+  it('is none where WebAssembly was asked for', () => {
+    expect(warningOf([{ fallback: WHY }], false)).toBeUndefined();
+  });
+});
