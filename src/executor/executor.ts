@@ -5,6 +5,7 @@ import { every, systemClock } from '../protocol/clock.js';
 import { FailureError } from '../protocol/failure.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage, type TaskOutcome } from '../protocol/task.js';
 import { driverOf, type SentMessage } from '../protocol/template.js';
+import { VERSION } from '../protocol/version.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { BlockService } from './block-service.js';
 import { hostIdentity, type Scratch, scratchDirectories } from './host.js';
@@ -105,7 +106,10 @@ export class Executor {
       diskDirectory: scratch.disk,
     };
     blocks = new BlockFiles(home);
-    const info: ExecutorInfo = { id, host, hostname: hostname(), pid: process.pid, slots, blockUrl, fingerprint };
+    const info: ExecutorInfo = {
+      ...{ id, host, hostname: hostname(), pid: process.pid, slots, blockUrl, fingerprint },
+      version: VERSION,
+    };
     const services = new ServiceProcesses(
       home,
       bind,

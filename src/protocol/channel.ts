@@ -25,6 +25,8 @@ export interface ExecutorInfo {
   readonly blockUrl: string;
   /** Architecture and processor, for people. What decides a network's bits is the compute backend's own fingerprint. */
   readonly fingerprint: string;
+  /** Of Sheaf (version.ts). A driver takes executors of its own version only: older ones do not even say theirs. */
+  readonly version?: string;
 }
 
 export interface Heartbeat {

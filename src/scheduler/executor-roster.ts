@@ -1,6 +1,7 @@
 import type { ExecutorInfo, Heartbeat } from '../protocol/channel.js';
 import type { Clock } from '../protocol/clock.js';
 import { HOST_SEAT } from '../protocol/task.js';
+import { VERSION } from '../protocol/version.js';
 import type { SlotDevice } from './slot-device.js';
 import { type SlotKey, slotKey } from './task-set.js';
 
@@ -26,6 +27,8 @@ export class ExecutorRoster {
   readonly #members = new Map<string, Member>();
   /** Executors whose process is known to have ended: what they said before is still on its way, for a moment. */
   readonly #ended = new Set<string>();
+  /** Executors of other versions of Sheaf: their messages may mean something else. */
+  readonly #foreign = new Map<string, ExecutorInfo>();
   readonly #arrivals = new Set<{ arrived(): void; closed(error: Error): void }>();
   #closed: Error | undefined;
   #cancelLonely: (() => void) | undefined;
@@ -35,12 +38,21 @@ export class ExecutorRoster {
     readonly waitMs: number,
   ) {}
 
-  /** @returns `replaced` when another process has taken the place of the one of this name: that one is to be given up first */
-  heard(heartbeat: Heartbeat): 'new' | 'known' | 'replaced' | 'ended' {
+  /**
+   * @returns `replaced` when another process has taken the place of the one of this name: that one is to be given up first;
+   *   `foreign` when one of another version is heard for the first time: it is no member
+   */
+  heard(heartbeat: Heartbeat): 'new' | 'known' | 'replaced' | 'ended' | 'foreign' {
     const { executor } = heartbeat;
     if (this.#ended.has(executor.id)) return 'ended';
     const known = this.#members.get(executor.id)?.heartbeat.executor;
     if (known && (known.blockUrl !== executor.blockUrl || known.pid !== executor.pid)) return 'replaced';
+    if (executor.version !== VERSION) {
+      const before = this.#foreign.get(executor.id);
+      this.#foreign.set(executor.id, executor);
+      return before?.pid === executor.pid ? 'known' : 'foreign';
+    }
+    this.#foreign.delete(executor.id);
     this.#members.set(executor.id, { heartbeat, heardAt: this.clock.now() });
     if (known) return 'known';
     this.forgetLoneliness();
@@ -51,6 +63,7 @@ export class ExecutorRoster {
   /** @param ended its process has ended, so that it can never be heard of again. @returns whether it was there */
   remove(executor: string, ended: boolean): boolean {
     if (ended) this.#ended.add(executor);
+    this.#foreign.delete(executor);
     if (ended) this.clock.after(ENDED_MS, () => this.#ended.delete(executor));
     return this.#members.delete(executor);
   }
@@ -105,7 +118,7 @@ export class ExecutorRoster {
         // They would be waited for in vain: executors' first slots are their GPUs'.
         const all = device === 'cpu' && this.slots().length > 0;
         const advice = all ? 'every slot is a GPU slot: give more slots, or fewer GPUs (sheaf.executor.gpus)' : start;
-        const text = `${which} joined within ${this.waitMs / 1000} s: ${advice}`;
+        const text = `${which} joined within ${this.waitMs / 1000} s: ${[...this.#foreign.values()].map(foreignText)[0] ?? advice}`;
         end(() => reject(new Error(text)));
       });
       this.#arrivals.add(waiter);
@@ -132,6 +145,12 @@ export class ExecutorRoster {
     this.#cancelLonely?.();
     this.#cancelLonely = undefined;
   }
+}
+
+/** What is wrong with an executor of another version. */
+export function foreignText({ id, hostname, version }: ExecutorInfo): string {
+  const theirs = version ? `is Sheaf ${version}` : 'is an older Sheaf';
+  return `executor ${id} on ${hostname} ${theirs}, this driver ${VERSION}: it gets no tasks; install the same on all machines and start it again`;
 }
 
 function seat(executor: ExecutorInfo, index: number, device: SlotDevice): Seat {

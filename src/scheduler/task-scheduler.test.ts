@@ -32,8 +32,8 @@ async function cluster(options: Partial<MemoryQueueOptions> = {}, maxFailures = 
   const limits = { maxFailures, localityWaitMs: 50, executorWaitMs: 60_000 };
   const scheduler = new TaskScheduler(queue.driver('d'), bus, { driver: 'd', depth: 2, ...limits });
   await scheduler.open();
-  const join = (id: string, slots = 2, behaviour = quick, pid = 1) =>
-    new SimulatedExecutor(queue, clock, id, slots, behaviour, pid).join();
+  const join = (id: string, slots = 2, behaviour = quick, pid = 1, version?: string | null) =>
+    new SimulatedExecutor(queue, clock, id, slots, behaviour, pid, version).join();
   /** Runs in virtual time. */
   const finish = async <T>(work: Promise<T>): Promise<T> => {
     let done = false;
@@ -197,6 +197,36 @@ describe('failures', () => {
     expect(events.filter(({ event }) => event === 'executor-lost')).toMatchObject([
       { reason: 'another executor of this name took its place' },
     ]);
+  });
+
+  it.each([
+    ['0.0.9, protocol 7', 'executor old on h is Sheaf 0.0.9, protocol 7, this driver '],
+    [null, 'executor old on h is an older Sheaf, this driver '],
+  ])('are not met with by executors of another version: %s', async (version, text) => {
+    const { scheduler, join, finish, clock, events } = await cluster();
+    const old = await join('old', 2, quick, 1, version);
+    const waiting = scheduler.run(taskSet(0, 4));
+    await clock.pass(5000);
+    expect(scheduler.slots()).toEqual([]);
+    expect(events.filter(({ event }) => event === 'warning')).toMatchObject([
+      { message: expect.stringContaining(text) },
+    ]);
+    await join('new', 1);
+    expect(values(await finish(waiting))).toEqual(complete(4));
+    expect(old.ran).toEqual([]);
+    // Started again in the right version.
+    old.die();
+    await join('old', 1, quick, 2);
+    await clock.pass(2000);
+    expect(scheduler.executors().map(({ id }) => id)).toEqual(['new', 'old']);
+  });
+
+  it('name the executor of another version that nobody else came beside', async () => {
+    const { scheduler, join, finish } = await cluster();
+    await join('old', 2, quick, 1, null);
+    await expect(finish(scheduler.run(taskSet(0, 1)))).rejects.toThrow(
+      /no executor joined within 60 s: executor old on h is an older Sheaf/,
+    );
   });
 
   it('of an executor whose process has ended: what it said before is no sign of life', async () => {

@@ -5,7 +5,7 @@ import { Lru } from '../protocol/lru.js';
 import type { StorageUpdate } from '../protocol/storage.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
-import { ExecutorRoster, type Seat } from './executor-roster.js';
+import { ExecutorRoster, foreignText, type Seat } from './executor-roster.js';
 import { type OpenMessage, OpenMessages } from './open-messages.js';
 import { deviceAmong, type SlotDevice } from './slot-device.js';
 import {
@@ -176,6 +176,7 @@ export class TaskScheduler {
       this.executorGone(id, 'another executor of this name took its place', false);
       standing = this.#roster.heard(heartbeat);
     }
+    if (standing === 'foreign') this.bus.emit({ event: 'warning', message: foreignText(heartbeat.executor) });
     if (standing !== 'new') return;
     const gpus = slots.flatMap(({ gpu }) => gpu?.name ?? []);
     const some = gpus.length > 0 ? { gpus } : {};

@@ -3,6 +3,7 @@ import type { Control, ExecutorChannel, ExecutorInfo, TaskQueue } from '../../sr
 import { type Clock, every } from '../../src/protocol/clock.js';
 import type { TaskMessage, TaskOutcome } from '../../src/protocol/task.js';
 import { driverOf, type SentMessage } from '../../src/protocol/template.js';
+import { VERSION } from '../../src/protocol/version.js';
 
 export interface Behaviour {
   /** Virtual milliseconds a message takes; undefined: for ever. */
@@ -37,10 +38,12 @@ export class SimulatedExecutor {
     slots: number,
     readonly behaviour: Behaviour,
     pid = 1,
+    version: string | null = VERSION,
   ) {
     this.#channel = queue.executor();
     this.info = {
       ...{ id, host: 'h', hostname: 'h', pid, blockUrl: `http://${id}:${pid}`, fingerprint: 'f' },
+      ...(version !== null && { version }),
       slots: Array.from({ length: slots }, (_, index) => ({ index, device: 'cpu' as const })),
     };
   }
