@@ -8,6 +8,11 @@ export interface EarlyStoppingOptions {
   readonly validation?: ArrowRDD | number;
   /** Of a share: column whose equal values stay together. */
   readonly group?: string;
+  /**
+   * Of a share of a classifier's rows: whether it has the classes in the same shares as all rows, as in scikit-learn's MLPClassifier;
+   * with `group`, and of rows with many labels, it has not. Default true.
+   */
+  readonly stratify?: boolean;
   /** What is looked at: a measure of `evaluate`. Default `logLoss`; of regressions `rmse`. */
   readonly monitor?: MetricName;
   /** Epochs without a better value after which the training ends. Default 10. */
@@ -24,6 +29,7 @@ const FORMS: Omit<Forms<EarlyStoppingOptions>, 'monitor'> = {
     'a table, or a number above 0 and below 1',
   ],
   group: COLUMN,
+  stratify: FLAG,
   patience: COUNT,
   minDelta: AMOUNT,
   restoreBest: FLAG,

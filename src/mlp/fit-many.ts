@@ -38,7 +38,7 @@ const ALONE = ['onStep', 'onEpoch', 'localSteps', 'elastic', 'noiseScale'] as co
  * beginning.
  *
  * @param estimators of one kind, equal in layers, loss, `classWeights`, `batchSize`, `epochs`, `shards` and `precision`, and in
- *   the rows they hold out for `earlyStopping`: a table, or one share, `group` and `seed`
+ *   the rows they hold out for `earlyStopping`: a table, or one share, `group`, `stratify` and `seed`
  * @throws TypeError for estimators that cannot be trained together, saying which option of which one stands in the way;
  *   DivergedError of the first network whose loss is no number any more; else as `fit`
  * @example
@@ -153,7 +153,7 @@ function checkTogether(requests: readonly FitRequest[]): void {
   const other = held.findIndex((each) => !isDeepStrictEqual(each, held[0]));
   if (other > 0)
     throw new TypeError(
-      `fitMany: estimators 0 and ${other} hold out different rows for earlyStopping, by their share, group or seed; give all of them one validation table`,
+      `fitMany: estimators 0 and ${other} hold out different rows for earlyStopping, by their share, group, stratify or seed; give all of them one validation table`,
     );
   const paths = requests.map(({ options }) => options.checkpoint && resolve(options.checkpoint.path));
   paths.forEach((path, i) => {

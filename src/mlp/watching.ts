@@ -10,12 +10,12 @@ import { layoutOf } from './layout.js';
 import type { FittedNetwork } from './model.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { directionOf } from './selection/metric.js';
-import { holdOut } from './selection/splits.js';
+import { holdOut, type SplitOptions } from './selection/splits.js';
 import { rowsOf, summaries } from './summaries.js';
 import { type Validation, validate } from './validation.js';
 
 /** What is to be watched, and by which rows. */
-export interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'validation'>> {
+export interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'stratify' | 'validation'>> {
   readonly table: ArrowRDD;
   /** Column of the rows' weights: of rows held out, that of the training's. */
   readonly weight?: string;
@@ -24,12 +24,13 @@ export interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'va
 /** What decides which of a table's rows are held out; equal answers, equal rows. Absent: none are. Pure. */
 export function heldOutBy({
   options: { earlyStopping = false, seed = 0 },
-}: FitRequest): { readonly share: number; readonly group?: string; readonly seed: number } | undefined {
+  columns: { label },
+}: FitRequest): (Omit<SplitOptions, 'name'> & { readonly share: number }) | undefined {
   if (earlyStopping === false) return undefined;
-  const { validation = 0.1, group } = earlyStopping === true ? {} : earlyStopping;
-  return validation instanceof ArrowRDD
-    ? undefined
-    : { share: validation, seed, ...(group !== undefined && { group }) };
+  const { validation = 0.1, group, stratify = true } = earlyStopping === true ? {} : earlyStopping;
+  if (validation instanceof ArrowRDD) return undefined;
+  if (group !== undefined) return { share: validation, seed, group };
+  return { share: validation, seed, ...(stratify && label !== undefined && { strata: label }) };
 }
 
 /**
@@ -45,7 +46,12 @@ export async function watched(
   const split = held && (await holdOut(all, held.share, { ...held, name }));
   const watches = requests.map(({ options: { earlyStopping = false }, monitor, columns }): Watch | undefined => {
     if (earlyStopping === false) return undefined;
-    const { validation, group: _, ...given } = earlyStopping === true ? ({} as EarlyStoppingOptions) : earlyStopping;
+    const {
+      validation,
+      group: _,
+      stratify: __,
+      ...given
+    } = earlyStopping === true ? ({} as EarlyStoppingOptions) : earlyStopping;
     const rows = validation instanceof ArrowRDD ? { table: validation } : weighted(split!.validation, columns);
     return { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given, ...rows };
   });

@@ -3,6 +3,7 @@ import {
   type ClassifierOptions,
   CrossValidator,
   EventBus,
+  fitMany,
   MinMaxScaler,
   MLPClassifier,
   MLPRegressor,
@@ -438,6 +439,56 @@ describe('a pipeline', () => {
     expect(warned).toMatchObject([
       { message: expect.stringMatching(/fewer rows than the 4 folds are missing in some: rare$/) },
     ]);
+  });
+
+  it('so have shares that are held out, by TrainValidationSplit and to stop early; a class of one row is trained on', async () => {
+    const label = (id: number) => (id === 5 ? 'single' : id % 10 === 3 ? 'rare' : 'often');
+    const rows = Array.from({ length: 120 }, (_, id) => ({ id, a: id / 60, b: id % 7, label: label(id) }));
+    const seen: Record<string, string[]> = {};
+    const learn = (partitions: number, options: object = {}) =>
+      new TrainValidationSplit({
+        estimator: () => new Pipeline([new VectorAssembler({ columns: ['a', 'b'] }), new MLPClassifier(SMALL)]),
+        metric: {
+          name: 'rare rows held out',
+          direction: 'max',
+          measure: async (_model, validation) => {
+            const held = await validation.collect();
+            seen[`${partitions}${JSON.stringify(options)}`] = held.map(({ id }) => String(id));
+            return held.filter((row) => row.label === 'rare').length;
+          },
+        },
+        seed: 4,
+        ...options,
+      }).fit(sc.table(rows, { partitions }));
+    const before = events.length;
+    for (const partitions of [1, 4]) {
+      const { validationMetrics } = await learn(partitions);
+      expect(validationMetrics).toEqual([3]);
+      expect(seen[`${partitions}{}`]).toEqual(seen['1{}']);
+    }
+    expect(seen['1{}']).toHaveLength(29); // of 119
+    expect(seen['1{}']).not.toContain('5');
+    expect(events.slice(before).find((event) => event.event === 'warning')).toMatchObject({
+      message: expect.stringMatching(
+        /too few rows to hold out a share of 0\.25 stay with the rows to train on: single$/,
+      ),
+    });
+    await learn(1, { stratify: false });
+    expect(seen['1{"stratify":false}']).not.toEqual(seen['1{}']);
+
+    const table = sc.table(rows.filter(({ id }) => id !== 5)).assemble(['a', 'b']);
+    const early = (stratify?: boolean) =>
+      new MLPClassifier({ ...SMALL, earlyStopping: { validation: 0.25, ...(stratify !== undefined && { stratify }) } });
+    const [byDefault, asked, plain] = [
+      await early().fit(table),
+      await early(true).fit(table),
+      await early(false).fit(table),
+    ];
+    expect(byDefault.weightsHash).toBe(asked.weightsHash);
+    expect(byDefault.weightsHash).not.toBe(plain.weightsHash);
+    const [together] = await fitMany([early(), early(true)], table);
+    expect(together!.weightsHash).toBe(byDefault.weightsHash);
+    await expect(fitMany([early(), early(false)], table)).rejects.toThrow('hold out different rows for earlyStopping');
   });
 
   it('or by one held-out part; a training that diverges is never the best', async () => {

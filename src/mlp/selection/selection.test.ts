@@ -89,7 +89,7 @@ describe('folds of classes', () => {
     const strata = JSON.parse(JSON.stringify(strataOf('label', counts)));
     return parts.flatMap((part, p) => {
       const ranks = new StratifiedRanks(strata, p, seed);
-      return part.map((label) => ranks.next(label));
+      return part.map((label) => ranks.next(label)!);
     });
   }
 
@@ -109,6 +109,33 @@ describe('folds of classes', () => {
         }
       }),
     );
+  });
+
+  it('a share of them holds that share of each class, but for a row', () => {
+    fc.assert(
+      fc.property(labels, fc.nat(100), fc.double({ min: 0.05, max: 0.95, noNaN: true }), (rows, seed, share) => {
+        const held = placesOf(rows, [], seed).map((place) => isKept(place, { fraction: share, part: 'validation' }));
+        for (const label of new Set(rows)) {
+          const own = held.filter((_, row) => rows[row] === label);
+          expect(Math.abs(own.filter(Boolean).length - own.length * share)).toBeLessThan(1 + 1e-6);
+        }
+      }),
+    );
+  });
+
+  it('leave rows of other classes where they are trained on', () => {
+    const counts = [
+      new Map([
+        ['a', 2],
+        ['single', 1],
+      ]),
+      new Map([['a', 3]]),
+    ];
+    const strata = strataOf('label', counts, ['a']);
+    expect(strata).toMatchObject({ classes: ['a'], sizes: [5], starts: [[[0, 0]], [[0, 2]]] });
+    expect(new StratifiedRanks(strata, 0, 1).next('single')).toBeUndefined();
+    expect(isKept(undefined, { fraction: 0.9, part: 'train' })).toBe(true);
+    expect(isKept(undefined, { fraction: 0.9, part: 'validation' })).toBe(false);
   });
 
   it('follow the seed', () => {
@@ -166,6 +193,7 @@ describe('choosing', () => {
     [() => new CrossValidator({ fold: 3 } as never), 'no option "fold"; the options are estimator, grid'],
     [() => new CrossValidator({ folds: 1 } as never), 'folds must be a whole number of at least 2, not 1'],
     [() => new TrainValidationSplit({ trainRatio: 1 } as never), 'trainRatio must be a number above 0 and below 1'],
+    [() => new TrainValidationSplit({ stratify: 1 } as never), 'stratify must be true or false'],
     [() => new TrainValidationSplit({ grid: [] } as never), 'grid must be an array of objects'],
   ])('checks its options: %s', (make, message) => {
     expect(make).toThrow(message);

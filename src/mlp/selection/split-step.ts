@@ -46,7 +46,9 @@ export async function* transform(
   }
 }
 
-export function isKept(rank: number, kept: Kept): boolean {
+/** @param rank undefined: never held out */
+export function isKept(rank: number | undefined, kept: Kept): boolean {
+  if (rank === undefined) return kept.part === 'train';
   const validation = 'folds' in kept ? rank % kept.folds === kept.fold : isDrawn(rank, kept.fraction);
   return validation === (kept.part === 'validation');
 }

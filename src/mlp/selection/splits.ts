@@ -16,7 +16,7 @@ export interface Split {
 export interface SplitOptions {
   /** Column whose equal values stay together: the rows of one person never stand on both sides. */
   readonly group?: string;
-  /** Of folds by rows: column of classes that each fold has in the same shares, as far as rows can be told apart by it. */
+  /** Of splits by rows: column of classes that each part has in the same shares, as far as rows can be told apart by it. */
   readonly strata?: string;
   readonly seed: number;
   /** For the names of the jobs: `CrossValidator.fit at job.ts:12`. */
@@ -25,13 +25,25 @@ export interface SplitOptions {
 
 /**
  * Holds out a share of the rows, or of the groups (largest first, until they hold about that share of the rows). The same rows
- * for every partitioning of the table.
+ * for every partitioning of the table. Of each of the `strata` the same share is held out, to one row; of a class so small that
+ * nothing would be left to learn it from, none.
  * @param share of the validation part, above 0 and below 1
  */
 export async function holdOut(table: ArrowRDD, share: number, options: SplitOptions): Promise<Split> {
-  if (options.group === undefined) return byRows(table, options, (part) => ({ fraction: share, part }));
-  const groups = await groupsOf(table, options.group, options);
-  return byGroups(table, options.group, heldOutGroups(groups, share, options.seed));
+  if (options.group !== undefined) {
+    const groups = await groupsOf(table, options.group, options);
+    return byGroups(table, options.group, heldOutGroups(groups, share, options.seed));
+  }
+  const { strata: column, seed, name } = options;
+  const rule: Rule = (part) => ({ fraction: share, part });
+  const counts = column === undefined ? undefined : await classesOf(table, column, options);
+  if (!counts) return rowSplit(table, await table.countPerPartition(), seed, rule);
+  const { large, small } = bySizeFor(counts, share);
+  const some = small.length > 0 && large.length > 0;
+  const message = `${name}: classes of column "${column}" with too few rows to hold out a share of ${Number(share.toPrecision(6))} stay with the rows to train on: ${shortList(small)}`;
+  if (some) table.context.bus.emit({ event: 'warning', message });
+  const strata = large.length > 0 ? strataOf(column!, counts, large) : undefined;
+  return rowSplit(table, counts.map(rowsIn), seed, rule, strata);
 }
 
 /** k splits: every row, or group, is in the validation part of exactly one. */
@@ -47,7 +59,7 @@ export async function kFolds(table: ArrowRDD, folds: number, options: SplitOptio
     return numbers.map((fold) => byGroups(table, options.group!, assigned[fold]!));
   }
   const counts = options.strata === undefined ? undefined : await classesOf(table, options.strata, options);
-  const rows = counts ? counts.map((part) => sumOf([...part.values()])) : await table.countPerPartition();
+  const rows = counts ? counts.map(rowsIn) : await table.countPerPartition();
   const total = sumOf(rows);
   if (total < folds) throw new Error(`${options.name}: the table has ${total} rows, too few for ${folds} folds`);
   const strata = counts && strataOf(options.strata!, counts);
@@ -56,6 +68,7 @@ export async function kFolds(table: ArrowRDD, folds: number, options: SplitOptio
 }
 
 const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);
+const rowsIn = (counts: ReadonlyMap<string, number>) => sumOf([...counts.values()]);
 
 /** Rows of each partition by class; undefined where the column is made by a stage only, or gives rows many labels. */
 async function classesOf(
@@ -86,11 +99,16 @@ function checkStrata(table: ArrowRDD, { column, classes, sizes }: Strata, folds:
   table.context.bus.emit({ event: 'warning', message });
 }
 
-type Rule = (part: 'train' | 'validation') => Kept;
-
-async function byRows(table: ArrowRDD, { seed }: SplitOptions, rule: Rule): Promise<Split> {
-  return rowSplit(table, await table.countPerPartition(), seed, rule);
+/** Classes that are surely left with a row when a share of them is held out, and others. */
+function bySizeFor(counts: readonly ReadonlyMap<string, number>[], share: number) {
+  const sizes = new Map<string, number>();
+  for (const part of counts) for (const [name, rows] of part) sizes.set(name, (sizes.get(name) ?? 0) + rows);
+  const isLarge = (name: string) => Math.ceil(sizes.get(name)! * share) < sizes.get(name)!;
+  const names = [...sizes.keys()];
+  return { large: names.filter(isLarge), small: names.filter((name) => !isLarge(name)) };
 }
+
+type Rule = (part: 'train' | 'validation') => Kept;
 
 function rowSplit(table: ArrowRDD, rows: readonly number[], seed: number, rule: Rule, strata?: Strata): Split {
   let next = 0;

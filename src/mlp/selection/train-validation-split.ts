@@ -1,14 +1,19 @@
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { operatorName } from '../../rdd/call-site.js';
 import { requireTable } from '../evaluate.js';
-import { checkForms, type Form, requireOption } from '../options.js';
+import { checkForms, FLAG, type Form, requireOption } from '../options.js';
 import type { Estimator, FitColumns, Transformer } from '../pipeline/stage.js';
-import { chosen, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
+import { chosen, estimatorsOf, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
 import { holdOut } from './splits.js';
 
 export interface TrainValidationSplitOptions<P extends object, M extends Transformer> extends SelectionOptions<P, M> {
   /** Share of the rows to train on; the others are held out. Default 0.75, as Spark. */
   readonly trainRatio?: number;
+  /**
+   * Whether both parts have a classifier's classes in the same shares, as scikit-learn's StratifiedShuffleSplit; with `group`, and of
+   * rows with many labels, they have not. Default true.
+   */
+  readonly stratify?: boolean;
 }
 
 export const SHARE: Form = [
@@ -33,17 +38,18 @@ export class TrainValidationSplit<P extends object, M extends Transformer>
 {
   /** @throws TypeError for an option that is not known, missing or of a bad value */
   constructor(readonly options: TrainValidationSplitOptions<P, M>) {
-    checkForms('TrainValidationSplit', options, { ...SELECTION_FORMS, trainRatio: SHARE });
+    checkForms('TrainValidationSplit', options, { ...SELECTION_FORMS, trainRatio: SHARE, stratify: FLAG });
     requireOption('TrainValidationSplit', options, 'estimator');
     requireOption('TrainValidationSplit', options, 'metric');
   }
 
   /** @throws what the estimators throw, but for a training that diverges */
   async fit(table: ArrowRDD, columns: FitColumns = {}): Promise<TrainValidationSplitModel<P, M>> {
-    const { estimator, metric, trainRatio = 0.75, group, seed = 0 } = this.options;
+    const { estimator, metric, trainRatio = 0.75, group, stratify = true, seed = 0 } = this.options;
     const name = operatorName('TrainValidationSplit.fit');
     requireTable('TrainValidationSplit.fit', table);
-    const split = await holdOut(table, 1 - trainRatio, { group, seed, name });
+    const strata = stratify ? estimatorsOf(this.options)[0]!.strata?.(columns) : undefined;
+    const split = await holdOut(table, 1 - trainRatio, { group, strata, seed, name });
     const { params, metrics } = await runTrials(this.options, [split], columns);
     const values = metrics.map(([value]) => value!);
     const best = chosen(values, metric);
