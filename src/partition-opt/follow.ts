@@ -1,7 +1,6 @@
 import type { SheafContext } from '../rdd/context.js';
-import type { Measurement } from './cost-model.js';
-import { busyMs, firstTasks, longestSlotMs, type SeenStage, watchStages } from './stage-watch.js';
-import { mean } from './statistics.js';
+import { type Lesson, lessonOf, loadingMs } from './lesson.js';
+import { type SeenStage, watchStages } from './stage-watch.js';
 
 /** A plan that waits for its stage to run. */
 export interface Followed {
@@ -11,12 +10,12 @@ export interface Followed {
   /** Input bytes of each partition. */
   readonly bytes: readonly number[];
   readonly predictedMs?: number;
-  /** Extra time of a slot's first task when nothing has run before; 0 after a probe. */
+  /** Extra time of a slot's first task when nothing has run before, as far as it is known. */
   readonly firstMs: number;
   /** Whether the slots had the stage's code loaded and compiled. */
   readonly warm: boolean;
-  /** Told what the stage's tasks took, when it read nothing but this source. */
-  learned(measured: readonly Measurement[], schedMs: number): void;
+  /** Told what the stage teaches, when it read nothing but this source. */
+  learned(lesson: Lesson): void;
 }
 
 const plans = new WeakMap<SheafContext, Map<number, Followed>>();
@@ -41,26 +40,13 @@ export function follow(plan: Followed, context: SheafContext): void {
 }
 
 function report(stage: SeenStage, read: readonly Followed[], context: SheafContext): void {
-  const once = oneOffMs(stage, read);
+  const [only] = read.length === 1 ? read : [];
+  const lesson = only && lessonOf(stage, only.bytes, only);
+  const once = lesson?.onceMs ?? loadingMs(stage) + Math.max(...read.map(({ warm, firstMs }) => (warm ? 0 : firstMs)));
   const what = read.map((each) => each.what).join(' and ');
   const measuredMs = Math.max(0, stage.ms - once);
   const predicted = read.flatMap(({ predictedMs }) => predictedMs ?? []);
   const predictedMs = predicted.length < read.length ? undefined : predicted.reduce((sum, each) => sum + each, 0);
   context.bus.emit({ event: 'plan-measured', what, predictedMs, measuredMs });
-  const [only] = read;
-  if (read.length > 1 || !only) return;
-  const skipped = new Set(only.warm ? [] : firstTasks(stage.tasks));
-  const usable = stage.tasks.filter((task) => !skipped.has(task));
-  const points = usable.map(({ partition, metrics }) => ({ bytes: only.bytes[partition]!, ms: busyMs(metrics) }));
-  const schedMs = Math.max(0, measuredMs - longestSlotMs(stage.tasks)) / stage.tasks.length;
-  only.learned(points, schedMs);
-}
-
-/** What slots do once, on the mean of the slots: start, load the stage, run it uncompiled. */
-function oneOffMs(stage: SeenStage, read: readonly Followed[]): number {
-  const first = firstTasks(stage.tasks);
-  // Waiting is the difference of two machines' clocks: it cannot have been more than the time in which no slot worked.
-  const idle = Math.max(0, stage.ms - longestSlotMs(stage.tasks));
-  const loading = Math.min(idle, mean(first.map(({ metrics }) => metrics.queueMs + metrics.fetchMs)));
-  return read.every(({ warm }) => warm) ? loading : loading + Math.max(...read.map(({ firstMs }) => firstMs));
+  if (lesson) only!.learned(lesson);
 }

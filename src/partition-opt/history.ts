@@ -1,7 +1,8 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ASSUMED, type CostConstants, fitConstants, type Measurement } from './cost-model.js';
+import { ASSUMED, type CostConstants } from './cost-model.js';
+import { fitConstants, type Measurement } from './fit.js';
 import { mean, median } from './statistics.js';
 
 /** What one run of a stage taught; one JSON line. */
@@ -72,7 +73,7 @@ export function learn(
     .filter(({ measured }) => measured.length > 0)
     .slice(-RUNS);
   if (alike.length === 0) return undefined;
-  const fitted = fitConstants(alike.flatMap(({ measured }) => measured));
+  const fitted = fitConstants(alike.map(({ measured }) => measured));
   const spread = mean(alike.map((entry) => entry.spread));
   const constants = { ...fitted, schedMs: median(alike.map(({ schedMs }) => schedMs)), spread };
   return { constants, firstMs: median(alike.map(({ firstMs }) => firstMs)), runs: alike.length };

@@ -2,18 +2,16 @@ import type { Json } from '../protocol/json.js';
 import type { PartitionChoice, PartitionQuestion, SheafContext } from '../rdd/context.js';
 import { packUnits } from '../rdd/sources/source.js';
 import {
-  type CostConstants,
   choosePartitions,
   duration,
   expectedTaskMs,
-  fitConstants,
-  fitSmall,
   MAX_PARTITION_BYTES,
-  type Measurement,
   type PartitionPlan,
   predictFor,
   totalBytes,
-} from './cost-model.js';
+} from './choose-partitions.js';
+import type { CostConstants } from './cost-model.js';
+import { fitConstants, type Measurement } from './fit.js';
 import { follow } from './follow.js';
 import { historyFile, learn, readHistory, remember, spreadOf } from './history.js';
 import { runProbe } from './probe.js';
@@ -68,11 +66,11 @@ export async function planPartitions(question: PartitionQuestion, context: Sheaf
       ...{ source: node.id, what, predictedMs, bytes: splits.map((split) => split.bytes) },
       firstMs: known?.firstMs ?? 0,
       warm: known?.measured !== undefined,
-      learned(stage, schedMs) {
+      learned({ measured: stage, schedMs, firstMs }) {
         const measured = known?.measured ? combined(grouped(stage), known.measured) : grouped(stage);
         if (measured.length === 0 || context.conf.get('sheaf.probe') === 'off') return;
-        const spread = spreadOf(stage, fitConstants(measured));
-        remember(historyFile(), { ...key, measured, schedMs, firstMs: known?.firstMs ?? 0, spread });
+        const spread = spreadOf(stage, fitConstants([measured]));
+        remember(historyFile(), { ...key, measured, schedMs, firstMs, spread });
       },
     },
     context,
@@ -97,7 +95,7 @@ async function gather(
   if (useless) return { kind: 'nothing', reason: useless };
   try {
     const { measured, schedMs, firstMs, units, ms } = await runProbe(question, context);
-    const fitted = fitSmall(measured);
+    const fitted = fitConstants([measured]);
     const constants = { ...fitted, schedMs, spread: spreadOf(measured, fitted) };
     return { kind: 'constants', constants, firstMs, measured, how: `measured on ${units} of them in ${duration(ms)}` };
   } catch (error) {
@@ -145,7 +143,7 @@ function grouped(tasks: readonly Measurement[], points = 4): Measurement[] {
   const count = Math.min(points, sorted.length);
   return Array.from({ length: count }, (_, k) => {
     const group = sorted.slice(Math.floor((k * sorted.length) / count), Math.floor(((k + 1) * sorted.length) / count));
-    return { bytes: Math.round(mean(group.map(({ bytes }) => bytes))), ms: mean(group.map(({ ms }) => ms)) };
+    return { bytes: Math.round(mean(group.map(({ bytes }) => bytes))), ms: median(group.map(({ ms }) => ms)) };
   });
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { totalBytes } from './cost-model.js';
+import { totalBytes } from './choose-partitions.js';
 import { nextRoundBytes, notWorthProbing, type ProbeRound, unitRun } from './probe-plan.js';
 
 const even = (count: number, bytes: number) => Array.from({ length: count }, (_, index) => ({ bytes, index }));

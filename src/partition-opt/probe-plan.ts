@@ -1,5 +1,5 @@
 import type { SourceSplit, SourceUnit } from '../rdd/sources/source.js';
-import { size, totalBytes } from './cost-model.js';
+import { size, totalBytes } from './choose-partitions.js';
 
 /** What a probe may take: of the stage it plans, or of anybody's patience. */
 const SHARE = 0.05;

@@ -2,7 +2,7 @@ import type { Json } from '../protocol/json.js';
 import type { PartitionQuestion, SheafContext } from '../rdd/context.js';
 import type { SourceSplit } from '../rdd/sources/source.js';
 import { storeSplits } from '../rdd/sources/split-blocks.js';
-import type { Measurement } from './cost-model.js';
+import { firstExtraMs, fitConstants, type Measurement } from './fit.js';
 import { substituteSource } from './probe-chain.js';
 import { COUNTED_TASKS, nextRoundBytes, type ProbeRound, unitRun } from './probe-plan.js';
 import { busyMs, longestSlotMs, type SeenStage, watchStages } from './stage-watch.js';
@@ -56,7 +56,7 @@ export async function runProbe(question: PartitionQuestion, context: SheafContex
   return {
     measured,
     schedMs: Math.max(0, stage.ms - loading - longestSlotMs(stage.tasks)) / stage.tasks.length,
-    firstMs: Math.max(0, mean(warm.measured.map(({ ms }) => ms)) - mean(measured.map(({ ms }) => ms))),
+    firstMs: firstExtraMs(warm.measured, fitConstants([measured])),
     units: read,
     ms: context.bus.clock.now() - begun,
   };
