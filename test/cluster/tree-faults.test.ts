@@ -1,61 +1,77 @@
-import { expect, test } from 'vitest';
-import { EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ClassifierOptions, SheafContext, TimedEvent } from '../../src/index.js';
 import { trainSample } from '../jobs/train-sample.js';
+import { contextOfAllTests } from '../support/contexts.js';
 import { kill } from '../support/footprint.js';
 import { root } from '../support/sheaf.js';
-import { footprintOfEachTest } from '../support/tracked.js';
+import { footprintOfAllTests } from '../support/tracked.js';
+import { until } from '../support/until.js';
 
-const EPOCHS = 6;
+const EPOCHS = 5;
 const DATA = `${root}data/motionsense-sample`;
-const footprint = footprintOfEachTest();
 
-/** Trains by tree aggregation; `meddle` is called once, between two steps in the middle of the third epoch. */
-async function run(master: string, meddle?: (sc: SheafContext) => void) {
-  const bus = new EventBus();
-  const events: TimedEvent[] = [];
-  bus.listen((event) => events.push(event));
-  const sc = await SheafContext.create({ master, bus, conf: { 'sheaf.executor.leaseMs': '3000' } });
-  let seen = 0;
-  const onStep = ({ epoch }: { epoch: number }) => {
-    if (meddle && epoch === 3 && ++seen === 5) meddle(sc);
-  };
-  try {
-    const { weightsHash, epochs } = await trainSample(sc, DATA, EPOCHS, 'tree', meddle ? { onStep } : {});
+let events: TimedEvent[] = [];
+
+/** A cluster for the tests of a group; `train` has somebody meddle once, between two steps in the middle of the third epoch. */
+function cluster(master: string, executors = 1, hosts?: string) {
+  const footprint = footprintOfAllTests();
+  beforeAll(() => {
+    if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
+  });
+  const sc = contextOfAllTests(master, {
+    conf: { 'sheaf.executor.leaseMs': '3000' },
+    listen: (event) => void events.push(event),
+  });
+  beforeEach(async () => {
+    await until('all executors', () => sc().tasks.executors().length === executors);
+    events = [];
+  });
+  const train = async (meddle?: (sc: SheafContext) => void) => {
+    let seen = 0;
+    const onStep: ClassifierOptions['onStep'] = ({ epoch }) => {
+      if (epoch === 3 && ++seen === 5) meddle?.(sc());
+    };
+    const { weightsHash, epochs } = await trainSample(sc(), DATA, EPOCHS, 'tree', meddle ? { onStep } : {});
     const last = events.findLast((event) => event.event === 'round');
     return { weightsHash, epochs, generation: last?.generation };
-  } finally {
-    await sc.stop();
-  }
+  };
+  const slot = () => kill(footprint().slots()[1]!.pid);
+  const executor = () => kill(sc().tasks.executors()[1]!.pid);
+  return { train, slot, executor };
 }
 
-let reference: Promise<string> | undefined;
-/** The weights of an undisturbed run on one slot. */
-function expected(): Promise<string> {
-  reference ??= run('local[1]').then(({ weightsHash }) => weightsHash);
-  return reference;
-}
+const one = cluster('local[1]');
+let weightsHash: string;
+beforeAll(async () => {
+  ({ weightsHash } = await one.train());
+});
 
-const slot = () => kill(footprint().slots()[1]!.pid);
-const executor = (sc: SheafContext) => kill(sc.tasks.executors()[1]!.pid);
-
-test.each([
-  ['a slot of one executor', 'local[3]', slot],
-  ['a slot of two executors', 'local-cluster[2,2]', slot],
-  ['an executor', 'local-cluster[2,2]', executor],
-  ['an executor whose sums others fetch from another host', 'local-cluster[3,2]', executor, 'process'],
-] as const)(
-  'the same weights after kill -9 of %s in the middle of an epoch',
-  async (_what, master, meddle, hosts?: string) => {
-    const weightsHash = await expected();
-    if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
-    const { generation, ...model } = await run(master, meddle);
+/** In the middle of an epoch. */
+function killed(what: string, train: typeof one.train, meddle: () => void) {
+  test(`the same weights after kill -9 of ${what} in the middle of an epoch`, async () => {
+    const { generation, ...model } = await train(meddle);
     expect(model).toEqual({ weightsHash, epochs: EPOCHS });
     expect(generation).toBeGreaterThan(0);
-  },
-);
+  });
+}
 
-test('the same weights where every executor is a host of its own, undisturbed', async () => {
-  const weightsHash = await expected();
-  process.env.SHEAF_TEST_HOSTS = 'process';
-  expect(await run('local-cluster[2,2]')).toEqual({ weightsHash, epochs: EPOCHS, generation: 0 });
+describe('on three slots', () => {
+  const { train, slot } = cluster('local[3]');
+  killed('a slot of one executor', train, slot);
+});
+
+describe('on two executors', () => {
+  const { train, slot, executor } = cluster('local-cluster[2,2]', 2);
+  killed('a slot of two executors', train, slot);
+  killed('an executor', train, executor);
+});
+
+describe('where every executor is a host of its own', () => {
+  const { train, executor } = cluster('local-cluster[3,2]', 3, 'process');
+
+  test('the same weights, undisturbed', async () => {
+    expect(await train()).toEqual({ weightsHash, epochs: EPOCHS, generation: 0 });
+  });
+
+  killed('an executor whose sums others fetch', train, executor);
 });
