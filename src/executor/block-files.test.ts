@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlockRef } from '../protocol/block.js';
@@ -53,6 +55,24 @@ describe('blocks', () => {
     expect((await blocks.get(ref, segment)).equals(content.subarray(96, 136))).toBe(true);
     const empty = await blocks.put('empty', 'app', new Uint8Array(0));
     expect((await blocks.get(empty)).length).toBe(0);
+  });
+
+  it('are released while a slot still writes into their scope', async () => {
+    const blocks = new BlockFiles(home('a'));
+    const scope = join(blocks.home.memoryDirectory, 'app', 'job');
+    const code = `
+      const { mkdirSync, writeFileSync } = require('node:fs');
+      require('node:worker_threads').parentPort.postMessage('begun');
+      for (let n = 0; ; n++) try {
+        mkdirSync(${JSON.stringify(scope)}, { recursive: true });
+        for (let k = 0; k < 50; k++) writeFileSync(${JSON.stringify(scope)} + '/' + n + '-' + k, '');
+      } catch {}`;
+    const writer = new Worker(code, { eval: true });
+    await once(writer, 'message');
+    for (let time = 0; time < 500; time++) blocks.release('app/job');
+    await writer.terminate();
+    blocks.release('app');
+    expect(readdirSync(blocks.home.memoryDirectory)).toEqual([]);
   });
 
   it('written twice are one block', async () => {

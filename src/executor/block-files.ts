@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -144,10 +144,14 @@ export class BlockFiles implements Blocks {
     throw new FailureError({ kind: 'fetch-failed', message, block: ref });
   }
 
-  /** Deletes every block of the scope and of the scopes below it. */
+  /** Deletes every block of the scope and of the scopes below it, out of the way of whoever still writes there. */
   release(scope: string): void {
-    for (const directory of [this.home.memoryDirectory, this.home.diskDirectory])
-      rmSync(join(directory, scope), { recursive: true, force: true });
+    for (const directory of [this.home.memoryDirectory, this.home.diskDirectory]) {
+      const path = join(directory, scope);
+      // A folder into which a slot writes meanwhile cannot be removed; one that has another name it does not find.
+      const released = `${path}.released-${randomUUID()}`;
+      if (renamed(path, released)) rmSync(released, { recursive: true, force: true });
+    }
   }
 
   drop(ref: BlockRef): void {
@@ -180,6 +184,17 @@ function makeBelow(root: string, scope: string): void {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error(`${root} is gone`);
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
+  }
+}
+
+/** @returns whether it was there */
+function renamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
   }
 }
 
