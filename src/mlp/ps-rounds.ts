@@ -33,6 +33,7 @@ import type { TrainingCluster } from './training-cluster.js';
 export class ParameterServerRounds implements Rounds {
   #servers: readonly ServerAddress[] = [];
   #consistency: Consistency;
+  #set: Consistency | undefined;
   #scope: string | undefined;
   #starts = 0;
   #running = false;
@@ -136,9 +137,13 @@ export class ParameterServerRounds implements Rounds {
         'setConsistency and consistencyOf exclude each other: the latter is asked before every round',
       );
     if (exact && !isSync(consistency)) throw new TypeError(`setConsistency: ${exact} needs consistency 'sync'`);
-    this.#consistency = consistency;
+    this.#consistency = this.#set = consistency;
     // Servers that cannot be reached now are told before the next round.
     if (this.#running && isSync(consistency) === isSync(this.#told)) this.#tellConsistency().catch(() => {});
+  }
+
+  get consistencySet(): Consistency | undefined {
+    return this.#set;
   }
 
   /** Of the server processes that live. */

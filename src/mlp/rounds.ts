@@ -73,4 +73,6 @@ export interface Rounds {
   salvage?(): Promise<Committed | undefined>;
   /** Of modes where members may be apart. @see TrainingControl */
   setConsistency?(consistency: Consistency): void;
+  /** What that was last told; absent: nothing. */
+  readonly consistencySet?: Consistency;
 }

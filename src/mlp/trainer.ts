@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ServerOptions } from '../ps/server/options.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
@@ -125,6 +126,8 @@ class Trainer {
     const { model } = this.spec;
     const resumed = await this.#checkpoints?.resume(`${model}/resumed`);
     if (resumed) this.#previous = this.#beginning = resumed;
+    const { consistency } = resumed?.cursor ?? {};
+    if (consistency && !this.settings.servers?.consistencyOf) this.#rounds.setConsistency?.(consistency);
     this.#return(this.#beginning);
     if (resumed && (await this.#endsBefore(resumed))) this.#stop();
     let formed = false;
@@ -208,6 +211,15 @@ class Trainer {
     };
     if (isStop(await this.settings.hooks?.onEpoch?.(this.#untold, state, this.#control))) this.#stop();
     this.#untold = undefined;
+    if (this.#noteConsistency()) await this.#checkpoints?.amend(this.#cursor, this.#cluster.input);
+  }
+
+  /** @returns whether a callback has set another since the last time */
+  #noteConsistency(): boolean {
+    const { consistencySet: consistency } = this.#rounds;
+    if (!consistency || isDeepStrictEqual(consistency, this.#cursor.consistency)) return false;
+    this.#cursor = { ...this.#cursor, consistency };
+    return true;
   }
 
   async #commit(step: number): Promise<Committed> {
@@ -254,6 +266,7 @@ class Trainer {
   #save(committed: Committed, epochEnded: boolean): EpochReport | undefined {
     const { step } = committed;
     this.#cursor = { ...this.#cursor, step };
+    this.#noteConsistency();
     const report = epochEnded ? this.#endEpoch(step) : undefined;
     const pace = this.#pace.state();
     if (pace) this.#cursor = { ...this.#cursor, pace };

@@ -1,36 +1,23 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClassifierOptions, EventBus, MLPClassifier, SheafContext, type TimedEvent } from 'sheaf';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ClassifierOptions, MLPClassifier, type SheafContext, type TimedEvent } from 'sheaf';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { blobs, readBlobs, writeBlobs } from '../mlp/blobs.js';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 
-let directory: string;
-let data: string;
-let one: SheafContext;
-let two: SheafContext;
+const directory = directoryOfAllTests('consistency');
+// Shards of unlike size: parts of steps add up to no whole ones.
+const data = writeBlobs(join(directory, 'data'), blobs(301), 5);
 let events: TimedEvent[] = [];
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-consistency-'));
-  data = writeBlobs(join(directory, 'data'), blobs(301), 5); // shards of unlike size: parts of steps add up to no whole ones
-  const conf = { 'sheaf.eventLog.enabled': 'false' };
-  const bus = new EventBus();
-  bus.listen((event) => void events.push(event));
-  one = await SheafContext.create({ master: 'local[1]', conf });
-  two = await SheafContext.create({ master: 'local[2]', conf, bus });
-});
-afterAll(async () => {
-  await Promise.all([one.stop(), two.stop()]);
-  rmSync(directory, { recursive: true });
-});
+const one = contextOfAllTests('local[1]');
+const two = contextOfAllTests('local[2]', { listen: (event) => void events.push(event) });
 beforeEach(() => {
   events = [];
 });
 
 const OPTIONS = { hidden: [64], epochs: 3, batchSize: 32, seed: 5, shards: 4 } satisfies ClassifierOptions;
-const trainOn = (context: SheafContext, options: ClassifierOptions) =>
-  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context, data, 4, 3));
+const trainOn = (context: () => SheafContext, options: ClassifierOptions) =>
+  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context(), data, 4, 3));
 const changes = () =>
   events.flatMap((event) => (event.event === 'plan' && /^consistency/.test(event.what) ? [event] : []));
 
@@ -78,6 +65,46 @@ describe('consistency is changed while a training runs', () => {
     expect(loosened).toHaveLength(30);
     expect(loosened.at(-1)!).toBeLessThan(loosened[0]! / 2);
     expect(changes().map(({ choice }) => choice)).toEqual(['staleness 3', 'async']);
+  });
+
+  it('and so is a training that goes on from a checkpoint: with what was set last', async () => {
+    const path = join(directory, 'resumed');
+    const since = join(directory, 'resumed-since');
+    const options = { aggregation: 'ps', servers: 2, consistency: 'async', checkpoint: { path } } as const;
+    await trainOn(two, {
+      ...options,
+      onEpoch: (_report, training) => {
+        training.setConsistency('sync');
+        return 'stop';
+      },
+    });
+    cpSync(path, since, { recursive: true });
+    const resumed = await trainOn(two, options);
+    expect(changes()).toMatchObject([{ what: expect.stringMatching(/from update 11 on$/), choice: 'sync' }]);
+    const replayed = await trainOn(one, { aggregation: 'allreduce', checkpoint: { path: since, resume: 'always' } });
+    expect(replayed.weightsHash).toBe(resumed.weightsHash);
+  });
+
+  it('in the middle of an epoch too; who asks consistencyOf is told by that', async () => {
+    const checkpoint = { path: join(directory, 'resumed-step'), everySteps: 4 };
+    const options = { aggregation: 'ps', checkpoint } as const;
+    const bounded = { staleness: 3 };
+    await trainOn(two, {
+      ...options,
+      onStep: ({ step }, training) => {
+        if (step === 2) training.setConsistency(bounded);
+        return step < 4 || 'stop';
+      },
+    });
+    const choices = async (more: ClassifierOptions) => {
+      events = [];
+      await trainOn(two, { ...options, ...more });
+      return changes().map(({ choice, what }) => [what.slice(what.indexOf('from ')), choice]);
+    };
+    expect(await choices({ onStep: ({ step }) => step < 8 || 'stop' })).toEqual([['from update 5 on', 'staleness 3']]);
+    expect(await choices({ consistencyOf: () => 'sync', onStep: ({ step }) => step < 9 || 'stop' })).toEqual([]);
+    // Checkpoints since then say so too.
+    expect(await choices({})).toEqual([['from update 9 on', 'staleness 3']]);
   });
 
   it('is refused where it cannot be', async () => {

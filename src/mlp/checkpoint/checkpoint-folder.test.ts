@@ -91,6 +91,20 @@ describe('checkpoints', () => {
     await expect(folder.latest()).rejects.toThrow(/residual-1\.bin is not what was written/);
   });
 
+  it('may get another cursor, and keep their state', async () => {
+    const folder = new CheckpointFolder(directory);
+    const checkpoint = await written(folder, 4);
+    const amended = { ...checkpoint, consistency: { staleness: 2 } };
+    await folder.amend(amended);
+    await folder.amend({ ...checkpoint, step: 5 });
+    const stored = (await folder.latest())!;
+    expect(stored.checkpoint).toEqual(amended);
+    expect(stored.parts).toHaveLength(2);
+    expect(readdirSync(join(directory, 'step-000000000004'))).toEqual([
+      ...['checkpoint.json', 'state-0.bin', 'state-2.bin'],
+    ]);
+  });
+
   it('are kept, as many as wanted, and nothing else is', async () => {
     const folder = new CheckpointFolder(directory, 2);
     for (const step of [1, 2, 3, 100, 3]) await written(folder, step);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlockRef, Blocks } from '../../protocol/block.js';
+import type { Consistency } from '../../ps/server/consistency.js';
 import { makeDirectories } from '../../rdd/storage/local-output.js';
 import type { Committed, CommittedPart, CommittedWorker } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
@@ -19,6 +20,8 @@ export interface Cursor {
   readonly pace?: PaceState;
   /** Of each epoch that is over, where the noise of gradients is measured. */
   readonly measured?: readonly EpochMeasure[];
+  /** That a callback has set, if one has. */
+  readonly consistency?: Consistency;
 }
 
 /** JSON has no Infinity: null is one. */
@@ -47,6 +50,15 @@ interface Header {
   /** By rank. */
   readonly residuals?: readonly { readonly file: string; readonly sha256: string }[];
 }
+
+const nameOf = (step: number) => `step-${String(step).padStart(12, '0')}`;
+const headerBytes = (header: Header) => Buffer.from(`${JSON.stringify(header, null, 1)}\n`);
+const unlessMissing =
+  <T>(instead: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT') return instead;
+    throw error;
+  };
 
 const HEADER = 'checkpoint.json';
 const NAME = /^step-(\d{12})$/;
@@ -82,7 +94,7 @@ export class CheckpointFolder {
 
   /** One part at a time passes through this process. */
   async write(checkpoint: Checkpoint, committed: Committed, blocks: Blocks): Promise<void> {
-    const name = `step-${String(checkpoint.step).padStart(12, '0')}`;
+    const name = nameOf(checkpoint.step);
     const temporary = join(this.path, `.${name}-${process.pid}`);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
@@ -103,7 +115,7 @@ export class CheckpointFolder {
         residuals.push(await copy(block, `residual-${rank}.bin`));
       const own = { ...(workers.length > 0 && { workers }), ...(residuals.length > 0 && { residuals }) };
       const header: Header = { format: 'sheaf-checkpoint', version: 1, checkpoint, parts, ...own };
-      await writeDurably(join(temporary, HEADER), Buffer.from(`${JSON.stringify(header, null, 1)}\n`));
+      await writeDurably(join(temporary, HEADER), headerBytes(header));
       await rm(join(this.path, name), { recursive: true, force: true });
       await rename(temporary, join(this.path, name));
     } catch (error) {
@@ -112,6 +124,17 @@ export class CheckpointFolder {
     }
     const old = (await this.#names()).slice(0, -this.keep);
     await Promise.all(old.map((each) => rm(join(this.path, each), { recursive: true, force: true })));
+  }
+
+  /** Another cursor of a checkpoint that has been written, of the same state. Where there is none of that step nothing is done. */
+  async amend(checkpoint: Checkpoint): Promise<void> {
+    const path = join(this.path, nameOf(checkpoint.step), HEADER);
+    const text = await readFile(path, 'utf8').catch(unlessMissing(undefined));
+    if (text === undefined) return;
+    const temporary = `${path}-${process.pid}`;
+    await rm(temporary, { force: true });
+    await writeDurably(temporary, headerBytes({ ...parsed(text, path), checkpoint }));
+    await rename(temporary, path);
   }
 
   /**
@@ -132,10 +155,7 @@ export class CheckpointFolder {
   }
 
   async #names(): Promise<string[]> {
-    const names = await readdir(this.path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
+    const names = await readdir(this.path).catch(unlessMissing<string[]>([]));
     return names.filter((name) => NAME.test(name)).sort();
   }
 }

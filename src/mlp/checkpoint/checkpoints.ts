@@ -70,6 +70,11 @@ export class Checkpoints {
     await this.#folder.write({ ...cursor, plan: this.plan, input }, committed, this.context.blocks);
   }
 
+  /** The cursor of what was written last has changed since. */
+  async amend(cursor: Cursor, input: string): Promise<void> {
+    await this.#folder.amend({ ...cursor, plan: this.plan, input });
+  }
+
   #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {
     if (reason === undefined) return;
     throw new Error(
