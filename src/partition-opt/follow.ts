@@ -1,19 +1,15 @@
 import type { SheafContext } from '../rdd/context.js';
-import { type Lesson, lessonOf, loadingMs } from './lesson.js';
+import { type Expectation, type Lesson, lessonOf, loadingMs } from './lesson.js';
 import { type SeenStage, watchStages } from './stage-watch.js';
 
 /** A plan that waits for its stage to run. */
-export interface Followed {
+export interface Followed extends Expectation {
   readonly source: number;
   /** As in the `plan` event. */
   readonly what: string;
   /** Input bytes of each partition. */
   readonly bytes: readonly number[];
   readonly predictedMs?: number;
-  /** Extra time of a slot's first task when nothing has run before, as far as it is known. */
-  readonly firstMs: number;
-  /** Whether the slots had the stage's code loaded and compiled. */
-  readonly warm: boolean;
   /** Told what the stage teaches, when it read nothing but this source. */
   learned(lesson: Lesson): void;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ASSUMED } from './cost-model.js';
 import { lessonOf } from './lesson.js';
 
 /** A stage whose tasks, of 1 MB each, took so long in their slots, one after the other. */
@@ -31,9 +32,19 @@ describe('lessonOf', () => {
     expect(lesson.schedMs).toBeCloseTo(1);
   });
 
-  it('learns of one task a slot when it knows what first tasks take longer, and that is not most of their time', () => {
-    expect(times(lessonOf(stage([2000], [1900]), bytes, { warm: false, firstMs: 300 }))).toEqual([1700, 1600]);
+  it('divides the time of one task a slot between work and what is done once, as was expected', () => {
+    const known = { warm: false, firstMs: 300, constants: { ...ASSUMED, taskMs: 10, byteMs: 90e-6 } };
+    const lesson = lessonOf(stage([800], [800]), bytes, known);
+    expect(lesson.measured).toEqual([
+      { bytes: 1e6, ms: 200 },
+      { bytes: 1e6, ms: 200 },
+    ]);
+    expect(lesson).toMatchObject({ firstMs: 300, onceMs: 605 });
+  });
+
+  it('learns nothing of one task a slot when nothing was expected', () => {
     expect(times(lessonOf(stage([320], [330]), bytes, { warm: false, firstMs: 300 }))).toEqual([]);
-    expect(times(lessonOf(stage([320], [330]), bytes, { warm: false, firstMs: 0 }))).toEqual([]);
+    const unknown = { warm: false, firstMs: 0, constants: ASSUMED };
+    expect(times(lessonOf(stage([320], [330]), bytes, unknown))).toEqual([]);
   });
 });

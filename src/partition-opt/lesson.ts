@@ -1,6 +1,7 @@
+import type { CostConstants } from './cost-model.js';
 import { firstExtraMs, fitConstants, type Measurement } from './fit.js';
 import { busyMs, firstTasks, longestSlotMs, type SeenStage, type SeenTask } from './stage-watch.js';
-import { mean } from './statistics.js';
+import { mean, median } from './statistics.js';
 
 /** What one run of a stage teaches about its cost. */
 export interface Lesson {
@@ -14,20 +15,22 @@ export interface Lesson {
   readonly onceMs: number;
 }
 
-/** What a first task did besides is known well enough to be taken off when it is no more than this share of its time. */
-const MOST_BESIDES = 0.2;
+/** What is known of a stage before it runs. */
+export interface Expectation {
+  /** Whether slots had the stage's code loaded and compiled. */
+  readonly warm: boolean;
+  /** Extra time of a slot's first task when nothing has run before; 0 when that is unknown. */
+  readonly firstMs: number;
+  readonly constants?: CostConstants | undefined;
+}
 
 /**
- * Pure. The first tasks of cold slots are held against the others. Where each slot had one task only, what is known of first tasks
- * is taken off theirs, so that a plan of one task a slot, made in error, is mended; unless that is unknown, or most of their time.
+ * Pure. The first tasks of cold slots are held against the others. Where each slot had one task only, its time is divided between
+ * work and what was done once as was expected: all of it was as slow or fast as the machine was. So a plan of one task a
+ * slot that was made in error is mended by its own runs.
  * @param bytes input of each partition
- * @param known whether slots had the stage's code loaded and compiled, and what earlier runs say of first tasks
  */
-export function lessonOf(
-  stage: SeenStage,
-  bytes: readonly number[],
-  known: { readonly warm: boolean; readonly firstMs: number },
-): Lesson {
+export function lessonOf(stage: SeenStage, bytes: readonly number[], known: Expectation): Lesson {
   const idle = Math.max(0, stage.ms - longestSlotMs(stage.tasks));
   const loading = loadingMs(stage);
   const schedMs = (idle - loading) / Math.max(1, stage.tasks.length);
@@ -40,10 +43,14 @@ export function lessonOf(
     const firstMs = firstExtraMs(first, fitConstants([later]));
     return { measured: later, schedMs, firstMs, onceMs: loading + firstMs };
   }
-  const { firstMs } = known;
-  const telling = first.filter(({ ms }) => firstMs > 0 && firstMs <= MOST_BESIDES * ms);
-  const measured = telling.map(({ bytes, ms }) => ({ bytes, ms: ms - firstMs }));
-  return { measured, schedMs, firstMs, onceMs: loading + firstMs };
+  const { firstMs, constants } = known;
+  if (firstMs === 0 || !constants) return { measured: [], schedMs, firstMs, onceMs: loading + firstMs };
+  const measured = first.map(({ bytes, ms }) => {
+    const work = constants.taskMs + constants.byteMs * bytes;
+    return { bytes, ms: (ms * work) / (work + firstMs) };
+  });
+  const onceMs = loading + median(first.map(({ ms }, task) => ms - measured[task]!.ms));
+  return { measured, schedMs, firstMs, onceMs };
 }
 
 /** Waiting is the difference of two machines' clocks: it cannot have been more than the time in which no slot worked. */

@@ -64,7 +64,7 @@ export async function planPartitions(question: PartitionQuestion, context: Sheaf
   follow(
     {
       ...{ source: node.id, what, predictedMs, bytes: splits.map((split) => split.bytes) },
-      firstMs: known?.firstMs ?? 0,
+      ...{ firstMs: known?.firstMs ?? 0, constants: known?.constants },
       warm: known?.measured !== undefined,
       learned({ measured: stage, schedMs, firstMs }) {
         const measured = known?.measured ? combined(grouped(stage), known.measured) : grouped(stage);
