@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { LineageNode, Step } from '../scheduler/lineage.js';
-import { partitionCount, partitionInput } from '../scheduler/lineage.js';
+import type { LineageNode } from '../scheduler/lineage.js';
+import { partitionCount, partitionInput } from '../scheduler/partition-input.js';
+import type { Step } from '../scheduler/step.js';
 import { fingerprint, substituteSource } from './probe-chain.js';
 
 let ids = 0;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Json } from '../protocol/json.js';
-import { type LineageNode, narrowParents, reachable, type Step } from '../scheduler/lineage.js';
+import { type LineageNode, narrowParents, reachable } from '../scheduler/lineage.js';
+import type { Step } from '../scheduler/step.js';
 
 /** The operators from a source up to the last node of its stage. */
 function chainOf(top: LineageNode, source: LineageNode): LineageNode[] {

@@ -1,7 +1,8 @@
 import { type RecordBatch, Schema } from 'apache-arrow';
 import type { Json } from '../protocol/json.js';
-import type { LineageNode, Step } from '../scheduler/lineage.js';
+import type { LineageNode } from '../scheduler/lineage.js';
 import type { DevicePreference } from '../scheduler/slot-device.js';
+import type { Step } from '../scheduler/step.js';
 import { requireFunction, requireWhole, shown } from './arguments.js';
 import { schemaWithFeatures } from './assemble-step.js';
 import { operatorName } from './call-site.js';

@@ -1,13 +1,9 @@
 import type { Json } from '../protocol/json.js';
 import type { DagScheduler } from '../scheduler/dag-scheduler.js';
-import {
-  type LineageNode,
-  type NodePlan,
-  type NodePlanner,
-  type Partitioner,
-  partitionCount,
-  type Step,
-} from '../scheduler/lineage.js';
+import type { LineageNode, NodePlan, NodePlanner } from '../scheduler/lineage.js';
+import { partitionCount } from '../scheduler/partition-input.js';
+import type { Partitioner } from '../scheduler/shuffle-spec.js';
+import type { Step } from '../scheduler/step.js';
 import { operatorName } from './call-site.js';
 import { collectGarbage } from './collect-garbage.js';
 import type { Spread } from './shuffle/spread.js';

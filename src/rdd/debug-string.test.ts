@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { LineageNode, Step } from '../scheduler/lineage.js';
+import type { LineageNode } from '../scheduler/lineage.js';
+import type { Step } from '../scheduler/step.js';
 import { debugString, giveName } from './debug-string.js';
 
 let ids = 0;

@@ -1,4 +1,5 @@
-import { type LineageNode, partitionCount } from '../scheduler/lineage.js';
+import type { LineageNode } from '../scheduler/lineage.js';
+import { partitionCount } from '../scheduler/partition-input.js';
 
 const names = new WeakMap<LineageNode, string>();
 

@@ -1,5 +1,5 @@
 import { decodeCopy } from '../executor/closure/index.js';
-import { type CombineStart, isRowStep, type RowStepKind, type Step } from '../scheduler/lineage.js';
+import { type CombineStart, isRowStep, type RowStepKind, type Step } from '../scheduler/step.js';
 import { type Chunk, type Chunks, chunkLength, isBatch, piecesOf, rowsOf } from './chunks.js';
 import { emptyState, type FusedLoop, fuse, type LoopState, type RowOperator, type RowSink } from './fuse.js';
 import type { ShippedPersisted } from './persistence/persisted.js';

@@ -1,5 +1,5 @@
 import type { Openings } from '../executor/closure/index.js';
-import type { RowStepKind } from '../scheduler/lineage.js';
+import type { RowStepKind } from '../scheduler/step.js';
 
 /** A row operator as the generated loop sees it; `keys` and `values` take no function. */
 export interface RowOperator {

@@ -8,8 +8,9 @@ import {
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import { type Persisted, STORAGE_LEVELS } from '../protocol/storage.js';
 import type { ProgramRef } from '../protocol/task.js';
-import { type AnyFunction, narrowParents } from '../scheduler/lineage.js';
+import { narrowParents } from '../scheduler/lineage.js';
 import { type Stage, stageNodes } from '../scheduler/stages.js';
+import type { AnyFunction } from '../scheduler/step.js';
 import type { ShippedBroadcast } from './broadcast-task.js';
 import type { ShippedFile } from './job-files.js';
 import type { ShippedPersisted } from './persistence/persisted.js';

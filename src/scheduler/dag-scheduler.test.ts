@@ -8,9 +8,10 @@ import type { Task, TaskMessage, TaskOutcome } from '../protocol/task.js';
 import { DagScheduler } from './dag-scheduler.js';
 import { EventBus } from './event-bus.js';
 import { JobError } from './job-error.js';
-import type { LineageNode, Step } from './lineage.js';
+import type { LineageNode } from './lineage.js';
 import type { MapOutput } from './map-outputs.js';
 import { memoryQueue } from './queue/memory.js';
+import type { Step } from './step.js';
 import { TaskScheduler } from './task-scheduler.js';
 
 let ids = 0;

@@ -3,16 +3,9 @@ import { type Failure, toFailure } from '../protocol/failure.js';
 import type { Json } from '../protocol/json.js';
 import type { ProgramRef } from '../protocol/task.js';
 import { JobError } from './job-error.js';
-import {
-  type LineageNode,
-  type NodePlan,
-  type PartitionInput,
-  partitionCount,
-  partitionInput,
-  reachable,
-  type Terminal,
-} from './lineage.js';
+import { type LineageNode, type NodePlan, reachable } from './lineage.js';
 import { type MapOutput, MapOutputs, type PartitionOutputs } from './map-outputs.js';
+import { type PartitionInput, partitionCount, partitionInput } from './partition-input.js';
 import { RECOVERY } from './recovery.js';
 import { partInput, type SkewSplit, skewedPartitions } from './skew.js';
 import { planStages, type Stage, stageNodes, stageTopOf } from './stages.js';
@@ -21,6 +14,7 @@ import { nearestSlot, shufflesNeeded, storedBelow, storedBlocks } from './stored
 import { TaskCounts } from './task-counts.js';
 import type { TaskScheduler } from './task-scheduler.js';
 import { executorOf, type SlotKey, type TaskResult, type TaskSet, TaskSetError, type TaskSpec } from './task-set.js';
+import type { Terminal } from './terminal.js';
 
 export interface JobRequest {
   readonly top: LineageNode;

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
-import type { LineageNode, Step, Terminal } from './lineage.js';
+import type { LineageNode } from './lineage.js';
 import type { MapOutput } from './map-outputs.js';
 import { partInput, skewedPartitions } from './skew.js';
 import type { Stage } from './stages.js';
+import type { Step } from './step.js';
+import type { Terminal } from './terminal.js';
 
 let nodes = 0;
 const node = (step: Step, ...parents: LineageNode[]): LineageNode => ({ id: nodes++, name: step.kind, step, parents });

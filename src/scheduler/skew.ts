@@ -1,6 +1,9 @@
-import { isRowStep, type LineageNode, type PartitionInput, placesByKey } from './lineage.js';
+import type { LineageNode } from './lineage.js';
 import type { MapOutput } from './map-outputs.js';
+import type { PartitionInput } from './partition-input.js';
+import { placesByKey } from './shuffle-spec.js';
 import type { Stage } from './stages.js';
+import { isRowStep } from './step.js';
 
 /** A part of the segments that a reduce partition reads of a shuffle: the run from number `from` to before `to`, in map order. */
 export type SegmentRange = readonly [from: number, to: number];

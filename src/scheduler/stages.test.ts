@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import type { LineageNode, Step } from './lineage.js';
+import type { LineageNode } from './lineage.js';
 import { planStages, stageNodes } from './stages.js';
+import type { Step } from './step.js';
 
 let ids = 0;
 const node = (step: Step, ...parents: LineageNode[]): LineageNode => {

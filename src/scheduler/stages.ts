@@ -1,4 +1,6 @@
-import { type LineageNode, narrowParents, reachable, type ShuffleSpec, type Terminal } from './lineage.js';
+import { type LineageNode, narrowParents, reachable } from './lineage.js';
+import type { ShuffleSpec } from './shuffle-spec.js';
+import type { Terminal } from './terminal.js';
 
 /**
  * A stage: what can be computed without moving rows between partitions. Its tasks run `terminal` over each partition of

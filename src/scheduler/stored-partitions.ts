@@ -1,14 +1,8 @@
 import type { BlockRef } from '../protocol/block.js';
 import { STORAGE_LEVELS, storedId } from '../protocol/storage.js';
 import type { Seat } from './executor-roster.js';
-import {
-  type LineageNode,
-  narrowParents,
-  parentPartitions,
-  partitionCount,
-  reachable,
-  unionChoice,
-} from './lineage.js';
+import { type LineageNode, narrowParents, reachable } from './lineage.js';
+import { parentPartitions, partitionCount, unionChoice } from './partition-input.js';
 import { holdersOf, type StorageRegistry, type StoredPartition } from './storage-registry.js';
 import type { SlotKey } from './task-set.js';
 

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util';
 import { DRIVER_ONLY } from '../../protocol/driver-only.js';
 import type { Json } from '../../protocol/json.js';
-import type { LineageNode, Step, Terminal } from '../../scheduler/lineage.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
+import type { Step } from '../../scheduler/step.js';
+import type { Terminal } from '../../scheduler/terminal.js';
 import { shown } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { SheafContext } from '../context.js';

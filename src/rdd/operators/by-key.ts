@@ -1,5 +1,5 @@
 import { encodeValue } from '../../executor/closure/index.js';
-import type { AnyFunction, CombineStart } from '../../scheduler/lineage.js';
+import type { AnyFunction, CombineStart } from '../../scheduler/step.js';
 import { requireSyncFunction, requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';

@@ -1,4 +1,5 @@
-import type { LineageNode, Step } from '../../scheduler/lineage.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
+import type { Step } from '../../scheduler/step.js';
 import { requireWhole } from '../arguments.js';
 import { operatorName } from '../call-site.js';
 import type { RDD } from '../rdd.js';

@@ -1,5 +1,6 @@
 import type { Json } from '../../protocol/json.js';
-import { type LineageNode, spreadBelow } from '../../scheduler/lineage.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
+import { spreadBelow } from '../../scheduler/partitioning.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

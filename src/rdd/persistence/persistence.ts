@@ -1,7 +1,8 @@
 import type { Json } from '../../protocol/json.js';
 import { STORAGE_LEVELS, type StorageLevelName } from '../../protocol/storage.js';
 import type { DagScheduler } from '../../scheduler/dag-scheduler.js';
-import { type LineageNode, partitionCount, reachable } from '../../scheduler/lineage.js';
+import { type LineageNode, reachable } from '../../scheduler/lineage.js';
+import { partitionCount } from '../../scheduler/partition-input.js';
 import { bytesOf } from '../../scheduler/storage-registry.js';
 import type { RddBase } from '../operators/base.js';
 import { type CheckpointDirectory, openCheckpointDirectory, writeCheckpoint } from './checkpoint.js';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { decodeValue } from '../../executor/closure/index.js';
-import type { Partitioner } from '../../scheduler/lineage.js';
+import type { Partitioner } from '../../scheduler/shuffle-spec.js';
 import { compareKeys, hashKey } from '../keys.js';
 import { isPromise, refusePromise, userError } from '../operator-failure.js';
 

@@ -1,12 +1,8 @@
 import { encodeValue } from '../../executor/closure/index.js';
-import {
-  type AnyFunction,
-  type LineageNode,
-  type Partitioner,
-  type Partitioning,
-  partitioningOf,
-  type ShuffleFunctions,
-} from '../../scheduler/lineage.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
+import { type Partitioning, partitioningOf } from '../../scheduler/partitioning.js';
+import type { Partitioner, ShuffleFunctions } from '../../scheduler/shuffle-spec.js';
+import type { AnyFunction } from '../../scheduler/step.js';
 import type { SheafContext } from '../context.js';
 import { rangeBounds, type SampledKeys } from './range-bounds.js';
 

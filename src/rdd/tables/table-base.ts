@@ -1,7 +1,8 @@
 import type { Schema } from 'apache-arrow';
 import { FailureError } from '../../protocol/failure.js';
 import type { Json } from '../../protocol/json.js';
-import type { AnyFunction, LineageNode } from '../../scheduler/lineage.js';
+import type { LineageNode } from '../../scheduler/lineage.js';
+import type { AnyFunction } from '../../scheduler/step.js';
 import { shown } from '../arguments.js';
 import type { ArrowRDD } from '../arrow-rdd.js';
 import type { Spread } from '../shuffle/spread.js';

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type LineageNode, partitionCount, partitionInput, type Step } from './lineage.js';
+import type { LineageNode } from './lineage.js';
+import { partitionCount, partitionInput } from './partition-input.js';
+import type { Step } from './step.js';
 
 let ids = 0;
 
