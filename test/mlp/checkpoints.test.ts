@@ -1,31 +1,19 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClassifierOptions, MLPClassifier, SheafContext } from 'sheaf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ClassifierOptions, MLPClassifier, type SheafContext } from 'sheaf';
+import { describe, expect, it } from 'vitest';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { blobs, readBlobs, writeBlobs } from './blobs.js';
 
-let directory: string;
-let data: string;
-let one: SheafContext;
-let two: SheafContext;
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-checkpoints-'));
-  data = writeBlobs(join(directory, 'data'), blobs(300), 5);
-  const conf = { 'sheaf.eventLog.enabled': 'false' };
-  one = await SheafContext.create({ master: 'local[1]', conf });
-  two = await SheafContext.create({ master: 'local[2]', conf });
-});
-afterAll(async () => {
-  await Promise.all([one.stop(), two.stop()]);
-  rmSync(directory, { recursive: true });
-});
+const directory = directoryOfAllTests('checkpoints');
+const data = writeBlobs(join(directory, 'data'), blobs(300), 5);
+const one = contextOfAllTests('local[1]');
+const two = contextOfAllTests('local[2]');
 
 // 10 steps an epoch, a checkpoint in the middle of one. Dropout and Adam: randomness and optimizer state must come back too.
 const OPTIONS = { hidden: [8], dropout: 0.2, epochs: 3, batchSize: 32, seed: 5, shards: 4 } satisfies ClassifierOptions;
-const trainOn = (context: SheafContext, options: ClassifierOptions, folder = data) =>
-  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context, folder, 4, 3));
+const trainOn = (context: () => SheafContext, options: ClassifierOptions, folder = data) =>
+  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context(), folder, 4, 3));
 let folders = 0;
 const checkpoint = (more: object = {}) => ({ path: join(directory, `c${folders++}`), everySteps: 4, ...more });
 

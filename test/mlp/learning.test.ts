@@ -1,33 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClassifierOptions, EventBus, MLPClassifier, SheafContext, type TimedEvent } from 'sheaf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ClassifierOptions, MLPClassifier, type SheafContext, type TimedEvent } from 'sheaf';
+import { describe, expect, it } from 'vitest';
 import { initialTheta } from '../../src/mlp/layout.js';
 import { elasticRate, epochOrder, localStepsOf, type NumericalPlan, stepRows } from '../../src/mlp/numerical-plan.js';
 import { addReferencePenalty, referenceApply, referenceGradient, referencePredict } from '../../src/mlp/reference.js';
 import { reportData } from '../../src/mlp/report/report.js';
 import { optimizerSlots } from '../../src/ps/optimizer/optimizer.js';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { runExamples } from '../support/guide.js';
 import { type Blobs, blobs, readBlobs, writeBlobs } from './blobs.js';
 
-let directory: string;
-let one: SheafContext;
-let two: SheafContext;
+const directory = directoryOfAllTests('learning');
 const events: TimedEvent[] = [];
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-learning-'));
-  const conf = { 'sheaf.eventLog.enabled': 'false' };
-  const bus = new EventBus();
-  bus.listen((event) => void events.push(event));
-  one = await SheafContext.create({ master: 'local[1]', conf });
-  two = await SheafContext.create({ master: 'local[2]', conf, bus });
-});
-afterAll(async () => {
-  await Promise.all([one.stop(), two.stop()]);
-  rmSync(directory, { recursive: true });
-});
+const one = contextOfAllTests('local[1]');
+const two = contextOfAllTests('local[2]', { listen: (event) => void events.push(event) });
 
 // With a shard more than slots, and rows that do not fill the last step.
 const DATA = blobs(250, { distance: 2 });
@@ -37,10 +24,10 @@ const BASE = {
 } as const satisfies ClassifierOptions;
 
 const folders = new Map<Blobs, string>();
-function trained(context: SheafContext, options: ClassifierOptions, data = DATA) {
+function trained(context: () => SheafContext, options: ClassifierOptions, data = DATA) {
   const folder = folders.get(data) ?? writeBlobs(join(directory, `data-${folders.size}`), data, 4);
   folders.set(data, folder);
-  return new MLPClassifier({ ...BASE, ...options }).fit(readBlobs(context, folder, 4, 3));
+  return new MLPClassifier({ ...BASE, ...options }).fit(readBlobs(context(), folder, 4, 3));
 }
 
 const WAYS = {
@@ -261,7 +248,7 @@ describe('l-bfgs', () => {
 
 it('docs/learning.md says what its examples give', async () => {
   const guide = readFileSync(new URL('../../docs/learning.md', import.meta.url), 'utf8');
-  const train = readBlobs(two, writeBlobs(join(directory, 'guide'), blobs(200), 2)).cache();
+  const train = readBlobs(two(), writeBlobs(join(directory, 'guide'), blobs(200), 2)).cache();
   expect(await runExamples(guide, { MLPClassifier, train }, (found, value) => expect(found).toEqual(value))).toBe(9);
 });
 

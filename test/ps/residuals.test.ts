@@ -1,38 +1,24 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClassifierOptions, EventBus, MLPClassifier, SheafContext, type TimedEvent } from 'sheaf';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ClassifierOptions, MLPClassifier, type SheafContext, type TimedEvent } from 'sheaf';
+import { expect, it } from 'vitest';
 import { blobs, readBlobs, writeBlobs } from '../mlp/blobs.js';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { kill } from '../support/footprint.js';
 import { footprintOfAllTests } from '../support/tracked.js';
 
 const footprint = footprintOfAllTests();
-let directory: string;
-let data: string;
-let one: SheafContext;
-let two: SheafContext;
+const directory = directoryOfAllTests('residuals');
+const data = writeBlobs(join(directory, 'data'), blobs(300), 5);
 let meddle: (event: TimedEvent) => void = () => {};
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-residuals-'));
-  data = writeBlobs(join(directory, 'data'), blobs(300), 5);
-  const conf = { 'sheaf.eventLog.enabled': 'false' };
-  const bus = new EventBus();
-  bus.listen((event) => meddle(event));
-  one = await SheafContext.create({ master: 'local[1]', conf });
-  two = await SheafContext.create({ master: 'local[2]', conf, bus });
-});
-afterAll(async () => {
-  await Promise.all([one.stop(), two.stop()]);
-  rmSync(directory, { recursive: true });
-});
+const one = contextOfAllTests('local[1]');
+const two = contextOfAllTests('local[2]', { listen: (event) => meddle(event) });
 
 const wire = { kind: 'top-k', share: 0.1 } as const;
 // 10 steps an epoch; a network of two slices, so that each member owns one and owes the other's owner something.
 const OPTIONS = { hidden: [128, 64], epochs: 3, batchSize: 32, seed: 5, shards: 4 } satisfies ClassifierOptions;
-const trainOn = (context: SheafContext, options: ClassifierOptions) =>
-  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context, data, 4, 3));
+const trainOn = (context: () => SheafContext, options: ClassifierOptions) =>
+  new MLPClassifier({ ...OPTIONS, ...options }).fit(readBlobs(context(), data, 4, 3));
 let folders = 0;
 const checkpoint = () => ({ path: join(directory, `c${folders++}`), everySteps: 4 });
 
