@@ -10,6 +10,7 @@ import { initialTheta } from './layout.js';
 import type { FittedNetwork } from './model.js';
 import { type NumericalPlan, nextMultiple } from './numerical-plan.js';
 import type { TargetSpec } from './targets.js';
+import { checkVerdict, isStop, type TrainingControl } from './training-reports.js';
 import { type Watch, type Watching, watchingOf } from './watching.js';
 
 /** One of several trainings on the same rows. */
@@ -30,6 +31,13 @@ interface Saved {
 }
 
 const START: Cursor = { step: 0, losses: [], partial: { rows: 0, weight: 0, lossSum: 0 } };
+
+/** Of networks that exchange nothing there is nothing to change. */
+const APART: TrainingControl = {
+  setConsistency() {
+    throw new TypeError("setConsistency needs aggregation 'ps', parameter servers; networks fitted together have none");
+  },
+};
 
 /**
  * One network's way through a training with others, as the driver sees it: the states it has come to, its checkpoints, and
@@ -85,7 +93,7 @@ export class Course {
   get standing(): { readonly step: number; readonly until: number } {
     const { step } = this.#saved.cursor;
     const { stepsPerEpoch } = this.spec.plan;
-    if (!this.#watching && !this.#checkpoints) return { step, until: this.#last };
+    if (!this.#watching && !this.#checkpoints && !this.#onEpoch) return { step, until: this.#last };
     const every = this.#checkpoints?.every ?? Number.POSITIVE_INFINITY;
     return { step, until: Math.min(nextMultiple(step, stepsPerEpoch), nextMultiple(step, every)) };
   }
@@ -97,7 +105,8 @@ export class Course {
   }
 
   /**
-   * A slot has taken it on so far: keeps the state at this host, writes a checkpoint where one is due, and looks whether to stop.
+   * A slot has taken it on so far: keeps the state at this host, writes a checkpoint where one is due, looks whether to stop, and
+   * tells `onEpoch`: last, so that an epoch that is lost on the way is told once.
    * @throws FailureError when the state is gone with its executor: nothing has changed then
    */
   async advance(answer: Answer, step: number, input: string): Promise<void> {
@@ -118,12 +127,25 @@ export class Course {
     const epochEnded = step % plan.stepsPerEpoch === 0;
     const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
     if (epochEnded || step % every === 0) await this.#checkpoints?.write(cursor, committed, input);
-    const observed = epochEnded ? await this.#watching?.observe(cursor.losses.length, committed) : undefined;
+    const stopped = epochEnded && (await this.#endsAfter(cursor, committed));
     const forgotten = this.#previous.cursor.step;
     this.#previous = this.#saved;
     this.#saved = { committed, cursor };
-    this.#stopped = observed?.stop ?? false;
+    this.#stopped = stopped;
     if (forgotten < this.#previous.cursor.step) this.context.dag.release(`${this.scope}/step-${forgotten}`);
+  }
+
+  /** Whether an epoch that is over is the last, to who watches or to the user. */
+  async #endsAfter({ losses }: Cursor, committed: Committed): Promise<boolean> {
+    const observed = await this.#watching?.observe(losses.length, committed);
+    const validation = observed && { validation: observed.value };
+    const report = { epoch: losses.length, loss: losses.at(-1)!, ...validation };
+    const verdict = await this.#onEpoch?.(report, APART);
+    return isStop(checkVerdict(this.spec.request.owner, 'onEpoch', verdict)) || observed?.stop === true;
+  }
+
+  get #onEpoch() {
+    return this.spec.request.options.onEpoch;
   }
 
   /** Once it is over. */

@@ -21,7 +21,7 @@ export interface NetworkEstimator<M extends Transformer = Transformer> {
 }
 
 /** Options that need a training of one's own. */
-const ALONE = ['onStep', 'onEpoch', 'localSteps', 'elastic', 'noiseScale'] as const;
+const ALONE = ['onStep', 'localSteps', 'elastic', 'noiseScale'] as const;
 
 /**
  * Fits several networks of one shape on the same rows, one model each, in the order of the estimators: with different learning
@@ -34,8 +34,10 @@ const ALONE = ['onStep', 'onEpoch', 'localSteps', 'elastic', 'noiseScale'] as co
  *
  * With `earlyStopping` each network ends by itself and has its best weights; the others go on. With `checkpoint`, a folder for
  * each, every network goes on from its own newest one: those of `fit` and of `fitMany` are the same. What a lost slot was at is
- * trained again elsewhere, from its last state: of the last epoch where networks are watched or have checkpoints, else from the
- * beginning.
+ * trained again elsewhere, from its last state: of the last epoch where networks are watched, have checkpoints or an `onEpoch`,
+ * else from the beginning.
+ *
+ * `onEpoch` of an estimator is told of its own network, and ends that alone.
  *
  * @param estimators of one kind, equal in layers, loss, `classWeights`, `batchSize`, `epochs`, `shards` and `precision`, and in
  *   the rows they hold out for `earlyStopping`: a table, or one share, `group`, `stratify` and `seed`
@@ -113,8 +115,8 @@ export function canFitTogether(estimators: readonly unknown[], columns: FitColum
   if (estimators.length < 2 || !estimators.every(isNetworkEstimator)) return false;
   const [first, ...others] = estimators.map((estimator) => estimator.fitRequest(columns));
   if (reasonAgainst(first!)) return false;
-  // Combinations that share the folder of their checkpoints are trainings that replace each other's.
-  if (first!.options.checkpoint) return false;
+  // Combinations that share the folder of their checkpoints are trainings that replace each other's; one function is told of them in turn.
+  if (first!.options.checkpoint || first!.options.onEpoch) return false;
   const shared = ({ options, owner }: FitRequest) => ({ ...options, ...VARIED, owner });
   return others.every(
     (other) =>

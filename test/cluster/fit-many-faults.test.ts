@@ -23,8 +23,14 @@ async function weights(master: string, watched: boolean, meddle?: (sc: SheafCont
     const table = sc.table({ ...columns, label: y }, { partitions: 3 }).assemble(Object.keys(columns));
     const options = { hidden: [16], epochs: watched ? 12 : 60, batchSize: 32, shards: 3 };
     const earlyStopping = watched && { validation: table, patience: 3, minDelta: 0.01 };
-    const estimators = [1, 2, 3, 4, 5, 6].map((seed) => new MLPClassifier({ ...options, seed, earlyStopping }));
+    const told: string[] = [];
+    const estimators = [1, 2, 3, 4, 5, 6].map((seed) => {
+      const onEpoch = ({ epoch }: { epoch: number }) => void told.push(`epoch ${epoch} of ${seed}`);
+      return new MLPClassifier({ ...options, seed, earlyStopping, ...(watched && { onEpoch }) });
+    });
     const models = await fitMany(estimators, table);
+    expect(told).toHaveLength(new Set(told).size);
+    if (watched) expect(told).toHaveLength(models.reduce((sum, { losses }) => sum + losses.length, 0));
     expect(rounds).toBeGreaterThanOrEqual(watched ? 4 : 1);
     return models.map((model) => model.weightsHash);
   } finally {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type ClassifierOptions,
   CrossValidator,
   EventBus,
   fitMany,
@@ -138,6 +139,44 @@ describe('fitMany', () => {
     }
     expect(epochs.size).toBeGreaterThan(1);
     expect(Math.max(...epochs)).toBe(12);
+  });
+
+  it("tells each network's epochs to its own onEpoch, which ends it alone", async () => {
+    const table = blobTable(200).cache();
+    const validation = blobTable(60).cache();
+    const seen: object[][] = [];
+    const of = (k: number, last: number, other: object = {}) => {
+      seen[k] = [];
+      const onEpoch = async (report: { readonly epoch: number }) => {
+        seen[k]!.push(report);
+        await new Promise((resolve) => setTimeout(resolve));
+        return report.epoch === last ? 'stop' : undefined;
+      };
+      return new MLPClassifier({ ...SMALL, seed: k, onEpoch, ...other });
+    };
+    const watched = { earlyStopping: { validation, patience: 2, minDelta: 10 } };
+    const estimators = () => [of(0, 2), of(1, 9), of(2, 9, watched), new MLPClassifier({ ...SMALL, seed: 3 })];
+    const together = await fitMany(estimators(), table);
+    const told = [...seen];
+    for (const [i, estimator] of estimators().entries()) {
+      const own = await estimator.fit(table);
+      expect(together[i]!.losses).toEqual(own.losses);
+      expect(together[i]!.weightsHash).toBe(own.weightsHash);
+    }
+    expect(told).toEqual(seen);
+    expect(together.map(({ losses }) => losses.length)).toEqual([2, 4, 3, 4]);
+    expect(told[2]![0]).toEqual({ epoch: 1, loss: together[2]!.losses[0], validation: together[2]!.validation![0] });
+    const failing = (onEpoch: ClassifierOptions['onEpoch']) => fitMany([of(0, 9), of(1, 9, { onEpoch })], table);
+    const mine = new Error('mine');
+    await expect(
+      failing(() => {
+        throw mine;
+      }),
+    ).rejects.toBe(mine);
+    await expect(failing(() => 'halt')).rejects.toThrow("MLPClassifier.fit: onEpoch returned 'halt'");
+    await expect(failing((_, training) => training.setConsistency('async'))).rejects.toThrow(
+      'networks fitted together have none',
+    );
   });
 
   it('goes on from checkpoints of every network, as its own fit does from those of many', async () => {
