@@ -106,6 +106,10 @@ export class TaskScheduler {
     return this.#roster.executors();
   }
 
+  isAlive(executor: string): boolean {
+    return this.executors().some(({ id }) => id === executor);
+  }
+
   /** Waits until at least `count` slots (default: one), of a kind (default: any), are there. @throws Error after `executorWaitMs` */
   slotsAvailable(count = 1, device?: SlotDevice): Promise<void> {
     return this.#roster.slotsAvailable(count, device);
