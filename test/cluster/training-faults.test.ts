@@ -2,16 +2,15 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ClassifierOptions, EventBus, SheafContext, type TimedEvent } from '../../src/index.js';
 import { startPrivateRedis } from '../../src/scheduler/redis-server.js';
 import { trainSample } from '../jobs/train-sample.js';
-import { contextOfAllTests } from '../support/contexts.js';
+import { clusterOfAllTests } from '../support/contexts.js';
 import { kill } from '../support/footprint.js';
 import { root, SheafProcess } from '../support/sheaf.js';
-import { footprintOfAllTests, footprintOfEachTest } from '../support/tracked.js';
+import { footprintOfEachTest } from '../support/tracked.js';
 import { until } from '../support/until.js';
 
 const EPOCHS = 8;
 const STORM = 12;
 const DATA = `${root}data/motionsense-sample`;
-const CONF = { 'sheaf.executor.leaseMs': '3000' };
 
 type Aggregation = 'tree' | 'ps' | 'allreduce';
 type Meddle = (event: TimedEvent, sc: SheafContext) => void;
@@ -25,15 +24,10 @@ const listen: Meddle = (event, sc) => {
 };
 
 /** A cluster for the tests of a group, each of which finds it whole, whatever the one before did to it. */
-function cluster(master: string, executors = 1, hosts?: string) {
-  const footprint = footprintOfAllTests();
-  beforeAll(() => {
-    if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
-  });
-  const sc = contextOfAllTests(master, { conf: CONF, listen });
-  beforeEach(async () => {
+function cluster(master: string, hosts?: 'process') {
+  const { footprint, sc } = clusterOfAllTests(master, { hosts, listen });
+  beforeEach(() => {
     meddle = () => {};
-    await until('all executors', () => sc().tasks.executors().length === executors);
     events = [];
   });
   const train = (aggregation: Aggregation, epochs = EPOCHS, options: ClassifierOptions = {}) =>
@@ -77,10 +71,10 @@ describe('on one slot', () => undisturbed(trainOnOne, ['ps', 'allreduce']));
 describe('on three slots', () => undisturbed(cluster('local[3]').train, ['ps', 'allreduce']));
 
 describe('on two hosts of two slots', () =>
-  undisturbed(cluster('local-cluster[2,2]', 2, 'process').train, ['ps', 'allreduce']));
+  undisturbed(cluster('local-cluster[2,2]', 'process').train, ['ps', 'allreduce']));
 
 describe('on three hosts', () => {
-  const { train } = cluster('local-cluster[3,1]', 3, 'process');
+  const { train } = cluster('local-cluster[3,1]', 'process');
   undisturbed(train, ['allreduce']);
 
   test('the same weights after kill -9 of an executor, among sockets', async () => {
@@ -131,7 +125,7 @@ describe('on two slots', () => {
 });
 
 describe('on two executors', () => {
-  const { train } = cluster('local-cluster[2,1]', 2);
+  const { train } = cluster('local-cluster[2,1]');
   undisturbed(train, ['tree', 'ps', 'allreduce']);
 
   describe.each(['tree', 'ps', 'allreduce'] as const)('the same weights by %s', (aggregation) => {
@@ -214,7 +208,7 @@ describe('on redis://', () => {
     start('first');
     const bus = new EventBus();
     bus.listen((event) => void events.push(event));
-    const sc = await SheafContext.create({ master: redis.url, bus, conf: CONF });
+    const sc = await SheafContext.create({ master: redis.url, bus });
     const join = async ({ epoch }: { epoch: number }) => {
       if (epoch !== 2) return;
       start('second');

@@ -1,11 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ClassifierOptions, SheafContext, TimedEvent } from '../../src/index.js';
 import { trainSample } from '../jobs/train-sample.js';
-import { contextOfAllTests } from '../support/contexts.js';
+import { clusterOfAllTests } from '../support/contexts.js';
 import { kill } from '../support/footprint.js';
 import { root } from '../support/sheaf.js';
-import { footprintOfAllTests } from '../support/tracked.js';
-import { until } from '../support/until.js';
 
 const EPOCHS = 5;
 const DATA = `${root}data/motionsense-sample`;
@@ -13,17 +11,9 @@ const DATA = `${root}data/motionsense-sample`;
 let events: TimedEvent[] = [];
 
 /** A cluster for the tests of a group; `train` has somebody meddle once, between two steps in the middle of the third epoch. */
-function cluster(master: string, executors = 1, hosts?: string) {
-  const footprint = footprintOfAllTests();
-  beforeAll(() => {
-    if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
-  });
-  const sc = contextOfAllTests(master, {
-    conf: { 'sheaf.executor.leaseMs': '3000' },
-    listen: (event) => void events.push(event),
-  });
-  beforeEach(async () => {
-    await until('all executors', () => sc().tasks.executors().length === executors);
+function cluster(master: string, hosts?: 'process') {
+  const { footprint, sc } = clusterOfAllTests(master, { hosts, listen: (event) => void events.push(event) });
+  beforeEach(() => {
     events = [];
   });
   const train = async (meddle?: (sc: SheafContext) => void) => {
@@ -61,13 +51,13 @@ describe('on three slots', () => {
 });
 
 describe('on two executors', () => {
-  const { train, slot, executor } = cluster('local-cluster[2,2]', 2);
+  const { train, slot, executor } = cluster('local-cluster[2,2]');
   killed('a slot of two executors', train, slot);
   killed('an executor', train, executor);
 });
 
 describe('where every executor is a host of its own', () => {
-  const { train, executor } = cluster('local-cluster[3,2]', 3, 'process');
+  const { train, executor } = cluster('local-cluster[3,2]', 'process');
 
   test('the same weights, undisturbed', async () => {
     expect(await train()).toEqual({ weightsHash, epochs: EPOCHS, generation: 0 });

@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventBus, SheafContext, type TimedEvent } from 'sheaf';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+import type { Footprint } from './footprint.js';
+import { footprintOfAllTests } from './tracked.js';
+import { until } from './until.js';
 
 export interface ContextOptions {
   readonly conf?: Record<string, string>;
@@ -12,7 +15,7 @@ export interface ContextOptions {
 
 /**
  * One context for all tests of the file or the group that it is called in: to start slots, and TensorFlow in them, costs more
- * than most tests do. What is killed in it is started again, so tests may follow a kill once `slots` are there again.
+ * than most tests do.
  *
  * @returns the context, while tests run
  * @example
@@ -28,6 +31,30 @@ export function contextOfAllTests(master: string, { conf, listen }: ContextOptio
   });
   afterAll(() => context.stop());
   return () => context;
+}
+
+export interface ClusterOptions {
+  /** `process`: every executor counts as a host of its own. */
+  readonly hosts?: 'process';
+  readonly listen?: ContextOptions['listen'];
+}
+
+/**
+ * A context for tests that kill slots and executors of it: what ends is started again, and each test finds all executors
+ * there. An executor may be killed eight times. What is left behind is looked for after the last test.
+ */
+export function clusterOfAllTests(
+  master: string,
+  { hosts, listen }: ClusterOptions = {},
+): { footprint: () => Footprint; sc: () => SheafContext } {
+  const footprint = footprintOfAllTests();
+  beforeAll(() => {
+    if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
+  });
+  const sc = contextOfAllTests(master, { conf: { 'sheaf.executor.leaseMs': '3000' }, listen });
+  const executors = Number(/^local-cluster\[(\d+)/.exec(master)?.[1] ?? 1);
+  beforeEach(() => until('all executors', () => sc().tasks.executors().length === executors));
+  return { footprint, sc };
 }
 
 /** A directory for the tests of the file or the group, removed after them. */
