@@ -1,4 +1,4 @@
-// Float32 matrix products on the matrix units of the processor (Intel AMX), which multiply bfloat16 only.
+// Float32 matrix products on the matrix units of the processor (Intel AMX), which multiply 8-bit integers and bfloat16 only.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,11 +14,10 @@ struct Operand {
   const int32_t* rows = nullptr;
 };
 
-/// How many bfloat16 terms stand for a float32 number (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence
-/// Datatype For Higher-Precision Computations, 2019). Three hold all of its 24 bits, and the six products of terms that reach
-/// into float32's precision make a product at least as exact as a float32 loop's. Two hold 16 bits, with three products. One
-/// rounds it to bfloat16.
-enum class Terms { kOne = 1, kTwo = 2, kThree = 3 };
+/// What is multiplied. Float32 numbers are integers of 24 bits in a unit that a line, a row of the left factor or a column of the
+/// right one, has in common. An element's error is that of a float32 loop where its line's numbers are alike, and in any case small
+/// beside what its row's and its column's largest numbers would make. Products of lines with a number that is not finite are NaN.
+enum class Factors { kFloat32, kBfloat16 };
 
 /// What is done to the sum of products before it is written.
 struct Epilogue {
@@ -34,8 +33,8 @@ bool HasMatrixUnits();
 
 /// product [rows, columns] = left [rows, inner] x right [inner, columns], dense. One thread; memory for packed operands and
 /// sums, some MiB, is kept for the thread's next call; false where there is none. An element's bits depend on its row, its
-/// column and nothing else: not on how many others there are.
-bool MatrixProduct(Terms terms, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+/// column and, with float32, the right factor, and nothing else: not on how many other rows there are.
+bool MatrixProduct(Factors factors, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                    const Epilogue& epilogue, float* product);
 
 }  // namespace sheaf

@@ -20,7 +20,7 @@ const Library* tensorflow = nullptr;
 struct Product {
   bool transpose_left;
   bool transpose_right;
-  Terms terms;
+  Factors factors;
   bool gathered;
   int destination;
   enum { kNone, kBias, kBiasRelu, kWherePositive } epilogue;
@@ -30,19 +30,19 @@ void* Create(void* context) {
   const Status status(*tensorflow);
   unsigned char left = 0;
   unsigned char right = 0;
-  int32_t terms = 0;
+  unsigned char rounded = 0;
   int32_t gathered = 0;
   int32_t destination = 0;
   char epilogue[32] = {};
   tensorflow->OpKernelConstruction_GetAttrBool(context, "transpose_left", &left, status.get());
   tensorflow->OpKernelConstruction_GetAttrBool(context, "transpose_right", &right, status.get());
-  tensorflow->OpKernelConstruction_GetAttrInt32(context, "terms", &terms, status.get());
+  tensorflow->OpKernelConstruction_GetAttrBool(context, "rounded", &rounded, status.get());
   tensorflow->OpKernelConstruction_GetAttrInt32(context, "R", &gathered, status.get());
   tensorflow->OpKernelConstruction_GetAttrInt32(context, "destination", &destination, status.get());
   tensorflow->OpKernelConstruction_GetAttrString(context, "epilogue", epilogue, sizeof(epilogue) - 1, status.get());
   if (!status.Ok()) tensorflow->OpKernelConstruction_Failure(context, status.get());
   const auto is = [&](const char* name) { return std::strcmp(epilogue, name) == 0; };
-  return new Product{left != 0, right != 0, static_cast<Terms>(terms), gathered > 0, destination,
+  return new Product{left != 0, right != 0, rounded ? Factors::kBfloat16 : Factors::kFloat32, gathered > 0, destination,
                      is("bias")             ? Product::kBias
                      : is("bias_relu")      ? Product::kBiasRelu
                      : is("where_positive") ? Product::kWherePositive
@@ -144,7 +144,7 @@ void Compute(void* kernel, void* context) {
     for (int64_t i = 0; i < count; i++) {
       Epilogue own = epilogue;
       if (own.where_positive) own.where_positive += i * rows * columns;
-      if (!MatrixProduct(product.terms, left.At(i, product.transpose_left), right.At(i, product.transpose_right), rows, columns,
+      if (!MatrixProduct(product.factors, left.At(i, product.transpose_left), right.At(i, product.transpose_right), rows, columns,
                          inner, own, values + i * rows * columns))
         return "no memory to multiply in";
     }
@@ -171,7 +171,7 @@ void Register() {
   tensorflow->OpDefinitionBuilderAddAttr(op, "destination: int");
   tensorflow->OpDefinitionBuilderAddAttr(op, "transpose_left: bool");
   tensorflow->OpDefinitionBuilderAddAttr(op, "transpose_right: bool");
-  tensorflow->OpDefinitionBuilderAddAttr(op, "terms: int");
+  tensorflow->OpDefinitionBuilderAddAttr(op, "rounded: bool");
   tensorflow->OpDefinitionBuilderAddAttr(op, "epilogue: {'none', 'bias', 'bias_relu', 'where_positive'}");
   tensorflow->OpDefinitionBuilderSetShapeInferenceFunction(
       op, [](void* context, void* status) { tensorflow->ShapeInferenceContextSetUnknownShape(context, status); });

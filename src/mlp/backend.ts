@@ -27,10 +27,8 @@ export interface ComputeBackend {
  * in any case.
  * - `bf16`: factors of products are rounded to bfloat16 and accumulated in float32, as in `torch.autocast`. Without matrix units
  *   of Sheaf's own kernel (matrix-units.ts) so are biases, results and relu's values.
- * - `bf16x3`: a factor is the sum of two bfloat16 numbers, so 16 of float32's 24 bits, as with PyTorch's
- *   `set_float32_matmul_precision('high')` or XLA's `BF16_BF16_F32_X3`. Without matrix units it is `float32`.
  */
-export const PRECISIONS = ['float32', 'bf16x3', 'bf16'] as const;
+export const PRECISIONS = ['float32', 'bf16'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 export interface CompileOptions {

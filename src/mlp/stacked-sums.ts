@@ -1,8 +1,7 @@
 import { alignedFloats } from '../ps/float-bytes.js';
 import { subtreeRoots } from '../ps/tree.js';
-import type { SumRequest } from './backend.js';
+import type { Precision, SumRequest } from './backend.js';
 import type { HeldShard } from './checks.js';
-import type { Terms } from './graph/matrix-units.js';
 import { hasDropout } from './graph/network-graph.js';
 import type { Call, GraphSession, Values } from './graph/session.js';
 import { isStackable, type StackedShape, stackedGraph } from './graph/stacked-graph.js';
@@ -48,7 +47,7 @@ export class StackedSums {
     readonly session: GraphSession<string>,
     readonly network: Network,
     readonly shards: ReadonlyMap<number, HeldShard>,
-    readonly terms: Terms | undefined,
+    readonly units: Precision | undefined,
   ) {
     this.#layout = layoutOf(network);
     this.#keyed = hasDropout(this.#layout);
@@ -167,7 +166,7 @@ export class StackedSums {
       shape.batches.map(({ shard }) => shard),
       shape.shards,
     );
-    const call = this.session.extend(nodes, { stacked: signature }, this.terms).stacked;
+    const call = this.session.extend(nodes, { stacked: signature }, this.units).stacked;
     const program: Program = { call, theta: stack(), sums: roots.map(stack), equal: new Map() };
     this.#programs.set(key, program);
     return program;

@@ -14,7 +14,6 @@ import { checkLength, checkRows, type HeldShard, prepareShard, weightOf } from '
 import { dropoutKey } from './dropout.js';
 import { tensorflowFingerprint } from './fingerprint.js';
 import { computeSoftmax } from './graph/losses.js';
-import type { Terms } from './graph/matrix-units.js';
 import { hasDropout, type ResidentGraph, residentGraph, type SumsShape, sumsGraph } from './graph/network-graph.js';
 import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
@@ -63,9 +62,6 @@ interface ResidentShard extends HeldShard {
   readonly kept?: readonly Values[];
 }
 
-/** That stand for a float32 number in a product on matrix units. */
-const TERMS: Readonly<Record<Precision, Terms>> = { float32: 3, bf16x3: 2, bf16: 1 };
-
 const SCALAR: readonly number[] = [];
 
 /**
@@ -79,7 +75,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #keyed: boolean;
   readonly #precision: Precision;
   /** Of products on matrix units, where there are some. */
-  readonly #terms: Terms | undefined;
+  readonly #units: Precision | undefined;
   readonly #shards = new Map<number, ResidentShard>();
   readonly #programs = new Map<string, Call>();
   /** Vectors of theta's length, taken apart. */
@@ -91,16 +87,16 @@ export class TensorFlowNetwork implements CompiledNetwork {
     readonly network: Network,
     { precision = 'float32' }: Omit<CompileOptions, 'loss'> = {},
   ) {
-    this.#terms = usesMatrixUnits(usesGpu(tf) ? 'gpu' : 'cpu') ? TERMS[precision] : undefined;
+    this.#units = usesMatrixUnits(usesGpu(tf) ? 'gpu' : 'cpu') ? precision : undefined;
     // A product on matrix units rounds by itself; all else is float32.
-    this.#precision = this.#terms ? 'float32' : precision;
+    this.#precision = this.#units ? 'float32' : precision;
     const { nodes, signatures } = residentGraph(network, this.#precision);
     this.#layout = layoutOf(network);
     this.#keyed = hasDropout(this.#layout);
     // Predictions are float32's.
-    this.#session = new GraphSession(tf, nodes, signatures, this.#terms && 3);
+    this.#session = new GraphSession(tf, nodes, signatures, this.#units && 'float32');
     this.#stacked =
-      this.#precision !== 'bf16' ? new StackedSums(this.#session, network, this.#shards, this.#terms) : undefined;
+      this.#precision !== 'bf16' ? new StackedSums(this.#session, network, this.#shards, this.#units) : undefined;
   }
 
   loadShard(shard: number, data: ShardData): void {
@@ -226,7 +222,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
     let call = this.#programs.get(key);
     if (!call) {
       const { nodes, signature } = sumsGraph(this.network, shape, this.#precision);
-      call = this.#session.extend(nodes, { sums: signature }, this.#terms).sums;
+      call = this.#session.extend(nodes, { sums: signature }, this.#units).sums;
       this.#programs.set(key, call);
     }
     return call;

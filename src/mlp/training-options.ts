@@ -49,7 +49,7 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   readonly seed?: number;
   /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
   readonly shards?: number;
-  /** Of products in training, whose sums and weights stay float32: `bf16x3` with 16 bits of a factor, `bf16` with 8, each faster where the processor multiplies bfloat16. Default `float32`. */
+  /** Of products in training, whose sums and weights stay float32: `bf16` has 8 bits of a factor, and is faster where the processor multiplies bfloat16. Default `float32`. */
   readonly precision?: Precision;
   /** Whether slots keep features in memory or read them from their disks in each step: equal bits. Default `auto`, by `sheaf.slot.memory`. */
   readonly residency?: Residency;

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { alignedFloats } from '../../ps/float-bytes.js';
 import { nativeAddon } from '../../ps/native-addon.js';
+import type { Precision } from '../backend.js';
 import { loadNative, nativeState, type TensorFlow } from '../native.js';
 import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';
-import { onMatrixUnits, type Terms } from './matrix-units.js';
+import { onMatrixUnits } from './matrix-units.js';
 import { batchMatMul, gather, matMul, placeholder, plain } from './ops.js';
 import { GraphSession } from './session.js';
 
@@ -27,7 +28,7 @@ describe('onMatrixUnits', () => {
     const [x, w, b, dy] = matrices(g);
     const y = plain(g, 'Relu', [plain(g, 'BiasAdd', [matMul(g, x, w), b])]);
     const back = plain(g, 'ReluGrad', [matMul(g, dy, w, { transposeB: true }), y]);
-    expect(summary(onMatrixUnits(g.nodes, [signature({ y, back })], 3))).toEqual([
+    expect(summary(onMatrixUnits(g.nodes, [signature({ y, back })], 'float32'))).toEqual([
       'Relu SheafMatMul x:0 w:0 b:0 bias_relu',
       'ReluGrad SheafMatMul dy:0 w:0 Relu:0 where_positive',
     ]);
@@ -41,7 +42,7 @@ describe('onMatrixUnits', () => {
     const y = plain(g, 'BiasAdd', [matMul(g, chosen, w), b]);
     const back = matMul(g, chosen, y, { transposeA: true });
     const twice = matMul(g, y, w);
-    const nodes = onMatrixUnits(g.nodes, [signature({ y, back, twice, again: twice })], 3);
+    const nodes = onMatrixUnits(g.nodes, [signature({ y, back, twice, again: twice })], 'float32');
     expect(summary(nodes).filter((line) => line.includes('SheafMatMul'))).toEqual([
       'BiasAdd SheafMatMul x:0 w:0 rows:0 b:0 bias',
       'MatMul_1 SheafMatMul x:0 BiasAdd:0 rows:0 none',
@@ -52,7 +53,7 @@ describe('onMatrixUnits', () => {
       { int: 1 },
       { int: -1 },
     ]);
-    const several = onMatrixUnits(g.nodes, [signature({ y }), signature({ back })], 3);
+    const several = onMatrixUnits(g.nodes, [signature({ y }), signature({ back })], 'float32');
     expect(several.flatMap(({ attributes: { destination } }) => destination ?? [])).not.toContainEqual({ int: 0 });
   });
 
@@ -63,7 +64,7 @@ describe('onMatrixUnits', () => {
     const y = plain(g, 'Relu', [z]);
     const fetched = matMul(g, y, w);
     const shifted = plain(g, 'BiasAdd', [fetched, b]);
-    expect(summary(onMatrixUnits(g.nodes, [signature({ z, y, fetched, shifted })], 3))).toEqual([
+    expect(summary(onMatrixUnits(g.nodes, [signature({ z, y, fetched, shifted })], 'float32'))).toEqual([
       'BiasAdd SheafMatMul x:0 w:0 b:0 bias',
       'Relu Relu BiasAdd:0',
       'MatMul_1 SheafMatMul Relu:0 w:0 none',
@@ -88,14 +89,22 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     readonly networks?: number;
   }
   const size = (shape: Shape) => shape.reduce((product, length) => product * length, 1);
-  /** Numbers of all magnitudes that gradients have, the same for a seed. */
+  /** Numbers alike, the same for a seed. */
   const values = (length: number, seed: number) =>
     Float32Array.from({ length }, (_, i) => {
       const noise = Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 43758.5453;
-      return (noise - Math.floor(noise) - 0.5) * 2 ** (((i * 7 + seed) % 13) - 6);
+      return noise - Math.floor(noise) - 0.5;
     });
+  /** Of all magnitudes that gradients have. */
+  const mixed = (length: number, seed: number) =>
+    values(length, seed).map((value, i) => value * 2 ** (((i * 7 + seed) % 13) - 6));
 
-  function compute(asked: Asked, terms: Terms, build: 'none' | 'bias' | 'bias_relu' | 'where_positive' = 'none') {
+  function compute(
+    asked: Asked,
+    precision: Precision,
+    build: 'none' | 'bias' | 'bias_relu' | 'where_positive' = 'none',
+    numbers = values,
+  ) {
     const { rows, columns, inner, transposeA, transposeB, networks } = asked;
     const stack = networks === undefined ? [] : [networks];
     const shapes: Record<string, Shape> = {
@@ -117,9 +126,9 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
       bias_relu: () => plain(g, 'Relu', [biased()]),
       where_positive: () => plain(g, 'ReluGrad', [product, inputs.y!]),
     }[build]();
-    const session = new GraphSession(tf, g.nodes, { run: { inputs, outputs: { output } } }, terms);
+    const session = new GraphSession(tf, g.nodes, { run: { inputs, outputs: { output } } }, precision);
     const fed = Object.fromEntries(
-      Object.entries(shapes).map(([name, shape], i) => [name, { values: values(size(shape), i), shape }]),
+      Object.entries(shapes).map(([name, shape], i) => [name, { values: numbers(size(shape), i), shape }]),
     );
     const [result] = session.run('run', fed) as [Float32Array];
     session.dispose();
@@ -149,26 +158,40 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     transposeB: fc.boolean(),
   });
 
-  // Three terms: within some roundings of float32. Two leave 2^-16 of each factor and their product, one 2^-8.
+  // Within some roundings of float32; of a factor bfloat16 leaves 2^-8.
   it.each([
-    [3, 2 ** -21],
-    [2, 2 ** -14],
-    [1, 2 ** -6.9],
-  ] as const)('is as exact as it says with %i terms, whatever the shapes', (terms, bound) => {
+    ['float32', 'alike', values, 2 ** -21],
+    ['float32', 'of many magnitudes', mixed, 2 ** -20],
+    ['bf16', 'of many magnitudes', mixed, 2 ** -8],
+  ] as const)('%s is as exact as it says with numbers %s, whatever the shapes', (precision, _, numbers, bound) => {
     fc.assert(
       fc.property(asked, (shape) => {
-        const { result, fed } = compute(shape, terms);
-        exactly(shape, fed.a!.values, fed.b!.values).forEach(({ sum, absolute }, i) => {
-          expect(Math.abs(result[i]! - sum)).toBeLessThanOrEqual(bound * absolute);
-        });
+        const { result, fed } = compute(shape, precision, 'none', numbers);
+        const exact = exactly(shape, fed.a!.values, fed.b!.values);
+        const error = Math.hypot(...exact.map(({ sum }, i) => result[i]! - sum));
+        expect(error).toBeLessThanOrEqual(bound * Math.hypot(...exact.map(({ absolute }) => absolute)));
       }),
       { numRuns: 12, seed: 7 },
     );
   });
 
-  it('is more exact with three terms than float32 arithmetic, over a long sum', () => {
+  it('is as exact when rows, columns and the inner dimension are given other powers of two', () => {
+    const shape = { rows: 21, columns: 18, inner: 150, transposeA: false, transposeB: false };
+    const exponent = (i: number) => ((i * 29) % 41) - 20;
+    const { result, fed } = compute(shape, 'float32', 'none', (length, seed) =>
+      values(length, seed).map((value, i) => {
+        const inner = exponent(seed === 0 ? i % 150 : Math.floor(i / 18));
+        return value * 2 ** (seed === 0 ? exponent(Math.floor(i / 150)) + inner : exponent(i % 18) - inner);
+      }),
+    );
+    exactly(shape, fed.a!.values, fed.b!.values).forEach(({ sum, absolute }, i) => {
+      expect(Math.abs(result[i]! - sum)).toBeLessThanOrEqual(2 ** -20 * absolute);
+    });
+  });
+
+  it('is more exact than float32 arithmetic, over a long sum', () => {
     const shape = { rows: 8, columns: 8, inner: 4000, transposeA: false, transposeB: false };
-    const { result, fed } = compute(shape, 3);
+    const { result, fed } = compute(shape, 'float32');
     const [a, b] = [fed.a!.values, fed.b!.values];
     const exact = exactly(shape, a, b);
     const plainly = exact.map((_, p) => {
@@ -183,7 +206,7 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
 
   it('blocks of large products fit together', () => {
     const shape = { rows: 2300, columns: 600, inner: 300, transposeA: true, transposeB: false };
-    const { result, fed } = compute(shape, 3);
+    const { result, fed } = compute(shape, 'float32');
     const tensors = [tf.tensor2d(fed.a!.values, [300, 2300]), tf.tensor2d(fed.b!.values, [300, 600])] as const;
     const expected = tf.matMul(...tensors, true).dataSync();
     expect(result.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0)).toBeLessThan(0.02);
@@ -191,23 +214,23 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
 
   it('gives a row the bits it has alone', () => {
     const all = { rows: 100, columns: 40, inner: 77, transposeA: false, transposeB: false };
-    const { result } = compute(all, 3);
-    const { result: few } = compute({ ...all, rows: 3 }, 3);
+    const { result } = compute(all, 'float32');
+    const { result: few } = compute({ ...all, rows: 3 }, 'float32');
     expect(few).toEqual(result.subarray(0, 3 * 40));
   });
 
   it('gives each of many products the bits it has alone', () => {
     const one = { rows: 20, columns: 30, inner: 40, transposeA: false, transposeB: true };
-    const { result, fed } = compute({ ...one, networks: 3 }, 3);
-    const { result: first, fed: alone } = compute(one, 3);
+    const { result, fed } = compute({ ...one, networks: 3 }, 'float32');
+    const { result: first, fed: alone } = compute(one, 'float32');
     expect(fed.a!.values.subarray(0, 800)).toEqual(alone.a!.values);
     expect(result.subarray(0, 600)).toEqual(first);
   });
 
   it.each(['bias', 'bias_relu', 'where_positive'] as const)('finishes as separate operations would: %s', (epilogue) => {
     const shape = { rows: 37, columns: 53, inner: 20, transposeA: false, transposeB: false };
-    const { result: product, fed } = compute(shape, 3);
-    const { result } = compute(shape, 3, epilogue);
+    const { result: product, fed } = compute(shape, 'float32');
+    const { result } = compute(shape, 'float32', epilogue);
     const expected = product.map((value, i) => {
       if (epilogue === 'where_positive') return fed.y!.values[i]! > 0 ? value : 0;
       const biased = value + fed.bias!.values[i % 53]!;
@@ -230,11 +253,11 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
         rows: { values: rows, shape: [...stack, rank === 2 ? 6 : 3] },
         w: { values: values(rank === 2 ? 200 : 400, 2), shape: [...stack, 40, 5] },
       };
-      const run = (terms: Terms | undefined, into: Float32Array, wrong?: Int32Array) => {
+      const run = (units: Precision | undefined, into: Float32Array, wrong?: Int32Array) => {
         const g = new GraphBuilder();
         const { x, w, rows } = inputs(g, rank);
         const y = (rank === 2 ? matMul : batchMatMul)(g, gather(g, x, rows), w);
-        const session = new GraphSession(tf, g.nodes, { run: { inputs: { x, rows, w }, outputs: { y } } }, terms);
+        const session = new GraphSession(tf, g.nodes, { run: { inputs: { x, rows, w }, outputs: { y } } }, units);
         const feeds = wrong ? { ...fed, rows: { ...fed.rows, values: wrong } } : fed;
         try {
           return session.run('run', feeds, [into])[0]!;
@@ -244,35 +267,36 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
       };
       const into = alignedFloats(30);
       const expected = run(undefined, new Float32Array(30));
-      expect(run(3, into)).toBe(into);
+      expect(run('float32', into)).toBe(into);
       into.forEach((value, i) => {
         expect(value).toBeCloseTo(expected[i]!, 3);
       });
       // Not aligned: copied.
-      expect(run(3, new Float32Array(31).subarray(1))).toEqual(into);
-      expect(() => run(3, into, Int32Array.of(8, 0, 3, 3, 5, 9))).toThrow('there is no row of a chosen number');
+      expect(run('float32', new Float32Array(31).subarray(1))).toEqual(into);
+      expect(() => run('float32', into, Int32Array.of(8, 0, 3, 3, 5, 9))).toThrow('there is no row of a chosen number');
     }
   });
 
-  it('keeps numbers that are none, and infinities, from becoming numbers', () => {
-    const g = new GraphBuilder();
-    const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [2, 2])) as [Tensor, Tensor];
-    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } }, 3);
-    const run = (...left: number[]) =>
-      session.run('run', {
-        a: { values: Float32Array.from(left), shape: [2, 2] },
-        b: { values: Float32Array.of(1, 2, 3, 4), shape: [2, 2] },
-      })[0]!;
-    expect(run(Number.NaN, 1, 1, 1)).toEqual(Float32Array.of(Number.NaN, Number.NaN, 4, 6));
-    expect([...run(Number.POSITIVE_INFINITY, 1, 1, 1)].slice(0, 2).some(Number.isFinite)).toBe(false);
-    session.dispose();
+  it('makes no number of rows and columns with one that is none, or infinite, and leaves the others', () => {
+    const shape = { rows: 3, columns: 20, inner: 70, transposeA: false, transposeB: false };
+    const { result } = compute(shape, 'float32');
+    const { result: spoilt } = compute(shape, 'float32', 'none', (length, seed) => {
+      const numbers = values(length, seed);
+      numbers[seed === 0 ? 70 : 5] = seed === 0 ? Number.NaN : Number.NEGATIVE_INFINITY;
+      return numbers;
+    });
+    const expected = result.map((value, p) => (Math.floor(p / 20) === 1 || p % 20 === 5 ? Number.NaN : value));
+    spoilt.forEach((value, p) => {
+      if (Number.isNaN(expected[p])) expect(value).toBeNaN();
+      else expect(value).toBeCloseTo(expected[p]!, 5);
+    });
   });
 
-  it('takes numbers too small for their terms to be normal for what they are, or 0', () => {
+  it('takes very small and very large numbers for what they are', () => {
     const g = new GraphBuilder();
     const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [1, 32])) as [Tensor, Tensor];
     const y = matMul(g, a, b, { transposeB: true });
-    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y } } }, 3);
+    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y } } }, 'float32');
     const tiny = Float32Array.from({ length: 32 }, (_, i) => 2 ** -110 * (1 + i / 37));
     const huge = new Float32Array(32).fill(2 ** 100);
     const run = { a: { values: tiny, shape: [1, 32] }, b: { values: huge, shape: [1, 32] } };
@@ -284,7 +308,12 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
   it('says what is wrong with its inputs', () => {
     const g = new GraphBuilder();
     const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [-1, -1])) as [Tensor, Tensor];
-    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } }, 3);
+    const session = new GraphSession(
+      tf,
+      g.nodes,
+      { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } },
+      'float32',
+    );
     const six = { values: new Float32Array(6), shape: [2, 3] };
     expect(() => session.run('run', { a: six, b: six })).toThrow("the matrices' inner dimensions differ");
     session.dispose();

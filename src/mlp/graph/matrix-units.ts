@@ -1,10 +1,5 @@
+import type { Precision } from '../backend.js';
 import type { Attribute, GraphNode, Signature } from './graph-builder.js';
-
-/**
- * How many bfloat16 terms stand for a float32 number in a product: three hold all its bits, and the product is at least as
- * exact as a float32 loop's; two hold 16 bits; one rounds it.
- */
-export type Terms = 1 | 2 | 3;
 
 const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>> = {
   MatMul: ['transpose_a', 'transpose_b'],
@@ -17,12 +12,12 @@ const PRODUCTS: Readonly<Record<string, readonly [left: string, right: string]>>
  * that a left factor is gathered from; a product that a call fetches is computed where the caller wants it.
  *
  * @param signatures what calls read, which must stay
- * @example onMatrixUnits(graph.nodes, Object.values(graph.signatures), 3)
+ * @example onMatrixUnits(graph.nodes, Object.values(graph.signatures), 'float32')
  */
 export function onMatrixUnits(
   nodes: readonly GraphNode[],
   signatures: readonly Signature[],
-  terms: Terms,
+  precision: Precision,
 ): readonly GraphNode[] {
   const uses = countUses(nodes, signatures);
   const made = new Map<string, GraphNode>();
@@ -35,7 +30,7 @@ export function onMatrixUnits(
   };
   const fused = (node: GraphNode): GraphNode => {
     const [first, second] = node.inputs as [string, string];
-    if (node.op in PRODUCTS && isFloat(node)) return product(node, made.get(nameOf(first)), terms);
+    if (node.op in PRODUCTS && isFloat(node)) return product(node, made.get(nameOf(first)), precision);
     if (node.op === 'BiasAdd') return extended(node, absorbed(first, 'none'), 'bias', [second]);
     if (node.op === 'Relu') return extended(node, absorbed(first, 'bias'), 'bias_relu', []);
     if (node.op === 'ReluGrad') return extended(node, absorbed(first, 'none'), 'where_positive', [second]);
@@ -59,7 +54,11 @@ function destinations(signatures: readonly Signature[]): ReadonlyMap<string, { d
 }
 
 /** @param from the left factor's node */
-function product({ name, op, inputs, attributes }: GraphNode, from: GraphNode | undefined, terms: Terms): GraphNode {
+function product(
+  { name, op, inputs, attributes }: GraphNode,
+  from: GraphNode | undefined,
+  precision: Precision,
+): GraphNode {
   const [left, right] = PRODUCTS[op]!;
   const gathered = from?.op === 'GatherV2';
   return {
@@ -72,7 +71,7 @@ function product({ name, op, inputs, attributes }: GraphNode, from: GraphNode | 
       destination: { int: -1 },
       transpose_left: attributes[left]!,
       transpose_right: attributes[right]!,
-      terms: { int: terms },
+      rounded: { bool: precision === 'bf16' },
       epilogue: { string: 'none' },
     },
   };

@@ -1,7 +1,8 @@
 import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../ps/native-addon.js';
+import type { Precision } from '../backend.js';
 import { type TensorFlow, usesGpu } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';
-import { onMatrixUnits, type Terms } from './matrix-units.js';
+import { onMatrixUnits } from './matrix-units.js';
 import { encodeGraph } from './saved-model.js';
 
 export type Values = Float32Array | Int32Array;
@@ -35,20 +36,20 @@ export class GraphSession<Name extends string> {
 
   /**
    * @param loaded TensorFlow must be in this process
-   * @param terms of products on the processor's matrix units; absent: TensorFlow's own products
+   * @param units the precision of products on the processor's matrix units; absent: TensorFlow's own products
    * @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph
    */
   constructor(
     loaded: TensorFlow,
     nodes: readonly GraphNode[],
     signatures: Readonly<Record<Name, Signature>>,
-    terms?: Terms,
+    units?: Precision,
   ) {
     const addon = nativeAddon();
     if (!addon) throw new Error("Sheaf's own add-on is not there: npm run native compiles it");
     this.#addon = addon;
     this.#graph = addon.newGraph(!usesGpu(loaded));
-    this.#calls = this.extend(nodes, signatures, terms);
+    this.#calls = this.extend(nodes, signatures, units);
   }
 
   /**
@@ -58,10 +59,10 @@ export class GraphSession<Name extends string> {
   extend<N extends string>(
     nodes: readonly GraphNode[],
     signatures: Readonly<Record<N, Signature>>,
-    terms?: Terms,
+    units?: Precision,
   ): Readonly<Record<N, Call>> {
     const prefix = `part${this.#parts++}`;
-    const computed = terms ? onMatrixUnits(nodes, Object.values(signatures), terms) : nodes;
+    const computed = units ? onMatrixUnits(nodes, Object.values(signatures), units) : nodes;
     this.#addon.extendGraph(this.#graph, encodeGraph(computed), prefix);
     const calls = Object.entries<Signature>(signatures).map(([name, { inputs, outputs }]) => {
       const names = (tensors: Signature['inputs']) =>

@@ -1,0 +1,198 @@
+// Float32 numbers as integers of three digits, and how these lie in memory for the matrix units. Part of product.cc.
+//
+// The numbers of a line (a row of the left operand, a column of the right one) have a unit in common, a power of two: in it they
+// are integers of 24 bits, of three digits of 8.
+//
+// Beforehand the inner dimension is levelled: a row of the right operand is divided by the power of two that its numbers reach, beside
+// the largest of their columns, and the left operand's column is multiplied by it. A feature that is a million times as large as
+// others has weights that are as much smaller; levelled they are alike, and no unit is too large for the small ones.
+#pragma once
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "tiles.h"
+
+namespace sheaf {
+namespace {
+
+constexpr int kDigits = 3;
+/// Of the inner dimension: a tile's words hold four digits each.
+constexpr size_t kDigitStep = 4 * kTile;
+/// Words of one step of a panel of `tiles` tiles.
+constexpr size_t DigitWords(size_t tiles) { return kDigits * tiles * kTileWords; }
+
+/// What makes integers of an operand's numbers.
+struct Units {
+  /// For each line the exponent of two that its numbers are multiplied by; NaN where one of them is not finite: so its products become.
+  float* lines;
+  /// For each place in the inner dimension a factor, a power of two.
+  float* inner;
+};
+
+/// An absolute value whose bits are those of a larger integer is larger; what is not finite is the largest.
+INLINE __m512i AbsoluteBits(__m512 x) { return _mm512_and_si512(Bits(x), _mm512_set1_epi32(0x7fffffff)); }
+
+/// Calls `work` with each place where a vector begins, and the lanes that are there.
+template <typename Work>
+INLINE void EachVector(size_t length, Work work) {
+  size_t i = 0;
+  for (; i + kTile <= length; i += kTile) work(i, FirstLanes(kTile));
+  if (i < length) work(i, FirstLanes(length - i));
+}
+
+/// The largest absolute value of a row of numbers, each multiplied by its factor if there are some.
+INLINE float LargestOf(const float* row, size_t length, const float* factors) {
+  __m512i largest = _mm512_setzero_si512();
+  EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
+    __m512 x = _mm512_maskz_loadu_ps(lanes, row + i);
+    if (factors) x = _mm512_mul_ps(x, _mm512_maskz_loadu_ps(lanes, factors + i));
+    largest = _mm512_max_epu32(largest, AbsoluteBits(x));
+  });
+  const uint32_t bits = _mm512_reduce_max_epu32(largest);
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+/// Makes each value the row's number times the factor where that is larger, absolutely.
+INLINE void Raise(float* values, const float* row, size_t length, float factor) {
+  EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
+    const __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, row + i), _mm512_set1_ps(factor));
+    const __m512i raised = _mm512_max_epu32(_mm512_maskz_loadu_epi32(lanes, values + i), AbsoluteBits(x));
+    _mm512_mask_storeu_epi32(values + i, lanes, raised);
+  });
+}
+
+/// The power of two below a number; 1 for those that have none which is a float32, as its inverse is.
+inline float LevelOf(float largest) {
+  uint32_t bits;
+  std::memcpy(&bits, &largest, sizeof(bits));
+  const uint32_t exponent = bits & 0x7f800000;
+  if (exponent == 0 || exponent >= 0x7f000000) return 1;
+  float level;
+  std::memcpy(&level, &exponent, sizeof(level));
+  return level;
+}
+
+/// The exponent that makes an integer of 24 bits, at most, of a line's largest number.
+inline float UnitOf(float largest) {
+  // Digits from -128 to 127 reach from -0x808080 to 0x7f7f7f.
+  constexpr float kMostMantissa = 0.996f;
+  constexpr int kBits = 23;
+  if (!std::isfinite(largest)) return std::numeric_limits<float>::quiet_NaN();
+  int exponent = 0;
+  const float mantissa = std::frexp(largest, &exponent);
+  return static_cast<float>(kBits - exponent - (mantissa > kMostMantissa));
+}
+
+/// Of both operands, and levels the inner dimension. @param scales room for as many as there are columns
+TARGET inline void ChooseUnits(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+                               const Units& left_units, const Units& right_units, float* scales) {
+  float* levels = left_units.inner;
+  float* inverses = right_units.inner;
+  std::fill_n(left_units.lines, rows, 0.0f);
+  std::fill_n(right_units.lines, columns, 0.0f);
+  std::fill_n(levels, inner, 0.0f);
+  std::fill_n(scales, columns, 0.0f);
+  if (!right.transposed)
+    for (size_t k = 0; k < inner; k++) Raise(scales, RowOf(right, k), columns, 1);
+  for (size_t j = 0; j < columns; j++) {
+    scales[j] = 1 / LevelOf(right.transposed ? LargestOf(RowOf(right, j), inner, nullptr) : scales[j]);
+    if (right.transposed) Raise(levels, RowOf(right, j), inner, scales[j]);
+  }
+  for (size_t k = 0; k < inner; k++) {
+    levels[k] = LevelOf(right.transposed ? levels[k] : LargestOf(RowOf(right, k), columns, scales));
+    inverses[k] = 1 / levels[k];
+    if (!right.transposed) Raise(right_units.lines, RowOf(right, k), columns, inverses[k]);
+    if (left.transposed) Raise(left_units.lines, RowOf(left, k), rows, levels[k]);
+  }
+  for (size_t j = 0; j < columns; j++)
+    right_units.lines[j] = UnitOf(right.transposed ? LargestOf(RowOf(right, j), inner, inverses) : right_units.lines[j]);
+  for (size_t i = 0; i < rows; i++)
+    left_units.lines[i] = UnitOf(left.transposed ? left_units.lines[i] : LargestOf(RowOf(left, i), inner, levels));
+}
+
+INLINE __m512i Chosen(__m512i mask, __m512i where_set, __m512i elsewhere) {
+  return _mm512_ternarylogic_epi32(mask, where_set, elsewhere, 0xca);
+}
+
+/// The digits of four vectors of numbers: in a word one of the first vector's, the third's, the second's and the fourth's.
+INLINE void DigitsOf(const __m512 numbers[4], const __m512 units[4], __m512i words[kDigits]) {
+  const __m512i lower = _mm512_set1_epi32(0xffff);
+  const __m512i even = _mm512_set1_epi32(0x00ff00ff);
+  // Adding 128 to each digit, with carries, and taking it away without any leaves digits from -128 to 127.
+  const __m512i halves = _mm512_set1_epi32(0x808080);
+  __m512i q[4];
+  for (int i = 0; i < 4; i++) {
+    q[i] = _mm512_cvtps_epi32(_mm512_scalef_ps(numbers[i], units[i]));
+    q[i] = _mm512_xor_si512(_mm512_add_epi32(q[i], halves), halves);
+  }
+  const __m512i low01 = Chosen(lower, q[0], _mm512_slli_epi32(q[1], 16));
+  const __m512i low23 = Chosen(lower, q[2], _mm512_slli_epi32(q[3], 16));
+  const __m512i high01 = Chosen(lower, _mm512_srli_epi32(q[0], 16), q[1]);
+  const __m512i high23 = Chosen(lower, _mm512_srli_epi32(q[2], 16), q[3]);
+  words[0] = Chosen(even, high01, _mm512_slli_epi32(high23, 8));
+  words[1] = Chosen(even, _mm512_srli_epi32(low01, 8), low23);
+  words[2] = Chosen(even, low01, _mm512_slli_epi32(low23, 8));
+}
+
+/// Packs up to 16 lines over one step of the inner dimension. `kAlong`: the operand's rows are lines. In a tile the lines are rows, or,
+/// `kAcross`, words. The word w of a step holds the inner numbers w, w + 16, w + 32 and w + 48.
+template <bool kAlong, bool kAcross>
+INLINE void PackDigitTiles(const Operand& operand, const Units& units, size_t line, size_t at, size_t lines, size_t inner, size_t stride,
+                       uint32_t* to) {
+  constexpr bool kTransposed = kAlong == kAcross;
+  __m512i words[kTransposed ? kDigits : 1][kTile];
+  const auto rest = [inner](size_t part) { return inner > part * kTile ? inner - part * kTile : 0; };
+  const __m512 own = kAlong ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(FirstLanes(lines), units.lines + line);
+  for (size_t i = 0; i < kTile; i++) {
+    __m512 numbers[4];
+    __m512 unit[4];
+    for (size_t part = 0; part < 4; part++) {
+      const size_t k = at + part * kTile;
+      numbers[part] = _mm512_setzero_ps();
+      unit[part] = own;
+      if (kAlong && i < lines) {
+        const __mmask16 lanes = FirstLanes(rest(part));
+        numbers[part] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, RowOf(operand, line + i) + k),
+                                      _mm512_maskz_loadu_ps(lanes, units.inner + k));
+        unit[part] = _mm512_set1_ps(units.lines[line + i]);
+      }
+      if (!kAlong && i < rest(part))
+        numbers[part] = _mm512_mul_ps(_mm512_maskz_loadu_ps(FirstLanes(lines), RowOf(operand, k + i) + line),
+                                      _mm512_set1_ps(units.inner[k + i]));
+    }
+    __m512i digits[kDigits];
+    DigitsOf(numbers, unit, digits);
+    for (int digit = 0; digit < kDigits; digit++) {
+      if (kTransposed)
+        words[digit][i] = digits[digit];
+      else
+        _mm512_store_si512(to + digit * stride + i * kTile, digits[digit]);
+    }
+  }
+  if (!kTransposed) return;
+  for (int digit = 0; digit < kDigits; digit++) {
+    Transpose(words[digit]);
+    for (size_t i = 0; i < kTile; i++) _mm512_store_si512(to + digit * stride + i * kTile, words[digit][i]);
+  }
+}
+
+/// Packs lines in panels of `kTiles` tiles: [panel][step][digit][tile][16][16] words.
+template <bool kAlong, bool kAcross, size_t kTiles>
+TARGET void PackDigits(const Operand& operand, const Units& units, size_t line, size_t at, size_t lines, size_t inner, uint32_t* to) {
+  for (size_t panel = 0; panel < lines; panel += kTiles * kTile)
+    for (size_t step = 0; step < inner; step += kDigitStep, to += DigitWords(kTiles))
+      for (size_t tile = 0; tile < kTiles && panel + tile * kTile < lines; tile++) {
+        const size_t first = panel + tile * kTile;
+        PackDigitTiles<kAlong, kAcross>(operand, units, line + first, at + step, std::min(lines - first, kTile),
+                                    std::min(inner - step, kDigitStep), kTiles * kTileWords, to + tile * kTileWords);
+      }
+}
+
+}  // namespace
+}  // namespace sheaf

@@ -1,0 +1,128 @@
+// What products on the matrix units have in common: tiles, memory for packed operands, what is written in the end. Part of
+// product.cc.
+#pragma once
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+
+#include "product.h"
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,amx-tile,amx-bf16,amx-int8")))
+#define INLINE TARGET inline __attribute__((always_inline))
+
+namespace sheaf {
+namespace {
+
+/// A tile holds 16 rows of 16 words: sums, pairs of bfloat16 or four integers of 8 bits.
+constexpr size_t kTile = 16;
+constexpr size_t kTileWords = kTile * kTile;
+constexpr int kTileBytes = kTile * 4;
+/// Rows of the product that are computed together: two tiles.
+constexpr size_t kPanel = 2 * kTile;
+/// Packed operands are worked on in blocks that stay in the second-level cache.
+constexpr size_t kBlockRows = 128;
+constexpr size_t kBlockColumns = 512;
+
+/// Lengths cut into equal blocks of no more than `most`.
+struct Blocks {
+  size_t count;
+  size_t length;
+  Blocks(size_t length, size_t most)
+      : count(std::max<size_t>((length + most - 1) / most, 1)), length((length + count - 1) / count) {}
+};
+
+inline size_t RoundedUp(size_t length, size_t multiple) { return (length + multiple - 1) / multiple * multiple; }
+
+/// Memory of a thread that only grows.
+class Buffer {
+ public:
+  ~Buffer() { std::free(memory_); }
+  /// @return none where there is no memory
+  uint32_t* Words(size_t count) {
+    if (count > size_) {
+      std::free(memory_);
+      memory_ = static_cast<uint32_t*>(std::aligned_alloc(4096, RoundedUp(count * 4, 4096)));
+      size_ = memory_ ? count : 0;
+    }
+    return memory_;
+  }
+  float* Floats(size_t count) { return reinterpret_cast<float*>(Words(count)); }
+
+ private:
+  uint32_t* memory_ = nullptr;
+  size_t size_ = 0;
+};
+
+thread_local Buffer left_buffer;
+thread_local Buffer right_buffer;
+thread_local Buffer sums_buffer;
+thread_local Buffer units_buffer;
+
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1;
+  uint8_t start = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+/// All eight tiles whole.
+TARGET inline void ConfigureTiles() {
+  TileConfiguration configuration;
+  for (int tile = 0; tile < 8; tile++) {
+    configuration.row_bytes[tile] = kTileBytes;
+    configuration.rows[tile] = kTile;
+  }
+  _tile_loadconfig(&configuration);
+}
+
+INLINE __mmask16 FirstLanes(size_t count) {
+  return count >= kTile ? 0xffff : static_cast<__mmask16>((1u << count) - 1);
+}
+
+INLINE __m512i Bits(__m512 x) { return _mm512_castps_si512(x); }
+
+INLINE const float* RowOf(const Operand& operand, size_t row) {
+  return operand.data + (operand.rows ? static_cast<size_t>(operand.rows[row]) : row) * operand.stride;
+}
+
+INLINE void Transpose(__m512i t[kTile]) {
+  __m512i s[kTile];
+  for (int i = 0; i < 16; i += 2) {
+    s[i] = _mm512_unpacklo_epi32(t[i], t[i + 1]);
+    s[i + 1] = _mm512_unpackhi_epi32(t[i], t[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    t[i] = _mm512_unpacklo_epi64(s[i], s[i + 2]);
+    t[i + 1] = _mm512_unpackhi_epi64(s[i], s[i + 2]);
+    t[i + 2] = _mm512_unpacklo_epi64(s[i + 1], s[i + 3]);
+    t[i + 3] = _mm512_unpackhi_epi64(s[i + 1], s[i + 3]);
+  }
+  for (int i = 0; i < 4; i++) {
+    s[i] = _mm512_shuffle_i32x4(t[i], t[i + 4], 0x88);
+    s[i + 4] = _mm512_shuffle_i32x4(t[i], t[i + 4], 0xdd);
+    s[i + 8] = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0x88);
+    s[i + 12] = _mm512_shuffle_i32x4(t[i + 8], t[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 8; i++) {
+    t[i] = _mm512_shuffle_i32x4(s[i], s[i + 8], 0x88);
+    t[i + 8] = _mm512_shuffle_i32x4(s[i], s[i + 8], 0xdd);
+  }
+}
+
+/// Writes what is left of up to 16 elements of a row after the epilogue. @param at of the first one in the product
+INLINE void Finish(__m512 x, const Epilogue& epilogue, size_t at, size_t column, __mmask16 lanes, float* product) {
+  const __m512 zero = _mm512_setzero_ps();
+  if (epilogue.bias) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, epilogue.bias + column));
+  if (epilogue.relu) x = _mm512_max_ps(zero, x);
+  if (epilogue.where_positive) {
+    const __m512 y = _mm512_maskz_loadu_ps(lanes, epilogue.where_positive + at);
+    x = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, zero, _CMP_GT_OQ), x);
+  }
+  _mm512_mask_storeu_ps(product + at, lanes, x);
+}
+
+}  // namespace
+}  // namespace sheaf
