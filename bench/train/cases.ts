@@ -8,8 +8,7 @@ export interface Case {
   readonly widths: readonly number[];
   /** Rows of a global step. */
   readonly batch: number;
-  /** `bf16x3`: PyTorch's `set_float32_matmul_precision('high')`. */
-  readonly precision: 'f32' | 'bf16x3' | 'bf16';
+  readonly precision: 'f32' | 'bf16';
   /** A multiple of `batch`: every step is a whole one, so that nobody compiles for a second shape. */
   readonly rows: number;
   /** Of one fit; the first is not counted as warm. */
@@ -47,7 +46,6 @@ export function casesOf(quick = false): Case[] {
   return [
     make(['large', LARGE, 1024], wholeSteps(1024), 4, 0.02),
     make(['small', SMALL, 256], wholeSteps(256), 9, 0.01),
-    make(['bf16x3', LARGE, 1024], wholeSteps(1024), 4, 0.02, 'bf16x3'),
     make(['bf16', LARGE, 1024], wholeSteps(1024), 4, 0.02, 'bf16'),
     make(['ann', ANN, 1024], 8, 3, 0.01),
   ];

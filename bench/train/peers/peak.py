@@ -15,7 +15,7 @@ import torch  # noqa: E402
 from serve_lines import serve_lines  # noqa: E402
 
 torch.set_num_threads(int(sys.argv[1]))
-SIZE = {"f32": 2048, "bf16x3": 2048, "bf16": 4096}
+SIZE = {"f32": 2048, "bf16": 4096}
 
 
 def fastest(multiply, size, times=3):
@@ -31,7 +31,6 @@ def fastest(multiply, size, times=3):
 
 def peak(precision):
     size = SIZE[precision]
-    torch.set_float32_matmul_precision("high" if precision == "bf16x3" else "highest")
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b, out = (torch.randn(size, size).to(kind) for _ in range(3))
     libraries = {"PyTorch": fastest(lambda: torch.mm(a, b, out=out), size)}

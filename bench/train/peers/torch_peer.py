@@ -63,7 +63,6 @@ class Trainer:
         if world > 1:
             model = DistributedDataParallel(model, gradient_as_bucket_view=True, static_graph=not compiled)
         bf16 = case["precision"] == "bf16"
-        torch.set_float32_matmul_precision("high" if case["precision"] == "bf16x3" else "highest")
 
         def loss_of(x, y):
             with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
