@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { Diverged } from './diverged.js';
+import { numericalPlan } from './numerical-plan.js';
+import { BEGINNING, Progress } from './progress.js';
+
+const network = { inputs: 2, hidden: [], outputs: 2, loss: 'softmax-cross-entropy' } as const;
+const optimizer = { kind: 'sgd', learningRate: 0.1 } as const;
+const plan = numericalPlan({ rows: 20, batchSize: 10, epochs: 2, seed: 0, network, optimizer, shards: 2 });
+const loss = (mean: number) => ({ rows: 10, weight: 10, lossSum: 10 * mean });
+
+describe('Progress', () => {
+  it('adds up the losses of an epoch’s steps, and begins the next with none', () => {
+    const progress = new Progress({ plan }, BEGINNING);
+    expect(progress.count(0, loss(3))).toEqual({ step: 1, epoch: 1, loss: 3, rows: 10 });
+    progress.count(1, loss(1));
+    progress.commit(2);
+    expect(progress.epochLoss).toBe(2);
+    progress.endEpoch(2);
+    expect(progress.keep()).toEqual({ ...BEGINNING, step: 2, losses: [2] });
+    expect([progress.epoch, progress.over]).toEqual([2, false]);
+  });
+
+  it('goes back to a cursor as if nothing had been counted since', () => {
+    const progress = new Progress({ plan }, BEGINNING);
+    progress.count(0, loss(3));
+    const kept = progress.keep();
+    progress.count(1, loss(9));
+    progress.returnTo(kept);
+    expect(progress.count(1, loss(1)).step).toBe(2);
+    expect(progress.epochLoss).toBe(2);
+  });
+
+  it('refuses a loss that is no number', () => {
+    const progress = new Progress({ plan }, BEGINNING);
+    expect(() => progress.count(0, loss(Number.NaN))).toThrow(Diverged);
+    expect(progress.cursor).toEqual(BEGINNING);
+  });
+
+  it('notes a consistency that is another than the last', () => {
+    const progress = new Progress({ plan }, BEGINNING);
+    expect(progress.noteConsistency(undefined)).toBe(false);
+    expect(progress.noteConsistency('async')).toBe(true);
+    expect(progress.noteConsistency('async')).toBe(false);
+    expect(progress.cursor.consistency).toBe('async');
+  });
+});
