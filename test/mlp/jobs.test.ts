@@ -1,28 +1,23 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Footprint } from '../support/footprint.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import activityRecognition from '../../jobs/activity-recognition.js';
+import tableClassifier from '../../jobs/table-classifier.js';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { root, sheaf } from '../support/sheaf.js';
+import { footprintOfAllTests } from '../support/tracked.js';
 import { blobs, writeBlobs } from './blobs.js';
 
 const SAMPLE = `${root}data/motionsense-sample`;
-let directory: string;
-let footprint: Footprint;
-
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-jobs-'));
-  footprint = new Footprint();
-});
-afterAll(() => {
-  footprint.remove();
-  rmSync(directory, { recursive: true, force: true });
-});
+const directory = directoryOfAllTests('jobs');
+footprintOfAllTests();
+/** For jobs of which only the result counts. */
+const sc = contextOfAllTests('local[2]');
 
 /** Runs a job of the repository as its user does. */
 async function submit(job: string, args: readonly string[], environment: Record<string, string> = {}) {
   const command = ['submit', '--master', 'local[2]', '--json', `${root}jobs/${job}.ts`, ...args];
-  const { code, stdout, stderr } = await sheaf(command, { ...footprint.environment, ...environment });
+  const { code, stdout, stderr } = await sheaf(command, environment);
   return { code, stderr, result: code === 0 ? JSON.parse(stdout) : undefined };
 }
 
@@ -97,12 +92,12 @@ describe('activity recognition', () => {
   });
 
   it('passes over files without rows', async () => {
-    const whole = await submit(JOB, ['--data', recordings('whole', FEW), '--epochs', '1']);
+    const whole = await activityRecognition(sc(), ['--data', recordings('whole', FEW), '--epochs', '1']);
     const data = recordings('gaps', /^(1|2|3|4|5|19)$/, (text, path) =>
       path.endsWith('sub_4.csv') ? '' : path.endsWith('sub_5.csv') ? text.slice(0, text.indexOf('\n') + 1) : text,
     );
-    const { result } = await submit(JOB, ['--data', data, '--epochs', '1']);
-    expect(result).toMatchObject({ weightsHash: whole.result.weightsHash, rows: whole.result.rows });
+    const { weightsHash, rows } = whole;
+    expect(await activityRecognition(sc(), ['--data', data, '--epochs', '1'])).toMatchObject({ weightsHash, rows });
   });
 
   it('says when there is nothing to train on, nothing to judge on, or one class only', async () => {
@@ -168,14 +163,14 @@ describe('the table classifier', () => {
     expect(result.split).toMatch(/by "person": 2 of 8 groups are the test set \(p\d, p\d\)/);
     expect(result).toMatchObject({ features: 6, classes: ['0', '1', '2'] });
     expect([59, 60]).toContain(result.testRows);
-    const named = await submit(JOB, [...args, '--features', 'x0,x1,x2,x3,constant']);
-    expect(named.result.trainRows + named.result.testRows).toBe(240);
-    expect(named.result.accuracy).toBeGreaterThan(0.95);
+    const named = await tableClassifier(sc(), [...args, '--features', 'x0,x1,x2,x3,constant']);
+    expect(named.trainRows + named.testRows).toBe(240);
+    expect(named.accuracy).toBeGreaterThan(0.95);
   });
 
   it('takes a test set of its own, whose strange labels count as wrong', async () => {
     const test = writeBlobs(join(directory, 'strange'), blobs(30, { seed: 3 }), 1, ['ann', 'bob', 'dora']);
-    const { result } = await submit(JOB, ['--data', data, '--test', test, ...QUICK]);
+    const result = await tableClassifier(sc(), ['--data', data, '--test', test, ...QUICK]);
     expect(result).toMatchObject({ trainRows: 300, testRows: 30, unseenLabels: ['dora'] });
     expect(result.accuracy).toBeLessThanOrEqual(2 / 3);
   });
