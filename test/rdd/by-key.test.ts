@@ -25,7 +25,7 @@ describe.each([
     sc.parallelize(parts, parts.length).flatMap((rows) => [...rows]);
   const wide = fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined });
   const check = (seed: number, key: fc.Arbitrary<any>, of: (parts: Parts<any, number>, n?: number) => Promise<void>) =>
-    fc.assert(fc.asyncProperty(partsOf(key), wide, of), { seed, numRuns: 25 });
+    fc.assert(fc.asyncProperty(partsOf(key), wide, of), { seed, numRuns: 15 });
 
   it('combine the values of each key', () =>
     check(1, keys, async (parts, n) => {
@@ -100,7 +100,7 @@ describe.each([
           ),
         );
       }),
-      { seed: 3, numRuns: 25 },
+      { seed: 3, numRuns: 15 },
     ));
 
   it('sort, equal keys in their old order', () =>
@@ -124,7 +124,7 @@ describe.each([
           expect(byFunction.map(identity)).toEqual(expected.map(identity));
         },
       ),
-      { seed: 4, numRuns: 40 },
+      { seed: 4, numRuns: 25 },
     ));
 
   it('place rows', () =>
