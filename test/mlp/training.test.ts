@@ -1,28 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClassifierOptions, MLPClassifier, SheafContext } from 'sheaf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ClassifierOptions, MLPClassifier, type SheafContext } from 'sheaf';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { initialTheta } from '../../src/mlp/layout.js';
 import { epochOrder, type NumericalPlan, stepRows } from '../../src/mlp/numerical-plan.js';
 import { addReferencePenalty, referenceApply, referenceGradient, referencePredict } from '../../src/mlp/reference.js';
 import { assignShards } from '../../src/ps/assign-shards.js';
 import { mergeGroups } from '../../src/ps/merge-plan.js';
 import { subtreeRoots } from '../../src/ps/tree.js';
+import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { type Blobs, blobs, readBlobs, TEXT_LABELS, writeBlobs } from './blobs.js';
 
-let directory: string;
+const directory = directoryOfAllTests('training');
+const two = contextOfAllTests('local[2]');
 let sc: SheafContext;
-const QUIET = { 'sheaf.eventLog.enabled': 'false' };
-
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-training-'));
-  sc = await SheafContext.create({ master: 'local[2]', conf: QUIET });
-});
-afterAll(async () => {
-  await sc.stop();
-  rmSync(directory, { recursive: true });
+beforeAll(() => {
+  sc = two();
 });
 
 /** Small, and with a shard more than slots. */
@@ -141,32 +134,29 @@ describe('the same weights, bit for bit', () => {
     expect(other).not.toBe(expected);
   });
 
-  it.each(['local[1]', 'local[4]'])('on %s, by tree and by parameter server', async (master) => {
-    const context = await SheafContext.create({ master, conf: QUIET });
-    try {
-      expect(await train({ aggregation: 'tree' }, context)).toBe(expected);
-      expect(await train({ aggregation: 'ps' }, context)).toBe(expected);
-    } finally {
-      await context.stop();
-    }
+  const one = contextOfAllTests('local[1]');
+  // One more than shards.
+  const four = contextOfAllTests('local[4]');
+
+  it.each([
+    ['one slot', one],
+    ['four slots', four],
+  ])('on %s, by tree and by parameter server', async (_, context) => {
+    expect(await train({ aggregation: 'tree' }, context())).toBe(expected);
+    expect(await train({ aggregation: 'ps' }, context())).toBe(expected);
   });
 
   it('when sums are so many that slots merge them', async () => {
-    const shards = 64;
-    const sums = assignShards(shards, 3).flatMap(({ from, to }) =>
+    const shards = 60;
+    const sums = assignShards(shards, 4).flatMap(({ from, to }) =>
       subtreeRoots(
         Array.from({ length: to - from }, (_, k) => from + k),
         shards,
       ),
     );
     expect(mergeGroups(sums).filter((group) => group.length > 1).length).toBeGreaterThan(0);
-    const one = await train({ shards });
-    const context = await SheafContext.create({ master: 'local[3]', conf: QUIET });
-    try {
-      expect(await train({ shards, aggregation: 'tree' }, context)).toBe(one);
-    } finally {
-      await context.stop();
-    }
+    const ofTwo = await train({ shards });
+    expect(await train({ shards, aggregation: 'tree' }, four())).toBe(ofTwo);
   });
 
   it('and other weights from another seed, number of shards or batch size', async () => {
