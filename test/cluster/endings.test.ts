@@ -41,14 +41,14 @@ describe.each(['local[2]', 'local-cluster[2,1]'])('on %s nothing stays behind', 
     kill(job.pid, signal);
     expect(await job.finished).toMatchObject({ code, stdout: '' });
     expect(Date.now() - at).toBeLessThan(4000);
-    expect(await footprint.gone(1000)).toEqual([]);
+    expect(await footprint.gone(5000)).toEqual([]);
   });
 
   test('after Ctrl-C in training', async () => {
     const job = await begun(master, 'train');
     kill(job.pid, 'SIGINT');
     expect((await job.finished).code).toBe(130);
-    expect(await footprint.gone(1000)).toEqual([]);
+    expect(await footprint.gone(5000)).toEqual([]);
   });
 
   test('after a second Ctrl-C, at once', async () => {
@@ -147,6 +147,6 @@ describe('on redis://', () => {
     kill(executors[1]!.pid, 'SIGTERM');
     expect((await executors[1]!.finished).code).toBe(0);
     expect(await keys()).toEqual([]);
-    expect(await footprint.gone(1000)).toEqual([]);
+    expect(await footprint.gone(5000)).toEqual([]);
   });
 });

@@ -167,23 +167,22 @@ describe('what cannot be started', () => {
 
   test('a master with no executor, after the time it may take', async () => {
     const redis = await startPrivateRedis();
-    const said = await refused(['--master', redis.url, '--conf', 'sheaf.executor.waitMs=1500', job()], {
+    const said = await refused(['--master', redis.url, '--conf', 'sheaf.executor.waitMs=300', job()], {
       SHEAF_SECRET: 's',
     });
-    expect(said).toMatch(/no executor joined within 1\.5 s: start one with "sheaf executor --master URL"/);
+    expect(said).toMatch(/no executor joined within 0\.3 s: start one with "sheaf executor --master URL"/);
     await redis.stop();
   });
 
-  test('a master whose executors have another secret, within seconds', async () => {
+  test('a master whose executors have another secret, without a wait for others', async () => {
     const redis = await startPrivateRedis();
     const environment = { ...footprint.environment, SHEAF_MASTER: redis.url };
     const executor = new SheafProcess(['executor', '--slots', '1'], { ...environment, SHEAF_SECRET: 'theirs-0123' });
     await executor.says('joined');
-    const begun = Date.now();
-    const said = await refused([job()], { SHEAF_MASTER: redis.url, SHEAF_SECRET: 'ours-4567' });
+    const patient = ['--conf', 'sheaf.executor.waitMs=600000'];
+    const said = await refused([...patient, job()], { SHEAF_MASTER: redis.url, SHEAF_SECRET: 'ours-4567' });
     expect(said).toMatch(/the secrets of driver and executors? differ.*SHEAF_SECRET/);
     expect(said).not.toMatch(/theirs-0123|ours-4567/);
-    expect(Date.now() - begun).toBeLessThan(8000);
     kill(executor.pid, 'SIGTERM');
     await executor.finished;
     await redis.stop();
