@@ -108,98 +108,96 @@ describe('an executor that is lost', () => {
   });
 });
 
-describe('the loss of an executor', () => {
+describe('on a cluster', () => {
   cluster();
 
-  it('makes no shuffle run again below what is kept, and only the lost part of it otherwise', async () => {
-    const pairs = trace.range(sc, ROWS, 6).map((x): [number, number] => [x % 10, 1]);
-    const counts = pairs.reduceByKey((a, b) => a + b, 4).persist('MEMORY_2');
-    const all = new Map(Array.from({ length: 10 }, (_, key) => [key, ROWS / 10]));
-    expect(await counts.collectAsMap()).toEqual(all);
-    expect(trace.since()).toEqual(ALL);
-    await loseExecutor(placesOf(counts).get(0)!);
-    expect(await counts.collectAsMap()).toEqual(all);
-    expect(trace.since()).toEqual([]);
-    counts.unpersist();
-    expect(await counts.collectAsMap()).toEqual(all);
-    expect(trace.since().length).toBeLessThan(6); // the surviving executor's map outputs are still there
-  });
-
-  it('takes no checkpoint with it', async () => {
-    sc.setCheckpointDir(join(trace.directory, 'checkpoints'));
-    const rdd = trace.range(sc, ROWS, 6).checkpoint();
-    await rdd.count();
-    expect(trace.since()).toEqual(ALL);
-    for (const { id } of sc.tasks.executors()) await loseExecutor(id);
-    expect(await rdd.collect()).toEqual(expected);
-    expect(trace.since()).toEqual([]);
-  });
-
-  it('makes a job fail that needs what a local checkpoint kept there', async () => {
-    const rdd = trace.range(sc, ROWS, 6).localCheckpoint();
-    await rdd.count();
-    await loseExecutor(placesOf(rdd).get(0)!);
-    await expect(rdd.collect()).rejects.toThrow(/is lost: localCheckpoint kept it on one executor/);
-  });
-});
-
-describe('a slot that is lost', () => {
-  cluster();
-
-  it.each(['MEMORY_2', 'DISK', 'MEMORY_AND_DISK_2'] as const)('takes nothing of %s with it', async (level) => {
-    const rdd = trace.range(sc, ROWS, 6).persist(level);
-    const pids = new Set(await rdd.mapPartitions(() => [process.pid]).collect());
-    expect(trace.since()).toEqual(ALL);
-    for (const pid of pids) kill(pid);
-    expect(await rdd.collect()).toEqual(expected);
-    expect(trace.since()).toEqual([]);
-  });
-
-  it('while it keeps partitions loses no row', async () => {
-    const once = join(trace.directory, 'once');
-    const rdd = trace.range(sc, ROWS, 6).mapPartitionsWithIndex((index, rows) => {
-      const { existsSync, writeFileSync } = process.getBuiltinModule('node:fs');
-      if (index === 3 && !existsSync(once)) {
-        writeFileSync(once, '');
-        process.kill(process.pid, 'SIGKILL');
+  describe('what is kept', () => {
+    it('is one copy on disk, or two, and nothing after unpersist', async () => {
+      const text = (x: number) => `row ${x} `.padEnd(80, '.');
+      const files = () => expect.poll(() => keptFiles().length, { timeout: 10_000 });
+      const counts = { MEMORY: 0, MEMORY_2: 6, MEMORY_AND_DISK_2: 12, DISK: 6, DISK_2: 12 } as const;
+      for (const [level, count] of Object.entries(counts)) {
+        const rdd = sc
+          .range(0, 6000, 1, 6)
+          .map(text)
+          .persist(level as keyof typeof counts);
+        await rdd.count();
+        await files().toBe(count);
+        rdd.unpersist();
+        await files().toBe(0);
       }
-      return rows;
     });
-    rdd.persist('MEMORY_AND_DISK_2');
-    expect(await rdd.collect()).toEqual(expected);
-    trace.since();
-    expect(await rdd.collect()).toEqual(expected);
-    expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 6 }]);
-  });
-});
 
-describe('what is kept', () => {
-  cluster();
-
-  it('is one copy on disk, or two, and nothing after unpersist', async () => {
-    const text = (x: number) => `row ${x} `.padEnd(80, '.');
-    const files = () => expect.poll(() => keptFiles().length, { timeout: 10_000 });
-    const counts = { MEMORY: 0, MEMORY_2: 6, MEMORY_AND_DISK_2: 12, DISK: 6, DISK_2: 12 } as const;
-    for (const [level, count] of Object.entries(counts)) {
-      const rdd = sc
-        .range(0, 6000, 1, 6)
-        .map(text)
-        .persist(level as keyof typeof counts);
-      await rdd.count();
-      await files().toBe(count);
-      rdd.unpersist();
-      await files().toBe(0);
-    }
+    it('takes no memory after unpersist: the same fits again and again', async () => {
+      const text = (x: number) => `row ${x} `.padEnd(80, '.');
+      for (let round = 0; round < 4; round++) {
+        const rdd = sc.range(0, 20_000, 1, 10).map(text).cache(); // 2 MB of 4
+        await rdd.count();
+        expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 10 }]);
+        rdd.unpersist();
+      }
+      expect(events.filter((event) => event.event === 'storage' && event.evicted)).toEqual([]);
+    });
   });
 
-  it('takes no memory after unpersist: the same fits again and again', async () => {
-    const text = (x: number) => `row ${x} `.padEnd(80, '.');
-    for (let round = 0; round < 4; round++) {
-      const rdd = sc.range(0, 20_000, 1, 10).map(text).cache(); // 2 MB of 4
+  describe('a slot that is lost', () => {
+    it.each(['MEMORY_2', 'DISK', 'MEMORY_AND_DISK_2'] as const)('takes nothing of %s with it', async (level) => {
+      const rdd = trace.range(sc, ROWS, 6).persist(level);
+      const pids = new Set(await rdd.mapPartitions(() => [process.pid]).collect());
+      expect(trace.since()).toEqual(ALL);
+      for (const pid of pids) kill(pid);
+      expect(await rdd.collect()).toEqual(expected);
+      expect(trace.since()).toEqual([]);
+    });
+
+    it('while it keeps partitions loses no row', async () => {
+      const once = join(trace.directory, 'once');
+      const rdd = trace.range(sc, ROWS, 6).mapPartitionsWithIndex((index, rows) => {
+        const { existsSync, writeFileSync } = process.getBuiltinModule('node:fs');
+        if (index === 3 && !existsSync(once)) {
+          writeFileSync(once, '');
+          process.kill(process.pid, 'SIGKILL');
+        }
+        return rows;
+      });
+      rdd.persist('MEMORY_AND_DISK_2');
+      expect(await rdd.collect()).toEqual(expected);
+      trace.since();
+      expect(await rdd.collect()).toEqual(expected);
+      expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 6 }]);
+    });
+  });
+
+  describe('the loss of an executor', () => {
+    it('makes no shuffle run again below what is kept, and only the lost part of it otherwise', async () => {
+      const pairs = trace.range(sc, ROWS, 6).map((x): [number, number] => [x % 10, 1]);
+      const counts = pairs.reduceByKey((a, b) => a + b, 4).persist('MEMORY_2');
+      const all = new Map(Array.from({ length: 10 }, (_, key) => [key, ROWS / 10]));
+      expect(await counts.collectAsMap()).toEqual(all);
+      expect(trace.since()).toEqual(ALL);
+      await loseExecutor(placesOf(counts).get(0)!);
+      expect(await counts.collectAsMap()).toEqual(all);
+      expect(trace.since()).toEqual([]);
+      counts.unpersist();
+      expect(await counts.collectAsMap()).toEqual(all);
+      expect(trace.since().length).toBeLessThan(6); // the surviving executor's map outputs are still there
+    });
+
+    it('takes no checkpoint with it', async () => {
+      sc.setCheckpointDir(join(trace.directory, 'checkpoints'));
+      const rdd = trace.range(sc, ROWS, 6).checkpoint();
       await rdd.count();
-      expect(sc.getRDDStorageInfo()).toMatchObject([{ cachedPartitions: 10 }]);
-      rdd.unpersist();
-    }
-    expect(events.filter((event) => event.event === 'storage' && event.evicted)).toEqual([]);
+      expect(trace.since()).toEqual(ALL);
+      for (const { id } of sc.tasks.executors()) await loseExecutor(id);
+      expect(await rdd.collect()).toEqual(expected);
+      expect(trace.since()).toEqual([]);
+    });
+
+    it('makes a job fail that needs what a local checkpoint kept there', async () => {
+      const rdd = trace.range(sc, ROWS, 6).localCheckpoint();
+      await rdd.count();
+      await loseExecutor(placesOf(rdd).get(0)!);
+      await expect(rdd.collect()).rejects.toThrow(/is lost: localCheckpoint kept it on one executor/);
+    });
   });
 });
