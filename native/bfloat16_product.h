@@ -99,45 +99,43 @@ constexpr auto PairProduct(bool tall, bool wide) {
               : (wide ? MultiplyPairs<false, true> : MultiplyPairs<false, false>);
 }
 
+/// The product's elements, of a block of 2 x 2 tiles of sums.
+TARGET inline void Write(const float* sums, const Epilogue& epilogue, size_t row, size_t rows, size_t column, size_t columns, size_t stride,
+                         float* product) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j += kTile)
+      Finish(_mm512_load_ps(sums + (i / kTile * 2 + j / kTile) * kTileWords + i % kTile * kTile), epilogue,
+             (row + i) * stride + column + j, column + j, FirstLanes(columns - j), product);
+}
+
 TARGET inline bool MultiplyBfloat16(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                                     const Epilogue& epilogue, float* product) {
-  const Blocks blocks((inner + kPairStep - 1) / kPairStep, kMostPairSteps);
+  const Blocks blocks(rows, columns, inner, kPairStep, kMostPairSteps);
   const size_t most_columns = std::min(RoundedUp(columns, kPanel), kBlockColumns);
-  uint32_t* packed_left = left_buffer.Words(std::min(RoundedUp(rows, kPanel), kBlockRows) / kPanel * blocks.length * kPairWords + 1);
-  uint32_t* packed_right = right_buffer.Words(most_columns / kPanel * blocks.length * kPairWords + 1);
+  uint32_t* packed_left = left_buffer.Words(std::min(RoundedUp(rows, kPanel), kBlockRows) / kPanel * blocks.steps * kPairWords);
+  uint32_t* packed_right = right_buffer.Words(most_columns / kPanel * blocks.steps * kPairWords);
   float* sums = sums_buffer.Floats(RoundedUp(rows, kPanel) * most_columns);
   if (!packed_left || !packed_right || !sums) return false;
   const auto pack_left = left.transposed ? PackPairs<false, false> : PackPairs<true, false>;
   const auto pack_right = right.transposed ? PackPairs<true, true> : PackPairs<false, true>;
 
   ConfigureTiles();
-  for (size_t column = 0; column < columns; column += kBlockColumns) {
-    const size_t block_columns = std::min(columns - column, kBlockColumns);
-    for (size_t block = 0; block < blocks.count; block++) {
-      const size_t at = block * blocks.length * kPairStep;
-      const size_t block_inner = at < inner ? std::min(inner - at, blocks.length * kPairStep) : 0;
-      const size_t steps = (block_inner + kPairStep - 1) / kPairStep;
-      pack_right(right, column, at, block_columns, block_inner, packed_right);
-      for (size_t row = 0; row < rows; row += kBlockRows) {
-        const size_t block_rows = std::min(rows - row, kBlockRows);
-        pack_left(left, row, at, block_rows, block_inner, packed_left);
-        for (size_t j = 0; j < block_columns; j += kPanel) {
-          for (size_t i = 0; i < block_rows; i += kPanel) {
-            const size_t some_rows = std::min(block_rows - i, kPanel);
-            const size_t some_columns = std::min(block_columns - j, kPanel);
+  blocks.Each(
+      [&](size_t column, size_t columns, size_t at, size_t inner) { pack_right(right, column, at, columns, inner, packed_right); },
+      [&](size_t row, size_t rows, size_t at, size_t inner) { pack_left(left, row, at, rows, inner, packed_left); },
+      [&](size_t row, size_t rows, size_t column, size_t columns, size_t steps, size_t block) {
+        for (size_t j = 0; j < columns; j += kPanel) {
+          for (size_t i = 0; i < rows; i += kPanel) {
+            const size_t some_rows = std::min(rows - i, kPanel);
+            const size_t some_columns = std::min(columns - j, kPanel);
             float* own = sums + (row + i) * most_columns + j * kPanel;
             PairProduct(some_rows > kTile, some_columns > kTile)(packed_left + i / kPanel * steps * kPairWords,
                                                                  packed_right + j / kPanel * steps * kPairWords, steps, block == 0, own);
-            if (block + 1 < blocks.count) continue;
-            for (size_t y = 0; y < some_rows; y++)
-              for (size_t x = 0; x < some_columns; x += kTile)
-                Finish(_mm512_load_ps(own + (y / kTile * 2 + x / kTile) * kTileWords + y % kTile * kTile), epilogue,
-                       (row + i + y) * columns + column + j + x, column + j + x, FirstLanes(some_columns - x), product);
+            if (block + 1 == blocks.count)
+              Write(own, epilogue, row + i, some_rows, column + j, some_columns, blocks.columns, product);
           }
         }
-      }
-    }
-  }
+      });
   _tile_release();
   return true;
 }

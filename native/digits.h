@@ -5,7 +5,7 @@
 //
 // Beforehand the inner dimension is levelled: a row of the right operand is divided by the power of two that its numbers reach, beside
 // the largest of their columns, and the left operand's column is multiplied by it. A feature that is a million times as large as
-// others has weights that are as much smaller; levelled they are alike, and no unit is too large for the small ones.
+// others and has weights that are as much smaller, all of them, is like the others then, and makes no unit large.
 #pragma once
 #include <immintrin.h>
 
@@ -27,10 +27,10 @@ constexpr size_t DigitWords(size_t tiles) { return kDigits * tiles * kTileWords;
 
 /// What makes integers of an operand's numbers.
 struct Units {
-  /// For each line the exponent of two that its numbers are multiplied by; NaN where one of them is not finite: so its products become.
-  float* lines;
-  /// For each place in the inner dimension a factor, a power of two.
-  float* inner;
+  /// For each line of the power of two that its numbers are multiplied by; NaN where one of them is not finite: so its products become.
+  float* exponents;
+  /// For each place in the inner dimension, powers of two.
+  float* factors;
 };
 
 /// An absolute value whose bits are those of a larger integer is larger; what is not finite is the largest.
@@ -67,12 +67,14 @@ INLINE void Raise(float* values, const float* row, size_t length, float factor) 
   });
 }
 
-/// The power of two below a number; 1 for those that have none which is a float32, as its inverse is.
+/// The power of two below a number, as far as it and its inverse are float32s; of what is not finite 1. Of 0 a small one: what the other
+/// operand has there counts for nothing, and must not make a unit large.
 inline float LevelOf(float largest) {
   uint32_t bits;
   std::memcpy(&bits, &largest, sizeof(bits));
-  const uint32_t exponent = bits & 0x7f800000;
-  if (exponent == 0 || exponent >= 0x7f000000) return 1;
+  const uint32_t exponent = std::min(bits & 0x7f800000, 0x7e800000u);
+  if (bits >= 0x7f800000) return 1;
+  if (exponent == 0) return 0x1p-100f;
   float level;
   std::memcpy(&level, &exponent, sizeof(level));
   return level;
@@ -89,31 +91,28 @@ inline float UnitOf(float largest) {
   return static_cast<float>(kBits - exponent - (mantissa > kMostMantissa));
 }
 
-/// Of both operands, and levels the inner dimension. @param scales room for as many as there are columns
+/// The largest absolute value of each line, its numbers multiplied by their places' factors. `along`: the operand's rows are lines.
+TARGET inline void LargestOfLines(const Operand& operand, bool along, size_t lines, size_t length, const float* factors, float* largest) {
+  if (along) {
+    for (size_t i = 0; i < lines; i++) largest[i] = LargestOf(RowOf(operand, i), length, factors);
+    return;
+  }
+  std::fill_n(largest, lines, 0.0f);
+  for (size_t k = 0; k < length; k++) Raise(largest, RowOf(operand, k), lines, factors ? factors[k] : 1);
+}
+
 TARGET inline void ChooseUnits(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                                const Units& left_units, const Units& right_units, float* scales) {
-  float* levels = left_units.inner;
-  float* inverses = right_units.inner;
-  std::fill_n(left_units.lines, rows, 0.0f);
-  std::fill_n(right_units.lines, columns, 0.0f);
-  std::fill_n(levels, inner, 0.0f);
-  std::fill_n(scales, columns, 0.0f);
-  if (!right.transposed)
-    for (size_t k = 0; k < inner; k++) Raise(scales, RowOf(right, k), columns, 1);
-  for (size_t j = 0; j < columns; j++) {
-    scales[j] = 1 / LevelOf(right.transposed ? LargestOf(RowOf(right, j), inner, nullptr) : scales[j]);
-    if (right.transposed) Raise(levels, RowOf(right, j), inner, scales[j]);
-  }
-  for (size_t k = 0; k < inner; k++) {
-    levels[k] = LevelOf(right.transposed ? levels[k] : LargestOf(RowOf(right, k), columns, scales));
-    inverses[k] = 1 / levels[k];
-    if (!right.transposed) Raise(right_units.lines, RowOf(right, k), columns, inverses[k]);
-    if (left.transposed) Raise(left_units.lines, RowOf(left, k), rows, levels[k]);
-  }
-  for (size_t j = 0; j < columns; j++)
-    right_units.lines[j] = UnitOf(right.transposed ? LargestOf(RowOf(right, j), inner, inverses) : right_units.lines[j]);
-  for (size_t i = 0; i < rows; i++)
-    left_units.lines[i] = UnitOf(left.transposed ? left_units.lines[i] : LargestOf(RowOf(left, i), inner, levels));
+  float* levels = left_units.factors;
+  float* inverses = right_units.factors;
+  LargestOfLines(right, right.transposed, columns, inner, nullptr, scales);
+  for (size_t j = 0; j < columns; j++) scales[j] = 1 / LevelOf(scales[j]);
+  LargestOfLines(right, !right.transposed, inner, columns, scales, levels);
+  for (size_t k = 0; k < inner; k++) inverses[k] = 1 / (levels[k] = LevelOf(levels[k]));
+  LargestOfLines(right, right.transposed, columns, inner, inverses, right_units.exponents);
+  LargestOfLines(left, !left.transposed, rows, inner, levels, left_units.exponents);
+  std::transform(left_units.exponents, left_units.exponents + rows, left_units.exponents, UnitOf);
+  std::transform(right_units.exponents, right_units.exponents + columns, right_units.exponents, UnitOf);
 }
 
 INLINE __m512i Chosen(__m512i mask, __m512i where_set, __m512i elsewhere) {
@@ -148,7 +147,7 @@ INLINE void PackDigitTiles(const Operand& operand, const Units& units, size_t li
   constexpr bool kTransposed = kAlong == kAcross;
   __m512i words[kTransposed ? kDigits : 1][kTile];
   const auto rest = [inner](size_t part) { return inner > part * kTile ? inner - part * kTile : 0; };
-  const __m512 own = kAlong ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(FirstLanes(lines), units.lines + line);
+  const __m512 own = kAlong ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(FirstLanes(lines), units.exponents + line);
   for (size_t i = 0; i < kTile; i++) {
     __m512 numbers[4];
     __m512 unit[4];
@@ -159,12 +158,12 @@ INLINE void PackDigitTiles(const Operand& operand, const Units& units, size_t li
       if (kAlong && i < lines) {
         const __mmask16 lanes = FirstLanes(rest(part));
         numbers[part] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, RowOf(operand, line + i) + k),
-                                      _mm512_maskz_loadu_ps(lanes, units.inner + k));
-        unit[part] = _mm512_set1_ps(units.lines[line + i]);
+                                      _mm512_maskz_loadu_ps(lanes, units.factors + k));
+        unit[part] = _mm512_set1_ps(units.exponents[line + i]);
       }
       if (!kAlong && i < rest(part))
         numbers[part] = _mm512_mul_ps(_mm512_maskz_loadu_ps(FirstLanes(lines), RowOf(operand, k + i) + line),
-                                      _mm512_set1_ps(units.inner[k + i]));
+                                      _mm512_set1_ps(units.factors[k + i]));
     }
     __m512i digits[kDigits];
     DigitsOf(numbers, unit, digits);

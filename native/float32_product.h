@@ -10,8 +10,8 @@
 namespace sheaf {
 namespace {
 
-/// Steps of the inner dimension in a sum: three products of 2^14 for each of its numbers stay below 2^31, and small enough to be
-/// float32s with a last bit lost at most.
+/// Steps of the inner dimension in a sum: three products of 2^14 for each of its numbers stay far below 2^31, and as float32s lose two
+/// bits at most.
 constexpr size_t kMostDigitSteps = 16;
 
 INLINE void Prefetch(const uint32_t* tile) {
@@ -82,72 +82,71 @@ INLINE __m512 ValueOf(const int32_t* sums) {
   return _mm512_fmadd_ps(most, _mm512_set1_ps(65536), lower);
 }
 
-/// Where a block of sums lies in the product.
-struct Place {
-  size_t row;
-  size_t rows;
-  size_t column;
-  size_t columns;
-};
+/// One product, from packed operands on.
+struct Float32Product {
+  const Blocks& blocks;
+  const Epilogue& epilogue;
+  float* product;
+  uint32_t* packed_left;
+  uint32_t* packed_right;
+  /// What the inner dimension's blocks before came to: [panel of rows][tile of columns][32][16].
+  float* kept;
+  Units left_units;
+  Units right_units;
 
-/// Adds sums to those of the inner dimension's blocks before, `kept`, or, with the last one, writes the product's elements.
-TARGET inline void AddSums(const int32_t* sums, const Place& place, bool first, bool last, float* kept, const float* left_lines,
-                           const float* right_lines, const Epilogue& epilogue, float* product, size_t stride) {
-  const __mmask16 lanes = FirstLanes(place.columns);
-  const __m512 unit = _mm512_sub_ps(_mm512_set1_ps(16), _mm512_maskz_loadu_ps(lanes, right_lines + place.column));
-  for (size_t i = 0; i < place.rows; i++) {
-    __m512 x = ValueOf(sums + i * kTile);
-    if (!first) x = _mm512_add_ps(x, _mm512_load_ps(kept + i * kTile));
-    if (!last) {
-      _mm512_store_ps(kept + i * kTile, x);
-      continue;
+  /// Adds the sums of up to two tiles to those of the blocks before, or, with the last block, writes the product's elements.
+  TARGET void Add(const int32_t* sums, size_t row, size_t rows, size_t column, size_t columns, size_t block) const {
+    const __mmask16 lanes = FirstLanes(columns);
+    const __m512 unit = _mm512_sub_ps(_mm512_set1_ps(16), _mm512_maskz_loadu_ps(lanes, right_units.exponents + column));
+    const size_t tiles = RoundedUp(std::min(blocks.columns, kBlockColumns), kTile) / kTile;
+    float* own = kept + (row / kPanel * tiles + column % kBlockColumns / kTile) * kPanel * kTile;
+    for (size_t i = 0; i < rows; i++) {
+      __m512 x = ValueOf(sums + i * kTile);
+      if (block > 0) x = _mm512_add_ps(x, _mm512_load_ps(own + i * kTile));
+      if (block + 1 < blocks.count) {
+        _mm512_store_ps(own + i * kTile, x);
+        continue;
+      }
+      x = _mm512_scalef_ps(x, _mm512_sub_ps(unit, _mm512_set1_ps(left_units.exponents[row + i])));
+      Finish(x, epilogue, (row + i) * blocks.columns + column, column, lanes, product);
     }
-    const size_t row = place.row + i;
-    x = _mm512_scalef_ps(x, _mm512_sub_ps(unit, _mm512_set1_ps(left_lines[row])));
-    Finish(x, epilogue, row * stride + place.column, place.column, lanes, product);
   }
-}
 
-TARGET inline bool MultiplyFloat32(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
-                                   const Epilogue& epilogue, float* product) {
-  const Blocks blocks((inner + kDigitStep - 1) / kDigitStep, kMostDigitSteps);
-  const size_t panels = RoundedUp(std::min(rows, kBlockRows), kPanel) / kPanel;
-  const size_t tiles = RoundedUp(std::min(columns, kBlockColumns), kTile) / kTile;
-  uint32_t* packed_left = left_buffer.Words(panels * blocks.length * DigitWords(2) + 1);
-  uint32_t* packed_right = right_buffer.Words(tiles * blocks.length * DigitWords(1) + 1);
-  float* kept = sums_buffer.Floats(blocks.count > 1 ? RoundedUp(rows, kPanel) * tiles * kTile : 1);
-  float* units = units_buffer.Floats(rows + 2 * columns + 2 * inner);
-  if (!packed_left || !packed_right || !kept || !units) return false;
-  const Units left_units{units, units + rows + columns};
-  const Units right_units{units + rows, left_units.inner + inner};
-  ChooseUnits(left, right, rows, columns, inner, left_units, right_units, right_units.inner + inner);
-  const auto pack_left = left.transposed ? PackDigits<false, false, 2> : PackDigits<true, false, 2>;
-  const auto pack_right = right.transposed ? PackDigits<true, true, 1> : PackDigits<false, true, 1>;
-  alignas(64) int32_t sums[kDigits * 2 * kTileWords];
-
-  ConfigureTiles();
-  for (size_t column = 0; column < columns; column += kBlockColumns) {
-    const size_t block_columns = std::min(columns - column, kBlockColumns);
-    for (size_t block = 0; block < blocks.count; block++) {
-      const size_t at = block * blocks.length * kDigitStep;
-      const size_t block_inner = at < inner ? std::min(inner - at, blocks.length * kDigitStep) : 0;
-      const size_t steps = (block_inner + kDigitStep - 1) / kDigitStep;
-      pack_right(right, right_units, column, at, block_columns, block_inner, packed_right);
-      for (size_t row = 0; row < rows; row += kBlockRows) {
-        const size_t block_rows = std::min(rows - row, kBlockRows);
-        pack_left(left, left_units, row, at, block_rows, block_inner, packed_left);
-        for (size_t j = 0; j < block_columns; j += kTile) {
-          for (size_t i = 0; i < block_rows; i += kPanel) {
-            const Place place{row + i, std::min(block_rows - i, kPanel), column + j, std::min(block_columns - j, kTile)};
-            const auto multiply = place.rows > kTile ? MultiplyDigits<true> : MultiplyDigits<false>;
-            multiply(packed_left + i / kPanel * steps * DigitWords(2), packed_right + j / kTile * steps * DigitWords(1), steps, sums);
-            AddSums(sums, place, block == 0, block + 1 == blocks.count, kept + ((row + i) * tiles + j / kTile * kPanel) * kTile,
-                    left_units.lines, right_units.lines, epilogue, product, columns);
-          }
-        }
+  TARGET void Multiply(size_t row, size_t rows, size_t column, size_t columns, size_t steps, size_t block) const {
+    alignas(64) int32_t sums[kDigits * 2 * kTileWords];
+    for (size_t j = 0; j < columns; j += kTile) {
+      for (size_t i = 0; i < rows; i += kPanel) {
+        const size_t some_rows = std::min(rows - i, kPanel);
+        const auto multiply = some_rows > kTile ? MultiplyDigits<true> : MultiplyDigits<false>;
+        multiply(packed_left + i / kPanel * steps * DigitWords(2), packed_right + j / kTile * steps * DigitWords(1), steps, sums);
+        Add(sums, row + i, some_rows, column + j, std::min(columns - j, kTile), block);
       }
     }
   }
+};
+
+TARGET inline bool MultiplyFloat32(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
+                                   const Epilogue& epilogue, float* product) {
+  const Blocks blocks(rows, columns, inner, kDigitStep, kMostDigitSteps);
+  const size_t panels = RoundedUp(std::min(rows, kBlockRows), kPanel) / kPanel;
+  const size_t tiles = RoundedUp(std::min(columns, kBlockColumns), kTile) / kTile;
+  uint32_t* packed_left = left_buffer.Words(panels * blocks.steps * DigitWords(2));
+  uint32_t* packed_right = right_buffer.Words(tiles * blocks.steps * DigitWords(1));
+  float* kept = sums_buffer.Floats(blocks.count > 1 ? RoundedUp(rows, kPanel) * tiles * kTile : 0);
+  float* units = units_buffer.Floats(rows + 2 * columns + 2 * inner);
+  if (!packed_left || !packed_right || !kept || !units) return false;
+  const Units left_units{units, units + rows + columns};
+  const Units right_units{units + rows, left_units.factors + inner};
+  ChooseUnits(left, right, rows, columns, inner, left_units, right_units, right_units.factors + inner);
+  const auto pack_left = left.transposed ? PackDigits<false, false, 2> : PackDigits<true, false, 2>;
+  const auto pack_right = right.transposed ? PackDigits<true, true, 1> : PackDigits<false, true, 1>;
+  const Float32Product one{blocks, epilogue, product, packed_left, packed_right, kept, left_units, right_units};
+
+  ConfigureTiles();
+  blocks.Each(
+      [&](size_t column, size_t columns, size_t at, size_t inner) { pack_right(right, right_units, column, at, columns, inner, packed_right); },
+      [&](size_t row, size_t rows, size_t at, size_t inner) { pack_left(left, left_units, row, at, rows, inner, packed_left); },
+      [&](auto... place) { one.Multiply(place...); });
   _tile_release();
   return true;
 }

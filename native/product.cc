@@ -36,6 +36,7 @@ bool HasMatrixUnits() {
 
 bool MatrixProduct(Factors factors, const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                    const Epilogue& epilogue, float* product) {
+  if (columns == 0) return true;
   const auto multiply = factors == Factors::kBfloat16 ? MultiplyBfloat16 : MultiplyFloat32;
   for (size_t row = 0; row < rows; row += kMostRows) {
     Operand some = left;

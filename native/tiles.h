@@ -25,15 +25,44 @@ constexpr size_t kPanel = 2 * kTile;
 constexpr size_t kBlockRows = 128;
 constexpr size_t kBlockColumns = 512;
 
-/// Lengths cut into equal blocks of no more than `most`.
-struct Blocks {
-  size_t count;
-  size_t length;
-  Blocks(size_t length, size_t most)
-      : count(std::max<size_t>((length + most - 1) / most, 1)), length((length + count - 1) / count) {}
-};
-
 inline size_t RoundedUp(size_t length, size_t multiple) { return (length + multiple - 1) / multiple * multiple; }
+
+/// A product in blocks: of columns, then of the inner dimension, in equal ones, then of rows.
+struct Blocks {
+  size_t rows;
+  size_t columns;
+  size_t inner;
+  /// Numbers of the inner dimension that a word's tile holds.
+  size_t step;
+  /// Blocks of the inner dimension, and the steps of each but the last, which may have fewer.
+  size_t count;
+  size_t steps;
+
+  Blocks(size_t rows, size_t columns, size_t inner, size_t step, size_t most_steps) : rows(rows), columns(columns), inner(inner), step(step) {
+    const size_t all = RoundedUp(inner, step) / step;
+    count = std::max<size_t>(RoundedUp(all, most_steps) / most_steps, 1);
+    steps = RoundedUp(all, count) / count;
+  }
+
+  /// Calls `pack_right` with (column, columns, at, inner), `pack_left` with (row, rows, at, inner), and `multiply` with
+  /// (row, rows, column, columns, steps, block), of a block each.
+  template <typename PackRight, typename PackLeft, typename Multiply>
+  void Each(PackRight pack_right, PackLeft pack_left, Multiply multiply) const {
+    for (size_t column = 0; column < columns; column += kBlockColumns) {
+      const size_t some_columns = std::min(columns - column, kBlockColumns);
+      for (size_t block = 0; block < count; block++) {
+        const size_t at = block * steps * step;
+        const size_t some_inner = std::min(inner - at, steps * step);
+        pack_right(column, some_columns, at, some_inner);
+        for (size_t row = 0; row < rows; row += kBlockRows) {
+          const size_t some_rows = std::min(rows - row, kBlockRows);
+          pack_left(row, some_rows, at, some_inner);
+          multiply(row, some_rows, column, some_columns, RoundedUp(some_inner, step) / step, block);
+        }
+      }
+    }
+  }
+};
 
 /// Memory of a thread that only grows.
 class Buffer {
@@ -41,9 +70,9 @@ class Buffer {
   ~Buffer() { std::free(memory_); }
   /// @return none where there is no memory
   uint32_t* Words(size_t count) {
-    if (count > size_) {
+    if (count > size_ || !memory_) {
       std::free(memory_);
-      memory_ = static_cast<uint32_t*>(std::aligned_alloc(4096, RoundedUp(count * 4, 4096)));
+      memory_ = static_cast<uint32_t*>(std::aligned_alloc(4096, RoundedUp(count * 4 + 1, 4096)));
       size_ = memory_ ? count : 0;
     }
     return memory_;
@@ -75,6 +104,8 @@ TARGET inline void ConfigureTiles() {
     configuration.row_bytes[tile] = kTileBytes;
     configuration.rows[tile] = kTile;
   }
+  // The compiler's intrinsics do not say that they read memory.
+  __asm__ volatile("" ::: "memory");
   _tile_loadconfig(&configuration);
 }
 
