@@ -9,7 +9,6 @@
 #pragma once
 #include <immintrin.h>
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -44,75 +43,98 @@ INLINE void EachVector(size_t length, Work work) {
   if (i < length) work(i, FirstLanes(length - i));
 }
 
-/// The largest absolute value of a row of numbers, each multiplied by its factor if there are some.
-INLINE float LargestOf(const float* row, size_t length, const float* factors) {
-  __m512i largest = _mm512_setzero_si512();
-  EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
-    __m512 x = _mm512_maskz_loadu_ps(lanes, row + i);
-    if (factors) x = _mm512_mul_ps(x, _mm512_maskz_loadu_ps(lanes, factors + i));
-    largest = _mm512_max_epu32(largest, AbsoluteBits(x));
-  });
-  const uint32_t bits = _mm512_reduce_max_epu32(largest);
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-/// Makes each value the row's number times the factor where that is larger, absolutely.
-INLINE void Raise(float* values, const float* row, size_t length, float factor) {
-  EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
-    const __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, row + i), _mm512_set1_ps(factor));
-    const __m512i raised = _mm512_max_epu32(_mm512_maskz_loadu_epi32(lanes, values + i), AbsoluteBits(x));
-    _mm512_mask_storeu_epi32(values + i, lanes, raised);
-  });
-}
-
-/// The power of two below a number, as far as it and its inverse are float32s; of what is not finite 1. Of 0 a small one: what the other
-/// operand has there counts for nothing, and must not make a unit large.
-inline float LevelOf(float largest) {
-  uint32_t bits;
-  std::memcpy(&bits, &largest, sizeof(bits));
-  const uint32_t exponent = std::min(bits & 0x7f800000, 0x7e800000u);
-  if (bits >= 0x7f800000) return 1;
-  if (exponent == 0) return 0x1p-100f;
-  float level;
-  std::memcpy(&level, &exponent, sizeof(level));
-  return level;
-}
-
-/// The exponent that makes an integer of 24 bits, at most, of a line's largest number.
-inline float UnitOf(float largest) {
-  // Digits from -128 to 127 reach from -0x808080 to 0x7f7f7f.
-  constexpr float kMostMantissa = 0.996f;
-  constexpr int kBits = 23;
-  if (!std::isfinite(largest)) return std::numeric_limits<float>::quiet_NaN();
-  int exponent = 0;
-  const float mantissa = std::frexp(largest, &exponent);
-  return static_cast<float>(kBits - exponent - (mantissa > kMostMantissa));
-}
-
-/// The largest absolute value of each line, its numbers multiplied by their places' factors. `along`: the operand's rows are lines.
-TARGET inline void LargestOfLines(const Operand& operand, bool along, size_t lines, size_t length, const float* factors, float* largest) {
-  if (along) {
-    for (size_t i = 0; i < lines; i++) largest[i] = LargestOf(RowOf(operand, i), length, factors);
-    return;
+/// The largest absolute value of each line, its numbers multiplied by their places' factors if there are some. The operand's rows are
+/// lines.
+TARGET inline void LargestOfRows(const Operand& operand, size_t lines, size_t length, const float* factors, float* largest) {
+  for (size_t line = 0; line < lines; line++) {
+    const float* row = RowOf(operand, line);
+    __m512i most = _mm512_setzero_si512();
+    EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
+      __m512 x = _mm512_maskz_loadu_ps(lanes, row + i);
+      if (factors) x = _mm512_mul_ps(x, _mm512_maskz_loadu_ps(lanes, factors + i));
+      most = _mm512_max_epu32(most, AbsoluteBits(x));
+    });
+    const uint32_t bits = _mm512_reduce_max_epu32(most);
+    std::memcpy(largest + line, &bits, sizeof(bits));
   }
-  std::fill_n(largest, lines, 0.0f);
-  for (size_t k = 0; k < length; k++) Raise(largest, RowOf(operand, k), lines, factors ? factors[k] : 1);
 }
 
+/// The same where the operand's columns are lines: some rows at a time, so that few pages are open, of four vectors of them.
+TARGET inline void LargestOfColumns(const Operand& operand, size_t lines, size_t length, const float* factors, float* largest) {
+  constexpr size_t kRows = 32;
+  constexpr size_t kVectors = 4;
+  std::fill_n(largest, lines, 0.0f);
+  for (size_t from = 0; from < length; from += kRows) {
+    const size_t to = std::min(from + kRows, length);
+    for (size_t line = 0; line < lines; line += kVectors * kTile) {
+      __m512i most[kVectors];
+      __mmask16 lanes[kVectors];
+      for (size_t v = 0; v < kVectors; v++) {
+        const size_t at = line + v * kTile;
+        lanes[v] = at < lines ? FirstLanes(lines - at) : 0;
+        most[v] = _mm512_maskz_loadu_epi32(lanes[v], largest + at);
+      }
+      for (size_t k = from; k < to; k++) {
+        const float* row = RowOf(operand, k) + line;
+        const __m512 factor = _mm512_set1_ps(factors ? factors[k] : 1);
+        for (size_t v = 0; v < kVectors; v++) {
+          const __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes[v], row + v * kTile), factor);
+          most[v] = _mm512_max_epu32(most[v], AbsoluteBits(x));
+        }
+      }
+      for (size_t v = 0; v < kVectors; v++) _mm512_mask_storeu_epi32(largest + line + v * kTile, lanes[v], most[v]);
+    }
+  }
+}
+
+/// Makes each number the power of two below it, as far as that and its inverse are float32s; of what is not finite 1. Of 0 a small
+/// one: what the other operand has there counts for nothing, and must not make a unit large.
+TARGET inline void Level(float* largest, float* inverses, size_t length) {
+  EachVector(length, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
+    const __m512i bits = _mm512_maskz_loadu_epi32(lanes, largest + i);
+    const __m512i infinite = _mm512_set1_epi32(0x7f800000);
+    __m512i level = _mm512_min_epu32(_mm512_and_si512(bits, infinite), _mm512_set1_epi32(0x7e800000));
+    level = _mm512_mask_mov_epi32(level, _mm512_testn_epi32_mask(bits, infinite), Bits(_mm512_set1_ps(0x1p-100f)));
+    level = _mm512_mask_mov_epi32(level, _mm512_cmpge_epu32_mask(bits, infinite), Bits(_mm512_set1_ps(1)));
+    _mm512_mask_storeu_epi32(largest + i, lanes, level);
+    // Of an exponent e, biased by 127, the inverse's is 254 - e.
+    _mm512_mask_storeu_epi32(inverses + i, lanes, _mm512_sub_epi32(_mm512_set1_epi32(0x7f000000), level));
+  });
+}
+
+/// Makes each line's largest number the exponent that makes an integer of 24 bits of it.
+TARGET inline void ChooseExponents(float* largest, size_t lines) {
+  EachVector(lines, [&](size_t i, __mmask16 lanes) TARGET __attribute__((always_inline)) {
+    const __m512 x = _mm512_maskz_loadu_ps(lanes, largest + i);
+    const __m512 most = _mm512_max_ps(_mm512_set1_ps(std::numeric_limits<float>::min()), x);
+    __m512 exponent = _mm512_sub_ps(_mm512_set1_ps(22), _mm512_getexp_ps(most));
+    // Digits from -128 to 127 reach from -0x808080 to 0x7f7f7f: not quite to 2^23.
+    const __m512 mantissa = _mm512_getmant_ps(most, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
+    const __mmask16 high = _mm512_cmp_ps_mask(mantissa, _mm512_set1_ps(1.992f), _CMP_GT_OQ);
+    exponent = _mm512_mask_sub_ps(exponent, high, exponent, _mm512_set1_ps(1));
+    const __mmask16 infinite = _mm512_cmp_ps_mask(x, _mm512_set1_ps(std::numeric_limits<float>::max()), _CMP_NLE_UQ);
+    exponent = _mm512_mask_mov_ps(exponent, infinite, _mm512_set1_ps(std::numeric_limits<float>::quiet_NaN()));
+    _mm512_mask_storeu_ps(largest + i, lanes, exponent);
+  });
+}
+
+/// @param scales room for twice as many as there are columns
 TARGET inline void ChooseUnits(const Operand& left, const Operand& right, size_t rows, size_t columns, size_t inner,
                                const Units& left_units, const Units& right_units, float* scales) {
+  const auto largest_of = [](const Operand& operand, bool along, size_t lines, size_t length, const float* factors, float* largest) {
+    (along ? LargestOfRows : LargestOfColumns)(operand, lines, length, factors, largest);
+  };
   float* levels = left_units.factors;
   float* inverses = right_units.factors;
-  LargestOfLines(right, right.transposed, columns, inner, nullptr, scales);
-  for (size_t j = 0; j < columns; j++) scales[j] = 1 / LevelOf(scales[j]);
-  LargestOfLines(right, !right.transposed, inner, columns, scales, levels);
-  for (size_t k = 0; k < inner; k++) inverses[k] = 1 / (levels[k] = LevelOf(levels[k]));
-  LargestOfLines(right, right.transposed, columns, inner, inverses, right_units.exponents);
-  LargestOfLines(left, !left.transposed, rows, inner, levels, left_units.exponents);
-  std::transform(left_units.exponents, left_units.exponents + rows, left_units.exponents, UnitOf);
-  std::transform(right_units.exponents, right_units.exponents + columns, right_units.exponents, UnitOf);
+  float* inverse_scales = scales + columns;
+  largest_of(right, right.transposed, columns, inner, nullptr, scales);
+  Level(scales, inverse_scales, columns);
+  largest_of(right, !right.transposed, inner, columns, inverse_scales, levels);
+  Level(levels, inverses, inner);
+  largest_of(right, right.transposed, columns, inner, inverses, right_units.exponents);
+  largest_of(left, !left.transposed, rows, inner, levels, left_units.exponents);
+  ChooseExponents(right_units.exponents, columns);
+  ChooseExponents(left_units.exponents, rows);
 }
 
 INLINE __m512i Chosen(__m512i mask, __m512i where_set, __m512i elsewhere) {

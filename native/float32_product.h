@@ -133,7 +133,7 @@ TARGET inline bool MultiplyFloat32(const Operand& left, const Operand& right, si
   uint32_t* packed_left = left_buffer.Words(panels * blocks.steps * DigitWords(2));
   uint32_t* packed_right = right_buffer.Words(tiles * blocks.steps * DigitWords(1));
   float* kept = sums_buffer.Floats(blocks.count > 1 ? RoundedUp(rows, kPanel) * tiles * kTile : 0);
-  float* units = units_buffer.Floats(rows + 2 * columns + 2 * inner);
+  float* units = units_buffer.Floats(rows + 3 * columns + 2 * inner);
   if (!packed_left || !packed_right || !kept || !units) return false;
   const Units left_units{units, units + rows + columns};
   const Units right_units{units + rows, left_units.factors + inner};
