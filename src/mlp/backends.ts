@@ -72,19 +72,20 @@ async function loadBest(): Promise<ComputeBackend> {
 /** A GPU slot computes on its GPU, or says why not. Who names WebAssembly wants no GPU. */
 function onItsDevice(backend: ComputeBackend, prefer: BackendPreference, gpuFallback: boolean): ComputeBackend {
   if (process.env.SHEAF_SLOT_DEVICE !== 'gpu' || backend.device === 'gpu' || prefer === 'tfjs-wasm') return backend;
-  const shortfall = gpuShortfall(backend, nativeState(), installedDriver());
+  const { reason, advice } = gpuShortfall(backend, nativeState(), installedDriver());
+  // Where TensorFlow did not even load, that is why.
+  const why = backend.fallback ?? `${reason}. To mend it: ${advice}`;
   if (!gpuFallback) {
-    const message = gpuError(shortfall, process.env.SHEAF_SLOT_GPU ?? 'unknown');
+    const message = gpuError(why, process.env.SHEAF_SLOT_GPU ?? 'unknown');
     throw new FailureError({ kind: 'user-error', message });
   }
-  const { reason, advice } = shortfall;
   return {
     name: backend.name,
     description: `${backend.description} in place of a GPU`,
     fingerprint: backend.fingerprint,
     device: backend.device,
     ...(backend.fallback && { fallback: backend.fallback }),
-    shortfall: `${reason}. To mend it: ${advice}`,
+    shortfall: why,
     compile: (network, options) => backend.compile(network, options),
   };
 }

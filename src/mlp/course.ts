@@ -35,7 +35,9 @@ const START: Cursor = { step: 0, losses: [], partial: { rows: 0, weight: 0, loss
 /** Of networks that exchange nothing there is nothing to change. */
 const APART: TrainingControl = {
   setConsistency() {
-    throw new TypeError("setConsistency needs aggregation 'ps', parameter servers; networks fitted together have none");
+    throw new TypeError(
+      'setConsistency: networks fitted together exchange nothing, so there is no consistency to change; fit this one alone',
+    );
   },
 };
 
@@ -123,7 +125,8 @@ export class Course {
       }),
     );
     const committed: Committed = { step, parts };
-    const cursor: Cursor = { step, losses: [...this.#saved.cursor.losses, ...answer.losses], partial: answer.partial };
+    const before = this.#saved.cursor;
+    const cursor: Cursor = { ...before, step, losses: [...before.losses, ...answer.losses], partial: answer.partial };
     const epochEnded = step % plan.stepsPerEpoch === 0;
     const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
     if (epochEnded || step % every === 0) await this.#checkpoints?.write(cursor, committed, input);

@@ -35,7 +35,7 @@ describe('gpuShortfall', () => {
 });
 
 it('the error says what, where and what to do', () => {
-  const error = gpuError({ reason: 'it is off', advice: 'switch it on' }, 'NVIDIA H200');
+  const error = gpuError('it is off. To mend it: switch it on', 'NVIDIA H200');
   expect(error).toContain('a GPU slot (NVIDIA H200) and its GPU is not used: it is off. To mend it: switch it on.');
   expect(error).toContain('sheaf.gpu.fallback=true');
 });

@@ -38,10 +38,10 @@ export function gpuShortfall(
   return { reason, advice: 'run with TF_CPP_MIN_LOG_LEVEL=0, and TensorFlow says why; see docs/gpu.md' };
 }
 
-/** The error of a task that was to compute on a GPU. */
-export function gpuError({ reason, advice }: GpuShortfall, gpu: string): string {
+/** The error of a task that was to compute on a GPU. @param why it does not, and what mends it */
+export function gpuError(why: string, gpu: string): string {
   return (
-    `this is a GPU slot (${gpu}) and its GPU is not used: ${reason}. To mend it: ${advice}. ` +
+    `this is a GPU slot (${gpu}) and its GPU is not used: ${why}. ` +
     'To go without: sheaf.executor.gpus=none (no GPU slots), sheaf.train.device=cpu (networks in CPU slots, where there are any) or sheaf.gpu.fallback=true'
   );
 }

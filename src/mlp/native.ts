@@ -73,7 +73,7 @@ export async function loadNative(): Promise<TensorFlow> {
   try {
     return require(PACKAGE) as TensorFlow;
   } catch (error) {
-    const reason = `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message}`;
+    const reason = `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message.split('\n', 1)[0]}`;
     throw new NoNativeError(reason, 'npm run native', { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import type { Consistency } from '../ps/server/consistency.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
@@ -83,7 +84,7 @@ class Trainer {
       this.#progress.returnTo(resumed.cursor);
     }
     const { consistency } = resumed?.cursor ?? {};
-    if (consistency && !this.settings.servers?.consistencyOf) this.#rounds.setConsistency?.(consistency);
+    if (consistency && !this.settings.servers?.consistencyOf) this.#goOnWith(consistency);
     if (resumed && (await this.#endsBefore(resumed))) this.#stop();
     let formed = false;
     let fruitless = 0;
@@ -116,6 +117,16 @@ class Trainer {
     const { backend, generation } = this.#cluster;
     const { losses, measured } = this.#progress.cursor;
     return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
+  }
+
+  /** With what a callback had set before the checkpoint. @throws TypeError when it does not fit this training's options */
+  #goOnWith(consistency: Consistency): void {
+    try {
+      this.#rounds.setConsistency?.(consistency);
+    } catch (cause) {
+      const which = `the checkpoint goes on with consistency ${JSON.stringify(consistency)}, which a callback had set`;
+      throw new TypeError(`${which}: ${(cause as Error).message}; or begin anew with resume: 'never'`, { cause });
+    }
   }
 
   /** Whether who watches the training has seen enough in the epochs before the checkpoint. */

@@ -1,5 +1,5 @@
 import { ASSUMED, type CostConstants } from './cost-model.js';
-import { median } from './statistics.js';
+import { mean, median } from './statistics.js';
 
 /** One task, or the median of several alike. */
 export interface Measurement {
@@ -92,4 +92,14 @@ function leastOf(cost: (value: number) => number, from: number, to: number): num
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
+}
+
+/** Tasks of about the same size as one point, so that a run of many tasks is remembered in a few numbers. */
+export function grouped(tasks: readonly Measurement[], points = 4): Measurement[] {
+  const sorted = [...tasks].sort((a, b) => a.bytes - b.bytes);
+  const count = Math.min(points, sorted.length);
+  return Array.from({ length: count }, (_, k) => {
+    const group = sorted.slice(Math.floor((k * sorted.length) / count), Math.floor(((k + 1) * sorted.length) / count));
+    return { bytes: Math.round(mean(group.map(({ bytes }) => bytes))), ms: median(group.map(({ ms }) => ms)) };
+  });
 }

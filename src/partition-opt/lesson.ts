@@ -1,5 +1,5 @@
 import type { CostConstants } from './cost-model.js';
-import { firstExtraMs, fitConstants, type Measurement } from './fit.js';
+import { firstExtraMs, fitConstants, grouped, type Measurement } from './fit.js';
 import { busyMs, firstTasks, longestSlotMs, type SeenStage, type SeenTask } from './stage-watch.js';
 import { mean, median } from './statistics.js';
 
@@ -40,7 +40,7 @@ export function lessonOf(stage: SeenStage, bytes: readonly number[], known: Expe
   const first = [...cold].map(point);
   const later = stage.tasks.filter((task) => !cold.has(task)).map(point);
   if (later.length > 0) {
-    const firstMs = firstExtraMs(first, fitConstants([later]));
+    const firstMs = firstExtraMs(first, fitConstants([grouped(later)]));
     return { measured: later, schedMs, firstMs, onceMs: loading + firstMs };
   }
   const { firstMs, constants } = known;

@@ -11,13 +11,13 @@ import {
   totalBytes,
 } from './choose-partitions.js';
 import type { CostConstants } from './cost-model.js';
-import { fitConstants, type Measurement } from './fit.js';
+import { fitConstants, grouped, type Measurement } from './fit.js';
 import { follow } from './follow.js';
 import { historyFile, learn, readHistory, remember, spreadOf } from './history.js';
 import { runProbe } from './probe.js';
 import { fingerprint } from './probe-chain.js';
 import { notWorthProbing } from './probe-plan.js';
-import { mean, median } from './statistics.js';
+import { median } from './statistics.js';
 
 /** What is known of a stage's cost, and how. */
 type Knowledge =
@@ -135,16 +135,6 @@ function combined(stage: readonly Measurement[], probe: readonly Measurement[]):
   if (stage.length === 0) return probe;
   const middle = median(probe.map(({ bytes }) => bytes));
   return [...stage, ...probe.filter(({ bytes }) => bytes < middle)];
-}
-
-/** Tasks of about the same size as one point, so that a run of many tasks is remembered in a few numbers. */
-function grouped(tasks: readonly Measurement[], points = 4): Measurement[] {
-  const sorted = [...tasks].sort((a, b) => a.bytes - b.bytes);
-  const count = Math.min(points, sorted.length);
-  return Array.from({ length: count }, (_, k) => {
-    const group = sorted.slice(Math.floor((k * sorted.length) / count), Math.floor(((k + 1) * sorted.length) / count));
-    return { bytes: Math.round(mean(group.map(({ bytes }) => bytes))), ms: median(group.map(({ ms }) => ms)) };
-  });
 }
 
 /** The processors that there are, and how many slots share them. */

@@ -175,7 +175,7 @@ describe('fitMany', () => {
     ).rejects.toBe(mine);
     await expect(failing(() => 'halt')).rejects.toThrow("MLPClassifier.fit: onEpoch returned 'halt'");
     await expect(failing((_, training) => training.setConsistency('async'))).rejects.toThrow(
-      'networks fitted together have none',
+      'networks fitted together exchange nothing',
     );
   });
 

@@ -136,14 +136,17 @@ export class RedisDriver implements DriverChannel {
       await thread.terminate();
     }
     const bye = this.#mail.write('bye', ALL, { from: this.#id, reason: 'closed' });
-    const farewell = [
-      this.#leaveQueues(),
-      this.#leases.leave('driver', this.#id),
-      this.#leases.tell('executor', this.#settings.leaseMs, bye),
-    ];
+    // What waits is taken back first: whoever hears the goodbye must find nothing more to begin.
+    const farewell = async () => {
+      await this.#leaveQueues().catch(() => {});
+      await Promise.all([
+        this.#leases.leave('driver', this.#id),
+        this.#leases.tell('executor', this.#settings.leaseMs, bye),
+      ]);
+    };
     // While Redis is away there is nobody to wait for.
     const patience = this.#client.status === 'ready' ? CLOSE_MS : 0;
-    await within(patience, Promise.all(farewell));
+    await within(patience, farewell());
     await within(patience, this.#queue.close());
     this.#client.disconnect();
   }
