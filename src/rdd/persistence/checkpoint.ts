@@ -50,7 +50,8 @@ export async function writeCheckpoint(
     renameSync(partial, path);
     return { path, splits: files };
   } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
+    // A task that still runs may write a file between the listing of the directory and its removal.
+    rmSync(partial, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
     throw error;
   }
 }
