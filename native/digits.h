@@ -26,7 +26,7 @@ constexpr size_t DigitWords(size_t tiles) { return kDigits * tiles * kTileWords;
 
 /// What makes integers of an operand's numbers.
 struct Units {
-  /// For each line of the power of two that its numbers are multiplied by; NaN where one of them is not finite: so its products become.
+  /// For each line, of the power of two that its numbers are multiplied by; NaN where one of them is not finite: so its products become.
   float* exponents;
   /// For each place in the inner dimension, powers of two.
   float* factors;
@@ -165,7 +165,7 @@ INLINE void DigitsOf(const __m512 numbers[4], const __m512 units[4], __m512i wor
 /// `kAcross`, words. The word w of a step holds the inner numbers w, w + 16, w + 32 and w + 48.
 template <bool kAlong, bool kAcross>
 INLINE void PackDigitTiles(const Operand& operand, const Units& units, size_t line, size_t at, size_t lines, size_t inner, size_t stride,
-                       uint32_t* to) {
+                           uint32_t* to) {
   constexpr bool kTransposed = kAlong == kAcross;
   __m512i words[kTransposed ? kDigits : 1][kTile];
   const auto rest = [inner](size_t part) { return inner > part * kTile ? inner - part * kTile : 0; };
@@ -211,7 +211,7 @@ TARGET void PackDigits(const Operand& operand, const Units& units, size_t line, 
       for (size_t tile = 0; tile < kTiles && panel + tile * kTile < lines; tile++) {
         const size_t first = panel + tile * kTile;
         PackDigitTiles<kAlong, kAcross>(operand, units, line + first, at + step, std::min(lines - first, kTile),
-                                    std::min(inner - step, kDigitStep), kTiles * kTileWords, to + tile * kTileWords);
+                                        std::min(inner - step, kDigitStep), kTiles * kTileWords, to + tile * kTileWords);
       }
 }
 

@@ -98,8 +98,7 @@ struct Float32Product {
   TARGET void Add(const int32_t* sums, size_t row, size_t rows, size_t column, size_t columns, size_t block) const {
     const __mmask16 lanes = FirstLanes(columns);
     const __m512 unit = _mm512_sub_ps(_mm512_set1_ps(16), _mm512_maskz_loadu_ps(lanes, right_units.exponents + column));
-    const size_t tiles = RoundedUp(std::min(blocks.columns, kBlockColumns), kTile) / kTile;
-    float* own = kept + (row / kPanel * tiles + column % kBlockColumns / kTile) * kPanel * kTile;
+    float* own = kept + (row / kPanel * blocks.Tiles() + column % kBlockColumns / kTile) * kPanel * kTile;
     for (size_t i = 0; i < rows; i++) {
       __m512 x = ValueOf(sums + i * kTile);
       if (block > 0) x = _mm512_add_ps(x, _mm512_load_ps(own + i * kTile));
@@ -129,10 +128,9 @@ TARGET inline bool MultiplyFloat32(const Operand& left, const Operand& right, si
                                    const Epilogue& epilogue, float* product) {
   const Blocks blocks(rows, columns, inner, kDigitStep, kMostDigitSteps);
   const size_t panels = RoundedUp(std::min(rows, kBlockRows), kPanel) / kPanel;
-  const size_t tiles = RoundedUp(std::min(columns, kBlockColumns), kTile) / kTile;
   uint32_t* packed_left = left_buffer.Words(panels * blocks.steps * DigitWords(2));
-  uint32_t* packed_right = right_buffer.Words(tiles * blocks.steps * DigitWords(1));
-  float* kept = sums_buffer.Floats(blocks.count > 1 ? RoundedUp(rows, kPanel) * tiles * kTile : 0);
+  uint32_t* packed_right = right_buffer.Words(blocks.Tiles() * blocks.steps * DigitWords(1));
+  float* kept = sums_buffer.Floats(blocks.count > 1 ? RoundedUp(rows, kPanel) * blocks.Tiles() * kTile : 0);
   float* units = units_buffer.Floats(rows + 3 * columns + 2 * inner);
   if (!packed_left || !packed_right || !kept || !units) return false;
   const Units left_units{units, units + rows + columns};

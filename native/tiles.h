@@ -32,7 +32,7 @@ struct Blocks {
   size_t rows;
   size_t columns;
   size_t inner;
-  /// Numbers of the inner dimension that a word's tile holds.
+  /// Numbers of the inner dimension that a tile's words hold.
   size_t step;
   /// Blocks of the inner dimension, and the steps of each but the last, which may have fewer.
   size_t count;
@@ -43,6 +43,9 @@ struct Blocks {
     count = std::max<size_t>(RoundedUp(all, most_steps) / most_steps, 1);
     steps = RoundedUp(all, count) / count;
   }
+
+  /// Of the columns of a block, the last one's padding included.
+  size_t Tiles() const { return RoundedUp(std::min(columns, kBlockColumns), kTile) / kTile; }
 
   /// Calls `pack_right` with (column, columns, at, inner), `pack_left` with (row, rows, at, inner), and `multiply` with
   /// (row, rows, column, columns, steps, block), of a block each.

@@ -9,6 +9,8 @@ import type { FitRequest } from './fit-network.js';
 import { initialTheta } from './layout.js';
 import type { FittedNetwork } from './model.js';
 import { type NumericalPlan, nextMultiple } from './numerical-plan.js';
+import { BEGINNING } from './progress.js';
+import type { Saved } from './saved-states.js';
 import type { TargetSpec } from './targets.js';
 import { checkVerdict, isStop, type TrainingControl } from './training-reports.js';
 import { type Watch, type Watching, watchingOf } from './watching.js';
@@ -25,13 +27,6 @@ export type Trained = Pick<FittedNetwork, 'theta' | 'losses' | 'backend'> & Part
 
 type Answer = ManyAnswer['networks'][number] & { readonly backend: string };
 
-interface Saved {
-  readonly committed: Committed;
-  readonly cursor: Cursor;
-}
-
-const START: Cursor = { step: 0, losses: [], partial: { rows: 0, weight: 0, lossSum: 0 } };
-
 /** Of networks that exchange nothing there is nothing to change. */
 const APART: TrainingControl = {
   setConsistency() {
@@ -47,7 +42,7 @@ const APART: TrainingControl = {
  * checkpoints.
  */
 export class Course {
-  #saved: Saved = { committed: { step: 0, parts: [] }, cursor: START };
+  #saved: Saved = { committed: { step: 0, parts: [] }, cursor: BEGINNING };
   /** Kept because only the next step shows that an update was one too many. */
   #previous = this.#saved;
   #stopped = false;
@@ -75,7 +70,7 @@ export class Course {
     const { warmStart } = this.spec.request.options;
     const parts = warmStart ? [await putTheta(context, warmStart.theta, 'warm-start', `${scope}/beginning`)] : [];
     const resumed = await this.#checkpoints?.resume(`${scope}/beginning`);
-    this.#saved = this.#previous = resumed ?? { committed: { step: 0, parts }, cursor: START };
+    this.#saved = this.#previous = resumed ?? { committed: { step: 0, parts }, cursor: BEGINNING };
     if (!resumed) return;
     const { cursor, committed } = resumed;
     const betweenEpochs = cursor.losses.length > 0 && cursor.partial.rows === 0;

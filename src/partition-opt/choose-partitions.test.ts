@@ -2,20 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packUnits } from '../rdd/sources/source.js';
 import { choosePartitions } from './choose-partitions.js';
-import { ASSUMED, type CostConstants } from './cost-model.js';
+import { ASSUMED } from './cost-model.js';
+import { constants, sizes, slots } from './testing/costs.js';
 
 const units = (sizes: readonly number[]) => sizes.map((bytes, index) => ({ bytes, index }));
-const sizes = fc.array(fc.integer({ min: 0, max: 5_000_000 }), { minLength: 1, maxLength: 60 });
-const slots = fc.integer({ min: 1, max: 9 });
-const constants: fc.Arbitrary<CostConstants> = fc.record({
-  taskMs: fc.double({ min: 0, max: 50, noNaN: true }),
-  byteMs: fc.double({ min: 0, max: 1e-3, noNaN: true }),
-  schedMs: fc.double({ min: 0, max: 5, noNaN: true }),
-  mergeMs: fc.double({ min: 0, max: 5, noNaN: true }),
-  moveMs: fc.constant(0),
-  spread: fc.constantFrom(0, 0.1, 0.4),
-});
-
 describe('choosePartitions', () => {
   it('never wants more partitions than there are units, and is as good as any candidate', () => {
     fc.assert(

@@ -1,17 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ASSUMED, type CostConstants, makespan, predictMs } from './cost-model.js';
-
-const sizes = fc.array(fc.integer({ min: 0, max: 5_000_000 }), { minLength: 1, maxLength: 60 });
-const slots = fc.integer({ min: 1, max: 9 });
-const constants: fc.Arbitrary<CostConstants> = fc.record({
-  taskMs: fc.double({ min: 0, max: 50, noNaN: true }),
-  byteMs: fc.double({ min: 0, max: 1e-3, noNaN: true }),
-  schedMs: fc.double({ min: 0, max: 5, noNaN: true }),
-  mergeMs: fc.double({ min: 0, max: 5, noNaN: true }),
-  moveMs: fc.constant(0),
-  spread: fc.constantFrom(0, 0.1, 0.4),
-});
+import { ASSUMED, makespan, predictMs } from './cost-model.js';
+import { constants, sizes, slots } from './testing/costs.js';
 
 describe('makespan', () => {
   it('is what a simulation of the slots gives', () => {

@@ -1,6 +1,6 @@
 import type { CostConstants } from './cost-model.js';
 import { firstExtraMs, fitConstants, grouped, type Measurement } from './fit.js';
-import { busyMs, firstTasks, longestSlotMs, type SeenStage, type SeenTask } from './stage-watch.js';
+import { busyMs, firstTasks, idleMs, type SeenStage, type SeenTask } from './stage-watch.js';
 import { mean, median } from './statistics.js';
 
 /** What one run of a stage teaches about its cost. */
@@ -31,9 +31,8 @@ export interface Expectation {
  * @param bytes input of each partition
  */
 export function lessonOf(stage: SeenStage, bytes: readonly number[], known: Expectation): Lesson {
-  const idle = Math.max(0, stage.ms - longestSlotMs(stage.tasks));
   const loading = loadingMs(stage);
-  const schedMs = (idle - loading) / Math.max(1, stage.tasks.length);
+  const schedMs = (idleMs(stage) - loading) / Math.max(1, stage.tasks.length);
   const point = ({ partition, metrics }: SeenTask) => ({ bytes: bytes[partition]!, ms: busyMs(metrics) });
   if (known.warm) return { measured: stage.tasks.map(point), schedMs, firstMs: known.firstMs, onceMs: loading };
   const cold = new Set(firstTasks(stage.tasks));
@@ -54,7 +53,6 @@ export function lessonOf(stage: SeenStage, bytes: readonly number[], known: Expe
 }
 
 /** Waiting is the difference of two machines' clocks: it cannot have been more than the time in which no slot worked. */
-export function loadingMs({ ms, tasks }: SeenStage): number {
-  const idle = Math.max(0, ms - longestSlotMs(tasks));
-  return Math.min(idle, mean(firstTasks(tasks).map(({ metrics }) => metrics.queueMs + metrics.fetchMs)));
+export function loadingMs(stage: SeenStage): number {
+  return Math.min(idleMs(stage), mean(firstTasks(stage.tasks).map(({ metrics }) => metrics.queueMs + metrics.fetchMs)));
 }

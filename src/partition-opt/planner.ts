@@ -67,7 +67,7 @@ export async function planPartitions(question: PartitionQuestion, context: Sheaf
       ...{ firstMs: known?.firstMs ?? 0, constants: known?.constants },
       warm: known?.measured !== undefined,
       learned({ measured: stage, schedMs, firstMs }) {
-        const measured = known?.measured ? combined(grouped(stage), known.measured) : grouped(stage);
+        const measured = combined(grouped(stage), known?.measured ?? []);
         if (measured.length === 0 || context.conf.get('sheaf.probe') === 'off') return;
         const spread = spreadOf(stage, fitConstants([measured]));
         remember(historyFile(), { ...key, measured, schedMs, firstMs, spread });

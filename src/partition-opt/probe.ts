@@ -5,7 +5,7 @@ import { storeSplits } from '../rdd/sources/split-blocks.js';
 import { firstExtraMs, fitConstants, type Measurement } from './fit.js';
 import { substituteSource } from './probe-chain.js';
 import { COUNTED_TASKS, nextRoundBytes, type ProbeRound, unitRun } from './probe-plan.js';
-import { busyMs, longestSlotMs, type SeenStage, watchStages } from './stage-watch.js';
+import { busyMs, idleMs, longestSlotMs, type SeenStage, watchStages } from './stage-watch.js';
 import { mean } from './statistics.js';
 
 export interface ProbeResult {
@@ -55,7 +55,7 @@ export async function runProbe(question: PartitionQuestion, context: SheafContex
   const loading = Math.max(0, ...stage.tasks.map(({ metrics }) => metrics.fetchMs));
   return {
     measured,
-    schedMs: Math.max(0, stage.ms - loading - longestSlotMs(stage.tasks)) / stage.tasks.length,
+    schedMs: Math.max(0, idleMs(stage) - loading) / stage.tasks.length,
     firstMs: firstExtraMs(warm.measured, fitConstants([measured])),
     units: read,
     ms: context.bus.clock.now() - begun,

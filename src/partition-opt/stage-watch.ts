@@ -56,6 +56,11 @@ export function longestSlotMs(tasks: readonly SeenTask[]): number {
   return Math.max(0, ...busy.values());
 }
 
+/** Time of a stage in which no slot need have worked. */
+export function idleMs({ ms, tasks }: SeenStage): number {
+  return Math.max(0, ms - longestSlotMs(tasks));
+}
+
 /** The first task of each slot: it pays for what the slot does once. */
 export function firstTasks(tasks: readonly SeenTask[]): SeenTask[] {
   const first = new Map<string, SeenTask>();

@@ -118,7 +118,8 @@ export class ExecutorRoster {
         // They would be waited for in vain: executors' first slots are their GPUs'.
         const all = device === 'cpu' && this.slots().length > 0;
         const advice = all ? 'every slot is a GPU slot: give more slots, or fewer GPUs (sheaf.executor.gpus)' : start;
-        const text = `${which} joined within ${this.waitMs / 1000} s: ${[...this.#foreign.values()].map(foreignText)[0] ?? advice}`;
+        const [foreign] = this.#foreign.values();
+        const text = `${which} joined within ${this.waitMs / 1000} s: ${foreign ? foreignText(foreign) : advice}`;
         end(() => reject(new Error(text)));
       });
       this.#arrivals.add(waiter);
