@@ -20,6 +20,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { nativeAddon } from '../src/native/addon.js';
 import { MeshExchange } from '../src/ps/allreduce/mesh-exchange.js';
 import { planAllReduce } from '../src/ps/allreduce/planners.js';
 import { SharedExchange } from '../src/ps/allreduce/shared-exchange.js';
@@ -27,7 +28,6 @@ import { SharedSegment, segmentBytes } from '../src/ps/allreduce/shared-segment.
 import type { Exchange } from '../src/ps/exchange.js';
 import { joinMesh } from '../src/ps/mesh/join.js';
 import { type MeshAddress, MeshListener } from '../src/ps/mesh/listener.js';
-import { nativeAddon } from '../src/ps/native-addon.js';
 import { type Range, RangeOptimizer } from '../src/ps/optimizer/range-optimizer.js';
 import { slices } from '../src/ps/slices.js';
 import { Bf16Codec } from '../src/ps/wire/bf16.js';

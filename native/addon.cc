@@ -1,6 +1,6 @@
 #include "addon.h"
 
-/// Hash of the sources (scripts/addon.mjs); src/ps/native-addon.ts refuses an add-on of others.
+/// Hash of the sources (scripts/addon.mjs); src/native/addon.ts refuses an add-on of others.
 #ifndef SHEAF_SOURCES
 #define SHEAF_SOURCES ""
 #endif

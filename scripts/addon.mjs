@@ -2,7 +2,7 @@
 /**
  * Compiles Sheaf's own add-on (`native/*.cc`: shared memory, vector kernels, graphs in TensorFlow, products on matrix units)
  * with Node-API's headers from npm, into the cache (see native.mjs), and links it as `native/build/sheaf.node`, where
- * `src/ps/native-addon.ts` looks for it. It needs g++ and takes seconds, once. Without it vectors are computed in JavaScript,
+ * `src/native/addon.ts` looks for it. It needs g++ and takes seconds, once. Without it vectors are computed in JavaScript,
  * to the same bits, more slowly, and native TensorFlow cannot be used.
  */
 import { createHash } from 'node:crypto';
@@ -45,7 +45,7 @@ const sourceFiles = () =>
     .filter((name) => /\.(cc|h)$/.test(name))
     .sort();
 
-/** Compiled into the add-on: `src/ps/native-addon.ts`, which hashes alike, loads none that was compiled from other sources. */
+/** Compiled into the add-on: `src/native/addon.ts`, which hashes alike, loads none that was compiled from other sources. */
 export function sourcesHash() {
   const hash = createHash('sha256');
   for (const file of sourceFiles()) hash.update(file).update(readFileSync(join(SOURCES, file)));

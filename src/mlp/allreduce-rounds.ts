@@ -1,7 +1,7 @@
+import { nativeAddon } from '../native/addon.js';
 import { type AllReduceChoice, chooseAllReduce } from '../ps/allreduce/choose.js';
 import { ALGORITHMS, type Algorithm } from '../ps/allreduce/plan.js';
 import { planAllReduce } from '../ps/allreduce/planners.js';
-import { nativeAddon } from '../ps/native-addon.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { isSparse, isWire, type Wire } from '../ps/wire/wire.js';
 import type { Committed } from './committed.js';

@@ -1,7 +1,7 @@
+import { nativeAddon } from '../native/addon.js';
 import type { Json } from '../protocol/json.js';
 import type { TaskContext } from '../protocol/program.js';
 import { alignedFloats } from '../ps/float-bytes.js';
-import { nativeAddon } from '../ps/native-addon.js';
 import { type Chunks, isBatch } from '../rdd/chunks.js';
 import { slotMemory } from '../rdd/memory/slot-memory.js';
 import { listValues } from './columns.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { nativeAddon } from '../ps/native-addon.js';
+import { nativeAddon } from '../native/addon.js';
 import { usesMatrixUnits } from './matrix-units.js';
 
 describe('usesMatrixUnits', () => {

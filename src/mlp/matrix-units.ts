@@ -1,4 +1,4 @@
-import { nativeAddon } from '../ps/native-addon.js';
+import { nativeAddon } from '../native/addon.js';
 
 /**
  * Whether products are computed on the processor's matrix units (Intel AMX), by Sheaf's own kernel: on a CPU that has them,

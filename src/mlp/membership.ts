@@ -1,3 +1,4 @@
+import { nativeAddon } from '../native/addon.js';
 import type { BlockRef } from '../protocol/block.js';
 import { FailureError } from '../protocol/failure.js';
 import type { Residents, SlotContext, TaskContext } from '../protocol/program.js';
@@ -12,7 +13,6 @@ import { type SegmentShape, SharedSegment, segmentBytes } from '../ps/allreduce/
 import type { Exchange } from '../ps/exchange.js';
 import { joinMesh } from '../ps/mesh/join.js';
 import { type MeshAddress, MeshListener } from '../ps/mesh/listener.js';
-import { nativeAddon } from '../ps/native-addon.js';
 import { joinServers, type ServersOrder } from '../ps/server/server-exchange.js';
 import { subtreeRoots } from '../ps/tree.js';
 import { codecOf, type Wire } from '../ps/wire/wire.js';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NativeAddon } from '../ps/native-addon.js';
+import type { NativeAddon } from '../native/addon.js';
 import { loadedVersion, loadNative, nativeState, usesGpu } from './native.js';
 
 describe('nativeState', () => {

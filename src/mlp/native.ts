@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
-import { type AddonState, addonState } from '../ps/native-addon.js';
+import { type AddonState, addonState } from '../native/addon.js';
 
 /** TensorFlow in this process, with tfjs-node's API around it. */
 export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { nativeAddon } from '../ps/native-addon.js';
+import { nativeAddon } from '../native/addon.js';
 import { matrixInFile, matrixInMemory } from './shard-matrix.js';
 
 const directory = () => mkdtempSync(join(tmpdir(), 'shard-matrix-'));

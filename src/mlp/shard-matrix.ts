@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { nativeAddon } from '../native/addon.js';
 import { alignedFloats, bytesOf } from '../ps/float-bytes.js';
-import { nativeAddon } from '../ps/native-addon.js';
 
 /** A matrix that is filled row after row and then only read. */
 export interface ShardMatrix {

@@ -1,4 +1,4 @@
-import { nativeAddon } from '../ps/native-addon.js';
+import { nativeAddon } from '../native/addon.js';
 import { addGradientSums, type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import {
   type Batch,

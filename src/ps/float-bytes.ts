@@ -1,4 +1,4 @@
-import { nativeAddon } from './native-addon.js';
+import { nativeAddon } from '../native/addon.js';
 
 /** Zeros where a native graph reads them without a copy. */
 export function alignedFloats(length: number): Float32Array {

@@ -1,7 +1,7 @@
 import { MLPClassifier, SheafContext, type TimedEvent } from 'sheaf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nativeState } from '../../src/mlp/native.js';
-import { nativeAddon } from '../../src/ps/native-addon.js';
+import { nativeAddon } from '../../src/native/addon.js';
 
 const KIB = 2 ** 10;
 const BUDGET = 256 * KIB;

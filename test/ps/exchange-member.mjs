@@ -3,6 +3,7 @@
  * is told to, and makes steps of a training whose gradients are functions of shard and step.
  */
 import { createHash } from 'node:crypto';
+import { nativeAddon } from '../../dist/native/addon.js';
 import { HierarchicalExchange } from '../../dist/ps/allreduce/hierarchical-exchange.js';
 import { SegmentMemory } from '../../dist/ps/allreduce/host-memory.js';
 import { MeshExchange } from '../../dist/ps/allreduce/mesh-exchange.js';
@@ -11,7 +12,6 @@ import { planAllReduce } from '../../dist/ps/allreduce/planners.js';
 import { SharedSegment, segmentBytes } from '../../dist/ps/allreduce/shared-segment.js';
 import { joinMesh } from '../../dist/ps/mesh/join.js';
 import { MeshListener } from '../../dist/ps/mesh/listener.js';
-import { nativeAddon } from '../../dist/ps/native-addon.js';
 import { RangeOptimizer } from '../../dist/ps/optimizer/range-optimizer.js';
 import { addGradientSums, mergeNodes, subtreeRoots } from '../../dist/ps/tree.js';
 

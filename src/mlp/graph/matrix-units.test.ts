@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { nativeAddon } from '../../native/addon.js';
 import { alignedFloats } from '../../ps/float-bytes.js';
-import { nativeAddon } from '../../ps/native-addon.js';
 import type { Precision } from '../backend.js';
 import { loadNative, nativeState, type TensorFlow } from '../native.js';
 import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';

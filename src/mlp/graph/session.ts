@@ -1,4 +1,4 @@
-import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../ps/native-addon.js';
+import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../native/addon.js';
 import type { Precision } from '../backend.js';
 import { type TensorFlow, usesGpu } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';

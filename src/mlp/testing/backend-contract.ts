@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { beforeAll, expect, it } from 'vitest';
-import { nativeAddon } from '../../ps/native-addon.js';
+import { nativeAddon } from '../../native/addon.js';
 import { addGradientSums, type GradientSum, mergeNodes } from '../../ps/tree.js';
 import {
   type CompiledNetwork,

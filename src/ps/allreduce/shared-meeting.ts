@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { nativeAddon } from '../native-addon.js';
+import { nativeAddon } from '../../native/addon.js';
 
 /** Turns of looking before a member that waits asks the kernel to wake it: tens of microseconds. */
 const SPINS = 2_000;

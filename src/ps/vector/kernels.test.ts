@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nativeAddon } from '../native-addon.js';
+import { nativeAddon } from '../../native/addon.js';
 import { CHUNK } from '../slices.js';
 import { javascriptKernels } from './javascript-kernels.js';
 import { ADD, CONSTANT, CONSTANTS, STEP_RULES, type VectorKernels } from './kernels.js';

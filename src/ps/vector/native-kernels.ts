@@ -1,4 +1,4 @@
-import { nativeAddon } from '../native-addon.js';
+import { nativeAddon } from '../../native/addon.js';
 import { STEP_RULES, type StepRule, type VectorKernels } from './kernels.js';
 
 /** What `native/kernels.cc` adds to the add-on. */

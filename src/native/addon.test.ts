@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadAddon, nativeAddon, sourcesHash } from './native-addon.js';
+import { loadAddon, nativeAddon, sourcesHash } from './addon.js';
 
 const NATIVE = fileURLToPath(new URL('../../native/', import.meta.url));
 const ADDON = join(NATIVE, 'build', 'sheaf.node');
