@@ -40,6 +40,7 @@ export function isDrawn(rank: number, fraction: number): boolean {
 /** A share such as 1 - 0.9 is a little less than it was meant to be. */
 const ROUNDING = 1e-9;
 
-function drawnBelow(rank: number, fraction: number): number {
+/** How many of the first ranks are drawn. */
+export function drawnBelow(rank: number, fraction: number): number {
   return Math.floor(rank * fraction + ROUNDING);
 }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { allotment } from './allotment.js';
 import { CrossValidator } from './cross-validator.js';
 import { bestOf, measured } from './metric.js';
 import { ParamGridBuilder, paramGrid } from './param-grid.js';
 import { isDrawn, ShuffledRanks } from './ranks.js';
-import { isKept } from './split-step.js';
+import { isKept, placeAt } from './split-step.js';
 import { groupFolds, heldOutGroups } from './splits.js';
-import { StratifiedRanks, strataOf } from './strata.js';
+import { type Place, StratifiedRanks, strataOf } from './strata.js';
 import { TrainValidationSplit } from './train-validation-split.js';
 
 describe('parameter grids', () => {
@@ -55,8 +56,8 @@ describe('rows held out', () => {
         let misplaced = 0;
         for (let row = 0; row < count; row++) {
           const rank = ranks.of(row);
-          const held = sizes.map((_, fold) => isKept(rank, { folds, fold, part: 'validation' }));
-          const trained = sizes.map((_, fold) => isKept(rank, { folds, fold, part: 'train' }));
+          const held = sizes.map((_, fold) => isKept(placeAt(rank), { folds, fold, part: 'validation' }));
+          const trained = sizes.map((_, fold) => isKept(placeAt(rank), { folds, fold, part: 'train' }));
           if (held.filter(Boolean).length !== 1 || held.some((each, fold) => each === trained[fold])) misplaced++;
           sizes[held.indexOf(true)]!++;
         }
@@ -78,7 +79,7 @@ describe('folds of classes', () => {
   const labels = fc.array(fc.constantFrom('a', 'b', 'c', 'rare'), { minLength: 1, maxLength: 60 });
 
   /** Places of all rows, cut into partitions at these rows. */
-  function placesOf(rows: readonly string[], cuts: readonly number[], seed: number): number[] {
+  function placesOf(rows: readonly string[], cuts: readonly number[], seed: number): Place[] {
     const ends = [...cuts, rows.length];
     const parts = ends.map((end, p) => rows.slice(ends[p - 1] ?? 0, end));
     const counts = parts.map((part) => {
@@ -89,7 +90,7 @@ describe('folds of classes', () => {
     const strata = JSON.parse(JSON.stringify(strataOf('label', counts)));
     return parts.flatMap((part, p) => {
       const ranks = new StratifiedRanks(strata, p, seed);
-      return part.map((label) => ranks.next(label)!);
+      return part.map((label) => ranks.next(label));
     });
   }
 
@@ -97,13 +98,13 @@ describe('folds of classes', () => {
     fc.assert(
       fc.property(labels, fc.nat(100), fc.integer({ min: 2, max: 5 }), fc.nat(), (rows, seed, folds, cut) => {
         const places = placesOf(rows, [], seed);
-        expect([...places].sort((a, b) => a - b)).toEqual(rows.map((_, row) => row));
+        expect(places.map(({ at }) => at).sort((a, b) => a - b)).toEqual(rows.map((_, row) => row));
         const at = cut % (rows.length + 1);
         expect(placesOf(rows, [0, at, at], seed)).toEqual(places);
         for (const label of [undefined, ...new Set(rows)]) {
           const sizes = new Array<number>(folds).fill(0);
           places.forEach((place, row) => {
-            if (label === undefined || rows[row] === label) sizes[place % folds]!++;
+            if (label === undefined || rows[row] === label) sizes[place.at % folds]!++;
           });
           expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
         }
@@ -111,31 +112,18 @@ describe('folds of classes', () => {
     );
   });
 
-  it('a share of them holds that share of each class, but for a row', () => {
+  it('a share of each class is exactly that, whatever its size', () => {
     fc.assert(
       fc.property(labels, fc.nat(100), fc.double({ min: 0.05, max: 0.95, noNaN: true }), (rows, seed, share) => {
-        const held = placesOf(rows, [], seed).map((place) => isKept(place, { fraction: share, part: 'validation' }));
-        for (const label of new Set(rows)) {
-          const own = held.filter((_, row) => rows[row] === label);
-          expect(Math.abs(own.filter(Boolean).length - own.length * share)).toBeLessThan(1 + 1e-6);
-        }
+        const classes = [...new Set(rows)].sort();
+        const sizes = classes.map((label) => rows.filter((each) => each === label).length);
+        const held = allotment(sizes, share, seed);
+        const shares = held.map((count, k) => count / sizes[k]!);
+        const kept = placesOf(rows, [], seed).map((place) => isKept(place, { shares, part: 'validation' }));
+        for (const [k, label] of classes.entries())
+          expect(kept.filter((each, row) => each && rows[row] === label)).toHaveLength(held[k]!);
       }),
     );
-  });
-
-  it('leave rows of other classes where they are trained on', () => {
-    const counts = [
-      new Map([
-        ['a', 2],
-        ['single', 1],
-      ]),
-      new Map([['a', 3]]),
-    ];
-    const strata = strataOf('label', counts, ['a']);
-    expect(strata).toMatchObject({ classes: ['a'], sizes: [5], starts: [[[0, 0]], [[0, 2]]] });
-    expect(new StratifiedRanks(strata, 0, 1).next('single')).toBeUndefined();
-    expect(isKept(undefined, { fraction: 0.9, part: 'train' })).toBe(true);
-    expect(isKept(undefined, { fraction: 0.9, part: 'validation' })).toBe(false);
   });
 
   it('follow the seed', () => {

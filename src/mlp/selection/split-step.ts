@@ -6,11 +6,11 @@ import { batches } from '../../rdd/tables/batches.js';
 import { indexOf } from '../../rdd/tables/schema-rules.js';
 import { takeRows } from '../../rdd/take-rows.js';
 import { isDrawn, ShuffledRanks } from './ranks.js';
-import { type Strata, StratifiedRanks } from './strata.js';
+import { type Place, type Strata, StratifiedRanks } from './strata.js';
 
-/** Which side of a split: of one that holds out a share, or of one of several folds. */
+/** Which side of a split: of one that holds out a share of each of the strata, or of one of several folds. */
 export type Kept = { readonly part: 'train' | 'validation' } & (
-  | { readonly fraction: number }
+  | { readonly shares: readonly number[] }
   | { readonly folds: number; readonly fold: number }
 );
 
@@ -21,7 +21,7 @@ export interface SplitParameters {
   readonly rows: number;
   readonly seed: number;
   readonly kept: Kept;
-  /** Classes that both sides have in the same shares. */
+  /** Classes that are dealt each by itself; absent: all rows alike. */
   readonly strata?: Strata;
 }
 
@@ -40,15 +40,19 @@ export async function* transform(
     const first = next;
     next += batch.numRows;
     const labels = strata && batch.getChildAt(indexOf(batch.schema, strata.column, name))!;
-    const rankOf = (row: number) => (stratified ? stratified.next(String(labels!.get(row))) : ranks.of(first + row));
-    const taken = Array.from({ length: batch.numRows }, (_, row) => row).filter((row) => isKept(rankOf(row), kept));
+    const placeOf = (row: number) =>
+      stratified ? stratified.next(String(labels!.get(row))) : placeAt(ranks.of(first + row));
+    const taken = Array.from({ length: batch.numRows }, (_, row) => row).filter((row) => isKept(placeOf(row), kept));
     if (taken.length > 0) yield takeRows(batch, taken);
   }
 }
 
-/** @param rank undefined: never held out */
-export function isKept(rank: number | undefined, kept: Kept): boolean {
-  if (rank === undefined) return kept.part === 'train';
-  const validation = 'folds' in kept ? rank % kept.folds === kept.fold : isDrawn(rank, kept.fraction);
+/** Where all rows are one stratum. */
+export function placeAt(rank: number): Place {
+  return { at: rank, stratum: 0, rank };
+}
+
+export function isKept({ at, stratum, rank }: Place, kept: Kept): boolean {
+  const validation = 'folds' in kept ? at % kept.folds === kept.fold : isDrawn(rank, kept.shares[stratum]!);
   return validation === (kept.part === 'validation');
 }

@@ -3,6 +3,7 @@ import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { keyedRandom, shuffledIndices } from '../../rdd/random.js';
 import { shortList } from '../columns.js';
 import { scanTable, type ValueCounts } from '../pipeline/fit-scan.js';
+import { allotment, wanted } from './allotment.js';
 import type { Kept } from './split-step.js';
 import { type Strata, strataOf } from './strata.js';
 
@@ -24,26 +25,25 @@ export interface SplitOptions {
 }
 
 /**
- * Holds out a share of the rows, or of the groups (largest first, until they hold about that share of the rows). The same rows
- * for every partitioning of the table. Of each of the `strata` the same share is held out, to one row; of a class so small that
- * nothing would be left to learn it from, none.
+ * Holds out a share of the rows, or of the groups (in an order drawn by the seed, each that still fits). The same rows for every
+ * partitioning of the table. Of each of the `strata` the same share is held out, to one row, and so many that they are the share of
+ * all rows; each class keeps a row to be learnt from. Warns of classes none of whose rows are held out.
  * @param share of the validation part, above 0 and below 1
+ * @throws Error when each of the `strata` has one row only
  */
 export async function holdOut(table: ArrowRDD, share: number, options: SplitOptions): Promise<Split> {
   if (options.group !== undefined) {
     const groups = await groupsOf(table, options.group, options);
     return byGroups(table, options.group, heldOutGroups(groups, share, options.seed));
   }
-  const { strata: column, seed, name } = options;
-  const rule: Rule = (part) => ({ fraction: share, part });
+  const { strata: column, seed } = options;
   const counts = column === undefined ? undefined : await classesOf(table, column, options);
-  if (!counts) return rowSplit(table, await table.countPerPartition(), seed, rule);
-  const { large, small } = bySizeFor(counts, share);
-  const some = small.length > 0 && large.length > 0;
-  const message = `${name}: classes of column "${column}" with too few rows to hold out a share of ${Number(share.toPrecision(6))} stay with the rows to train on: ${shortList(small)}`;
-  if (some) table.context.bus.emit({ event: 'warning', message });
-  const strata = large.length > 0 ? strataOf(column!, counts, large) : undefined;
-  return rowSplit(table, counts.map(rowsIn), seed, rule, strata);
+  if (!counts) return rowSplit(table, await table.countPerPartition(), seed, (part) => ({ shares: [share], part }));
+  const strata = strataOf(column!, counts);
+  const held = allotment(strata.sizes, share, seed);
+  checkHeld(table, strata, held, share, options);
+  const shares = held.map((rows, k) => rows / strata.sizes[k]!);
+  return rowSplit(table, counts.map(rowsIn), seed, (part) => ({ shares, part }), strata);
 }
 
 /** k splits: every row, or group, is in the validation part of exactly one. */
@@ -99,13 +99,28 @@ function checkStrata(table: ArrowRDD, { column, classes, sizes }: Strata, folds:
   table.context.bus.emit({ event: 'warning', message });
 }
 
-/** Classes that are surely left with a row when a share of them is held out, and others. */
-function bySizeFor(counts: readonly ReadonlyMap<string, number>[], share: number) {
-  const sizes = new Map<string, number>();
-  for (const part of counts) for (const [name, rows] of part) sizes.set(name, (sizes.get(name) ?? 0) + rows);
-  const isLarge = (name: string) => Math.ceil(sizes.get(name)! * share) < sizes.get(name)!;
-  const names = [...sizes.keys()];
-  return { large: names.filter(isLarge), small: names.filter((name) => !isLarge(name)) };
+/** @throws Error when there are rows to hold out and no class has one to spare */
+function checkHeld(
+  table: ArrowRDD,
+  { column, classes, sizes }: Strata,
+  held: readonly number[],
+  share: number,
+  { name }: SplitOptions,
+): void {
+  const [rows, asked] = [sumOf(held), wanted(sizes, share)];
+  if (asked === 0) return; // said by those who have no row to judge by
+  if (rows === 0)
+    throw new Error(
+      `${name}: each label of column "${column}" is that of one row: none can be held out while another is left to learn it from. ` +
+        'Hold out rows as they come (stratify: false), or put classes together',
+    );
+  const none = classes.filter((_, k) => held[k] === 0);
+  if (none.length === 0) return;
+  const few = rows < asked ? `; ${rows} rows are held out in place of ${asked}` : '';
+  const message =
+    `${name}: of classes of column "${column}" with too few rows for a share of ${Number(share.toPrecision(6))} none is held out: ${shortList(none)}${few}. ` +
+    'They are learnt and not judged by; put such classes together, or leave them out';
+  table.context.bus.emit({ event: 'warning', message });
 }
 
 type Rule = (part: 'train' | 'validation') => Kept;

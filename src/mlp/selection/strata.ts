@@ -13,34 +13,37 @@ export interface Strata {
 /**
  * Pure.
  * @param counts of each partition's rows, by class
- * @param wanted classes whose rows get places; absent: all
  */
-export function strataOf(
-  column: string,
-  counts: readonly ReadonlyMap<string, number>[],
-  wanted: readonly string[] = counts.flatMap((part) => [...part.keys()]),
-): Strata {
-  const classes = [...new Set(wanted)].sort();
+export function strataOf(column: string, counts: readonly ReadonlyMap<string, number>[]): Strata {
+  const classes = [...new Set(counts.flatMap((part) => [...part.keys()]))].sort();
   const numbers = new Map(classes.map((name, k) => [name, k]));
   const sizes = classes.map(() => 0);
   const starts = counts.map((part) =>
-    [...part].flatMap(([name, count]) => {
-      const k = numbers.get(name);
-      if (k === undefined) return [];
+    [...part].map(([name, count]) => {
+      const k = numbers.get(name)!;
       sizes[k]! += count;
-      return [[k, sizes[k]! - count] as const];
+      return [k, sizes[k]! - count] as const;
     }),
   );
   return { column, classes, sizes, starts };
 }
 
+/** Where a row stands in a random order. */
+export interface Place {
+  /** Among all rows. */
+  readonly at: number;
+  /** Number of its class; 0 where classes are not told apart. */
+  readonly stratum: number;
+  /** Among the rows of its class. */
+  readonly rank: number;
+}
+
 /**
  * Places 0 … rows - 1 of a partition's rows: class after class, each shuffled by itself. Every k-th place is a stratified sample: of each
- * class it has as many rows as any other such sample, but for one, and so it has of all (scikit-learn's StratifiedKFold). A share of evenly spaced
- * places has that share of each class, to one row.
+ * class it has as many rows as any other such sample, but for one, and so it has of all (scikit-learn's StratifiedKFold).
  */
 export class StratifiedRanks {
-  readonly #next = new Map<string, { readonly first: number; readonly ranks: ShuffledRanks; row: number }>();
+  readonly #next = new Map<string, { stratum: number; first: number; ranks: ShuffledRanks; row: number }>();
 
   constructor({ classes, sizes, starts }: Strata, partition: number, seed: number) {
     let all = 0;
@@ -49,12 +52,18 @@ export class StratifiedRanks {
       return all - size;
     });
     for (const [k, before] of starts[partition]!)
-      this.#next.set(classes[k]!, { first: firsts[k]!, ranks: new ShuffledRanks(sizes[k]!, seed, k), row: before });
+      this.#next.set(classes[k]!, {
+        stratum: k,
+        first: firsts[k]!,
+        ranks: new ShuffledRanks(sizes[k]!, seed, k),
+        row: before,
+      });
   }
 
-  /** Of the next row, which has this label; undefined for a label of none of the classes. */
-  next(label: string): number | undefined {
-    const stratum = this.#next.get(label);
-    return stratum && stratum.first + stratum.ranks.of(stratum.row++);
+  /** Of the next row, which has this label. */
+  next(label: string): Place {
+    const own = this.#next.get(label)!;
+    const rank = own.ranks.of(own.row++);
+    return { at: own.first + rank, stratum: own.stratum, rank };
   }
 }
