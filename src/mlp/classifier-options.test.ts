@@ -56,6 +56,10 @@ describe('options of a classifier', () => {
       'earlyStopping of MLPClassifier has no option "patients"; the options are validation',
     ],
     [{ earlyStopping: { validation: 2 } }, 'validation must be a table, or a number above 0 and below 1, not 2'],
+    [
+      { earlyStopping: { stratify: true, group: 'person' } },
+      'earlyStopping of MLPClassifier: stratify: true does not go with group, whose rows stay together',
+    ],
     [{ warmStart: 'model' }, "warmStart must be a fitted model, not 'model'"],
   ])('%o is refused at once', (options, message) => {
     expect(() => new MLPClassifier(options as never)).toThrow(message);
@@ -69,6 +73,7 @@ it.each([
   ],
   [{ loss: { kind: 'huber', delta: 0 } }, 'MLPRegressor: network: delta of loss must be a number above 0, not 0'],
   [{ classWeights: 'balanced' }, 'MLPRegressor has no option "classWeights"'],
+  [{ earlyStopping: { stratify: true } }, 'earlyStopping of MLPRegressor: stratify: true needs classes'],
 ])('a regressor refuses %o', (options, message) => {
   expect(() => new MLPRegressor(options as never)).toThrow(message);
 });

@@ -1,5 +1,5 @@
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
-import { AMOUNT, COLUMN, COUNT, checkForms, FLAG, type Forms, oneOf } from './options.js';
+import { AMOUNT, COLUMN, COUNT, checkForms, checkStratify, FLAG, type Forms, oneOf } from './options.js';
 import type { MetricName } from './selection/metric.js';
 
 /** When a training ends before its last epoch. */
@@ -9,8 +9,8 @@ export interface EarlyStoppingOptions {
   /** Of a share: column whose equal values stay together. */
   readonly group?: string;
   /**
-   * Of a share of a classifier's rows: whether it has the classes in the same shares as all rows, as in scikit-learn's MLPClassifier;
-   * with `group`, and of rows with many labels, it has not. Default true.
+   * Of a share of a classifier's rows: whether it has the classes in the same shares as all rows, as in scikit-learn's MLPClassifier.
+   * By default it has where that can be, which is not with `group` and of rows with many labels; `true` is refused there.
    */
   readonly stratify?: boolean;
   /** What is looked at: a measure of `evaluate`. Default `logLoss`; of regressions `rmse`. */
@@ -45,4 +45,9 @@ export function checkEarlyStopping(
   checkForms(`earlyStopping of ${owner}`, options, { ...FORMS, monitor: oneOf(...measures) });
   if (options.group !== undefined && options.validation instanceof ArrowRDD)
     throw new TypeError(`earlyStopping of ${owner}: group belongs to a share of the rows; a validation table is given`);
+  if (options.stratify && options.validation instanceof ArrowRDD)
+    throw new TypeError(
+      `earlyStopping of ${owner}: stratify belongs to a share of the rows; a validation table is given`,
+    );
+  checkStratify(`earlyStopping of ${owner}`, options);
 }

@@ -45,6 +45,14 @@ export function oneOf(...values: readonly string[]): Form {
   return [(value) => values.includes(value), values.map((value) => `'${value}'`).join(' or ')];
 }
 
+/** Whole groups have the classes that they have. @throws TypeError for rows that are asked to be held out by both */
+export function checkStratify(owner: string, options: { readonly group?: string; readonly stratify?: boolean }): void {
+  if (options.stratify && options.group !== undefined)
+    throw new TypeError(
+      `${owner}: stratify: true does not go with group, whose rows stay together whatever their classes; leave one of them out`,
+    );
+}
+
 /** An option that has to be given. @throws TypeError */
 export function requireOption<T extends object>(owner: string, options: T, name: keyof T & string): void {
   if (options?.[name] === undefined) throw new TypeError(`${owner} needs the option "${name}"`);

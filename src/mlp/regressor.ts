@@ -64,6 +64,10 @@ export class MLPRegressor implements Estimator<MLPRegressionModel> {
   constructor(options: RegressorOptions = {}) {
     checkForms('MLPRegressor', options, FORMS);
     checkTraining('MLPRegressor', options, VALUE_METRICS);
+    if (typeof options.earlyStopping === 'object' && options.earlyStopping.stratify)
+      throw new TypeError(
+        'earlyStopping of MLPRegressor: stratify: true needs classes; values have none: leave it out',
+      );
     checkNetworkOptions('MLPRegressor', options, 1, namedLoss(options));
     this.options = options;
   }

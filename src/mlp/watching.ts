@@ -43,7 +43,8 @@ export async function watched(
   name: string,
 ): Promise<{ table: ArrowRDD; watches: readonly (Watch | undefined)[] }> {
   const held = heldOutBy(requests[0]!);
-  const split = held && (await holdOut(all, held.share, { ...held, name }));
+  const insists = requests.some(({ options: { earlyStopping } }) => stratifies(earlyStopping));
+  const split = held && (await holdOut(all, held.share, { ...held, insists, name }));
   const watches = requests.map(({ options: { earlyStopping = false }, monitor, columns }): Watch | undefined => {
     if (earlyStopping === false) return undefined;
     const {
@@ -57,6 +58,8 @@ export async function watched(
   });
   return { table: split?.train ?? all, watches };
 }
+
+const stratifies = (given: boolean | EarlyStoppingOptions | undefined) => typeof given === 'object' && given.stratify;
 
 const weighted = (table: ArrowRDD, { weight }: FitRequest['columns']) => ({
   table,

@@ -398,97 +398,86 @@ describe('a pipeline', () => {
     expect(again.foldMetrics).toEqual(chosen.foldMetrics);
   });
 
-  it('folds of a classifier have its classes in the same shares, for every partitioning', async () => {
-    const rare = Array.from({ length: 60 }, (_, id) => ({
-      id,
-      a: id / 60,
-      b: id % 7,
-      label: id % 20 === 3 ? 'rare' : 'often',
-    }));
-    const seen: Record<string, string[]> = {};
-    const learn = (partitions: number, options: object = {}) =>
-      new CrossValidator({
-        estimator: () => new Pipeline([new VectorAssembler({ columns: ['a', 'b'] }), new MLPClassifier(SMALL)]),
-        metric: {
-          name: 'held out',
-          direction: 'max',
-          measure: async (_model, validation) => {
-            const held = await validation.collect();
-            const key = `${partitions}${JSON.stringify(options)}`;
-            seen[key] = [...(seen[key] ?? []), held.map(({ id }) => id).join()];
-            return held.filter(({ label }) => label === 'rare').length;
-          },
-        },
-        seed: 4,
-        ...options,
-      }).fit(sc.table(rare, { partitions }));
-    const [one, four] = [await learn(1), await learn(4)];
-    expect(one.foldMetrics).toEqual([[1, 1, 1]]);
-    expect(seen['4{}']).toEqual(seen['1{}']);
-    expect(four.foldMetrics).toEqual([[1, 1, 1]]);
-    await learn(1, { stratify: false });
-    expect(seen['1{"stratify":false}']).not.toEqual(seen['1{}']);
-    const single = sc.table(rare.filter(({ id, label }) => label === 'often' || id < 20)).assemble(['a', 'b']);
-    const validator = new CrossValidator({ estimator: () => new MLPClassifier(SMALL), metric: 'accuracy' });
-    await expect(validator.fit(single)).rejects.toThrow(
-      'one row only has the label "rare" of column "label": while it is held out nothing is left to learn it from',
-    );
-    const few = events.length;
-    await learn(2, { folds: 4 });
-    const warned = events.slice(few).filter((event) => event.event === 'warning');
-    expect(warned).toMatchObject([
-      { message: expect.stringMatching(/fewer rows than the 4 folds are missing in some: rare$/) },
-    ]);
-  });
+  /** Rows of classes of 107, 12 and, maybe, 1. */
+  const unequal = ({ single }: { single: boolean }) =>
+    Array.from({ length: 120 }, (_, id) => {
+      const label = id === 5 && single ? 'single' : id % 10 === 3 ? 'rare' : 'often';
+      return { id, a: id / 60, b: id % 7, label };
+    });
 
-  it('so have shares that are held out, by TrainValidationSplit and to stop early; a class of one row is trained on', async () => {
-    const label = (id: number) => (id === 5 ? 'single' : id % 10 === 3 ? 'rare' : 'often');
-    const rows = Array.from({ length: 120 }, (_, id) => ({ id, a: id / 60, b: id % 7, label: label(id) }));
-    const seen: Record<string, string[]> = {};
-    const learn = (partitions: number, options: object = {}) =>
-      new TrainValidationSplit({
+  it.each([
+    { name: 'CrossValidator', Selection: CrossValidator, single: false, rare: [4, 4, 4], held: [40, 40, 40] },
+    { name: 'TrainValidationSplit', Selection: TrainValidationSplit, single: true, rare: [3], held: [30] },
+  ])("$name holds out a classifier's classes in the same shares, for every partitioning", async (of) => {
+    const rows = unequal(of);
+    const heldOut = async (partitions: number, options: object = {}) => {
+      const parts: (typeof rows)[] = [];
+      const measure = async (_model: unknown, validation: ArrowRDD) =>
+        parts.push((await validation.collect()) as never);
+      await new of.Selection({
         estimator: () => new Pipeline([new VectorAssembler({ columns: ['a', 'b'] }), new MLPClassifier(SMALL)]),
-        metric: {
-          name: 'rare rows held out',
-          direction: 'max',
-          measure: async (_model, validation) => {
-            const held = await validation.collect();
-            seen[`${partitions}${JSON.stringify(options)}`] = held.map(({ id }) => String(id));
-            return held.filter((row) => row.label === 'rare').length;
-          },
-        },
+        metric: { name: 'held out', direction: 'max', measure },
         seed: 4,
         ...options,
       }).fit(sc.table(rows, { partitions }));
-    const before = events.length;
-    for (const partitions of [1, 4]) {
-      const { validationMetrics } = await learn(partitions);
-      expect(validationMetrics).toEqual([3]);
-      expect(seen[`${partitions}{}`]).toEqual(seen['1{}']);
-    }
-    expect(seen['1{}']).toHaveLength(30); // of 120
-    expect(seen['1{}']).not.toContain('5');
-    expect(events.slice(before).find((event) => event.event === 'warning')).toMatchObject({
-      message: expect.stringContaining(
-        'with too few rows for a share of 0.25 none is held out: single. They are learnt',
-      ),
-    });
-    await learn(1, { stratify: false });
-    expect(seen['1{"stratify":false}']).not.toEqual(seen['1{}']);
+      return parts;
+    };
+    const parts = await heldOut(1);
+    expect(parts.map((part) => part.length)).toEqual(of.held);
+    expect(parts.map((part) => part.filter(({ label }) => label === 'rare').length)).toEqual(of.rare);
+    expect(parts.flat().some(({ label }) => label === 'single')).toBe(false);
+    expect(await heldOut(4, { stratify: true })).toEqual(parts);
+    expect(await heldOut(1, { stratify: false })).not.toEqual(parts);
+  });
 
-    const table = sc.table(rows.filter(({ id }) => id !== 5)).assemble(['a', 'b']);
+  it('classes too small for that are refused, or warned of', async () => {
+    const { length } = events;
+    const estimator = () => new MLPClassifier({ ...SMALL, epochs: 1 });
+    const learn = (
+      Selection: typeof CrossValidator | typeof TrainValidationSplit,
+      table: ArrowRDD,
+      options: object = {},
+    ) => new Selection({ estimator, metric: 'accuracy', ...options }).fit(table);
+    const single = sc.table(unequal({ single: true })).assemble(['a', 'b']);
+    await expect(learn(CrossValidator, single)).rejects.toThrow(
+      'one row only has the label "single" of column "label": while it is held out nothing is left to learn it from',
+    );
+    await learn(TrainValidationSplit, single);
+    await learn(
+      CrossValidator,
+      single.where('label', (label) => label !== 'single'),
+      { folds: 13 },
+    );
+    const said = events.slice(length).flatMap((event) => (event.event === 'warning' ? event.message : []));
+    expect(said).toEqual([
+      expect.stringContaining('with too few rows for a share of 0.25 none is held out: single. They are learnt'),
+      expect.stringMatching(/fewer rows than the 13 folds are missing in some: rare$/),
+    ]);
+    const text = sc
+      .table(unequal({ single: false }).map((row) => ({ ...row, label: `${row.id}` })))
+      .assemble(['a', 'b']);
+    await expect(learn(TrainValidationSplit, text)).rejects.toThrow('each label of column "label" is that of one row');
+    const tags = sc
+      .table(unequal({ single: false }).map((row) => ({ ...row, label: [row.label] })))
+      .assemble(['a', 'b']);
+    await expect(learn(TrainValidationSplit, tags, { stratify: true })).rejects.toThrow(
+      'stratify: true needs a column "label" of one class a row; it holds lists',
+    );
+  });
+
+  it('early stopping holds out classes in the same shares, unless told otherwise', async () => {
+    const table = sc.table(unequal({ single: false })).assemble(['a', 'b']);
     const early = (stratify?: boolean) =>
       new MLPClassifier({ ...SMALL, earlyStopping: { validation: 0.25, ...(stratify !== undefined && { stratify }) } });
-    const [byDefault, asked, plain] = [
-      await early().fit(table),
-      await early(true).fit(table),
-      await early(false).fit(table),
-    ];
-    expect(byDefault.weightsHash).toBe(asked.weightsHash);
+    const byDefault = await early().fit(table);
+    const plain = await early(false).fit(table);
     expect(byDefault.weightsHash).not.toBe(plain.weightsHash);
-    const [together] = await fitMany([early(), early(true)], table);
-    expect(together!.weightsHash).toBe(byDefault.weightsHash);
+    const [, asked] = await fitMany([early(), early(true)], table);
+    expect(asked!.weightsHash).toBe(byDefault.weightsHash);
     await expect(fitMany([early(), early(false)], table)).rejects.toThrow('hold out different rows for earlyStopping');
+    expect(() => new MLPClassifier({ earlyStopping: { stratify: true, validation: table } })).toThrow(
+      'stratify belongs to a share of the rows; a validation table is given',
+    );
   });
 
   it('or by one held-out part; a training that diverges is never the best', async () => {

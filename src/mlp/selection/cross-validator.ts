@@ -1,17 +1,17 @@
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { operatorName } from '../../rdd/call-site.js';
 import { requireTable } from '../evaluate.js';
-import { checkForms, FLAG, type Form, requireOption } from '../options.js';
+import { checkForms, checkStratify, FLAG, type Form, requireOption } from '../options.js';
 import type { Estimator, FitColumns, Transformer } from '../pipeline/stage.js';
-import { chosen, estimatorsOf, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
+import { chosen, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions, stratification } from './select.js';
 import { kFolds } from './splits.js';
 
 export interface CrossValidatorOptions<P extends object, M extends Transformer> extends SelectionOptions<P, M> {
   /** Parts, each held out once. Default 3, as Spark. */
   readonly folds?: number;
   /**
-   * Whether the folds of a classifier have its classes in the same shares, as scikit-learn's StratifiedKFold; with `group`, and of rows
-   * with many labels, they are not. Default true.
+   * Whether the folds of a classifier have its classes in the same shares, as scikit-learn's StratifiedKFold. By default they have where
+   * that can be, which is not with `group` and of rows with many labels; `true` is refused there.
    */
   readonly stratify?: boolean;
 }
@@ -40,15 +40,16 @@ export class CrossValidator<P extends object, M extends Transformer> implements 
     checkForms('CrossValidator', options, { ...SELECTION_FORMS, folds: FOLDS, stratify: FLAG });
     requireOption('CrossValidator', options, 'estimator');
     requireOption('CrossValidator', options, 'metric');
+    checkStratify('CrossValidator', options);
   }
 
   /** @throws Error for fewer rows, or groups, than folds, and a class of one row; what the estimators throw, but for a training that diverges */
   async fit(table: ArrowRDD, columns: FitColumns = {}): Promise<CrossValidatorModel<P, M>> {
-    const { estimator, metric, folds = 3, group, stratify = true, seed = 0 } = this.options;
+    const { estimator, metric, folds = 3, group, seed = 0 } = this.options;
     const name = operatorName('CrossValidator.fit');
     requireTable('CrossValidator.fit', table);
-    const strata = stratify ? estimatorsOf(this.options)[0]!.strata?.(columns) : undefined;
-    const splits = await kFolds(table, folds, { group, strata, seed, name });
+    const strata = stratification('CrossValidator.fit', this.options, columns);
+    const splits = await kFolds(table, folds, { group, ...strata, seed, name });
     const { params, metrics } = await runTrials(this.options, splits, columns);
     const best = chosen(metrics.map(mean), metric);
     const bestModel = await estimator(params[best]!).fit(table, columns);

@@ -16,7 +16,7 @@ import {
   type Transformer,
 } from '../pipeline/stage.js';
 import { bestOf, directionOf, isMetric, METRICS, type Metric, measure, nameOf } from './metric.js';
-import type { Split } from './splits.js';
+import type { Split, SplitOptions } from './splits.js';
 
 /** What both ways of choosing among parameters have in common. */
 export interface SelectionOptions<P extends object, M extends Transformer> {
@@ -113,6 +113,22 @@ export function estimatorsOf<P extends object, M extends Transformer>({
       `estimator(${shown(params)}) must return what has fit(table), as new MLPClassifier(params), not ${shown(made)}`,
     );
   });
+}
+
+/**
+ * What splits keep in the same shares on both sides.
+ * @throws TypeError for `stratify: true` where no estimator tells classes apart
+ */
+export function stratification<P extends object, M extends Transformer>(
+  owner: string,
+  options: SelectionOptions<P, M> & { readonly stratify?: boolean },
+  columns: FitColumns,
+): Pick<SplitOptions, 'strata' | 'insists'> {
+  const strata = options.stratify !== false ? estimatorsOf(options)[0]!.strata?.(columns) : undefined;
+  const insists = options.stratify === true;
+  if (insists && strata === undefined)
+    throw new TypeError(`${owner}: stratify: true needs an estimator of classes, as MLPClassifier; leave it out`);
+  return { insists, ...(strata !== undefined && { strata }) };
 }
 
 /** The best combination's place. @throws Error when no training went well */

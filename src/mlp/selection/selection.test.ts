@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MLPClassifier } from '../classifier.js';
+import { Pipeline } from '../pipeline/pipeline.js';
+import { MLPRegressor } from '../regressor.js';
 import { allotment } from './allotment.js';
 import { CrossValidator } from './cross-validator.js';
 import { bestOf, measured } from './metric.js';
 import { ParamGridBuilder, paramGrid } from './param-grid.js';
 import { isDrawn, ShuffledRanks } from './ranks.js';
+import { stratification } from './select.js';
 import { isKept, placeAt } from './split-step.js';
 import { groupFolds, heldOutGroups } from './splits.js';
 import { type Place, StratifiedRanks, strataOf } from './strata.js';
@@ -165,6 +169,18 @@ describe('groups held out', () => {
 });
 
 describe('choosing', () => {
+  const GIVEN = { estimator: () => new MLPRegressor(), metric: 'rmse' } as const;
+
+  it('with stratify: true needs classes', () => {
+    const options = { ...GIVEN, stratify: true };
+    expect(() => stratification('CrossValidator.fit', options, {})).toThrow(
+      'CrossValidator.fit: stratify: true needs an estimator of classes, as MLPClassifier; leave it out',
+    );
+    const classes = { estimator: () => new Pipeline([new MLPClassifier()]), metric: 'accuracy' } as const;
+    expect(stratification('', classes, { label: 'kind' })).toEqual({ strata: 'kind', insists: false });
+    expect(stratification('', { ...classes, stratify: false }, {})).toEqual({ insists: false });
+  });
+
   it('takes the first of the best, never NaN', () => {
     expect(bestOf([1, Number.NaN, 3, 3], 'max')).toBe(2);
     expect(bestOf([Number.NaN, 2, 1, 1], 'min')).toBe(2);
@@ -182,6 +198,11 @@ describe('choosing', () => {
     [() => new CrossValidator({ folds: 1 } as never), 'folds must be a whole number of at least 2, not 1'],
     [() => new TrainValidationSplit({ trainRatio: 1 } as never), 'trainRatio must be a number above 0 and below 1'],
     [() => new TrainValidationSplit({ stratify: 1 } as never), 'stratify must be true or false'],
+    [
+      () => new TrainValidationSplit({ ...GIVEN, stratify: true, group: 'box' }),
+      'stratify: true does not go with group',
+    ],
+    [() => new CrossValidator({ ...GIVEN, stratify: true, group: 'box' }), 'stratify: true does not go with group'],
     [() => new TrainValidationSplit({ grid: [] } as never), 'grid must be an array of objects'],
   ])('checks its options: %s', (make, message) => {
     expect(make).toThrow(message);

@@ -19,6 +19,8 @@ export interface SplitOptions {
   readonly group?: string;
   /** Of splits by rows: column of classes that each part has in the same shares, as far as rows can be told apart by it. */
   readonly strata?: string;
+  /** Whether it is an error that they cannot. Default false. */
+  readonly insists?: boolean;
   readonly seed: number;
   /** For the names of the jobs: `CrossValidator.fit at job.ts:12`. */
   readonly name: string;
@@ -74,10 +76,15 @@ const rowsIn = (counts: ReadonlyMap<string, number>) => sumOf([...counts.values(
 async function classesOf(
   table: ArrowRDD,
   column: string,
-  { name }: SplitOptions,
+  { name, insists = false }: SplitOptions,
 ): Promise<ReadonlyMap<string, number>[] | undefined> {
   const parts = await scanTable<ValueCounts>(table, { scan: 'classes', column }, name);
-  if (parts.some(({ none }) => none)) return undefined;
+  if (parts.some(({ none }) => none)) {
+    if (!insists) return undefined;
+    throw new TypeError(
+      `${name}: stratify: true needs a column "${column}" of one class a row; it holds lists, or is made by a stage only: leave stratify out`,
+    );
+  }
   if (parts.some(({ nulls }) => nulls > 0))
     throw new Error(
       `${name}: column "${column}" has rows without a label; leave such rows out: where("${column}", (label) => label !== null)`,

@@ -1,17 +1,17 @@
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { operatorName } from '../../rdd/call-site.js';
 import { requireTable } from '../evaluate.js';
-import { checkForms, FLAG, type Form, requireOption } from '../options.js';
+import { checkForms, checkStratify, FLAG, type Form, requireOption } from '../options.js';
 import type { Estimator, FitColumns, Transformer } from '../pipeline/stage.js';
-import { chosen, estimatorsOf, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions } from './select.js';
+import { chosen, runTrials, SELECTION_FORMS, SelectedModel, type SelectionOptions, stratification } from './select.js';
 import { holdOut } from './splits.js';
 
 export interface TrainValidationSplitOptions<P extends object, M extends Transformer> extends SelectionOptions<P, M> {
   /** Share of the rows to train on; the others are held out. Default 0.75, as Spark. */
   readonly trainRatio?: number;
   /**
-   * Whether both parts have a classifier's classes in the same shares, as scikit-learn's StratifiedShuffleSplit; with `group`, and of
-   * rows with many labels, they have not. Default true.
+   * Whether both parts have a classifier's classes in the same shares, as scikit-learn's StratifiedShuffleSplit. By default they have
+   * where that can be, which is not with `group` and of rows with many labels; `true` is refused there.
    */
   readonly stratify?: boolean;
 }
@@ -41,15 +41,16 @@ export class TrainValidationSplit<P extends object, M extends Transformer>
     checkForms('TrainValidationSplit', options, { ...SELECTION_FORMS, trainRatio: SHARE, stratify: FLAG });
     requireOption('TrainValidationSplit', options, 'estimator');
     requireOption('TrainValidationSplit', options, 'metric');
+    checkStratify('TrainValidationSplit', options);
   }
 
   /** @throws what the estimators throw, but for a training that diverges */
   async fit(table: ArrowRDD, columns: FitColumns = {}): Promise<TrainValidationSplitModel<P, M>> {
-    const { estimator, metric, trainRatio = 0.75, group, stratify = true, seed = 0 } = this.options;
+    const { estimator, metric, trainRatio = 0.75, group, seed = 0 } = this.options;
     const name = operatorName('TrainValidationSplit.fit');
     requireTable('TrainValidationSplit.fit', table);
-    const strata = stratify ? estimatorsOf(this.options)[0]!.strata?.(columns) : undefined;
-    const split = await holdOut(table, 1 - trainRatio, { group, strata, seed, name });
+    const strata = stratification('TrainValidationSplit.fit', this.options, columns);
+    const split = await holdOut(table, 1 - trainRatio, { group, ...strata, seed, name });
     const { params, metrics } = await runTrials(this.options, [split], columns);
     const values = metrics.map(([value]) => value!);
     const best = chosen(values, metric);
