@@ -1,5 +1,5 @@
-// Memory shared by the processes of one host: a file (in /dev/shm) mapped as an ArrayBuffer, and waiting for a change of
-// one of its words without polling. Atomics.load and Atomics.store work on such a buffer; Atomics.wait does not.
+// Files mapped as ArrayBuffers: memory that the processes of one host share (in /dev/shm), or what is only read. And waiting for
+// a change of a shared word without polling. Atomics.load and Atomics.store work on such a buffer; Atomics.wait does not.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -14,50 +14,73 @@
 namespace sheaf {
 namespace {
 
+/// Pages mapped for an ArrayBuffer, which may begin within the first.
+struct Mapping {
+  void* pages;
+  size_t length;
+};
+
 void Unmap(napi_env env, void* data, void* hint) {
-  const int64_t bytes = reinterpret_cast<int64_t>(hint);
-  munmap(data, bytes);
+  auto* mapping = static_cast<Mapping*>(hint);
+  munmap(mapping->pages, mapping->length);
   int64_t adjusted;
-  napi_adjust_external_memory(env, -bytes, &adjusted);
+  napi_adjust_external_memory(env, -static_cast<int64_t>(mapping->length), &adjusted);
+  delete mapping;
 }
 
-/// map(path, bytes, lazily): the file's first `bytes` bytes, which it must have; read at once unless `lazily` is true.
-/// Unmapped when the buffer is collected.
-napi_value Map(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  size_t length = 0;
-  napi_get_value_string_utf8(env, arguments[0], nullptr, 0, &length);
-  std::string path(length, '\0');
-  napi_get_value_string_utf8(env, arguments[0], path.data(), length + 1, &length);
-  int64_t bytes = 0;
-  napi_get_value_int64(env, arguments[1], &bytes);
-  bool lazily = false;
-  if (count > 2) napi_get_value_bool(env, arguments[2], &lazily);
-
-  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+/// The file's bytes [offset, offset + bytes), which it must have, as an ArrayBuffer; unmapped when that is collected.
+napi_value MapFile(napi_env env, const std::string& path, int64_t offset, int64_t bytes, int open_flags, int map_flags) {
+  const int file = open(path.c_str(), open_flags | O_CLOEXEC);
   if (file < 0) return ThrowErrno(env, "cannot open " + path, errno);
   struct stat found;
-  if (fstat(file, &found) != 0 || found.st_size < bytes) {
+  if (fstat(file, &found) != 0 || found.st_size < offset + bytes) {
     close(file);
     napi_throw_range_error(env, nullptr, (path + " is smaller than what is to be mapped").c_str());
     return nullptr;
   }
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (lazily ? 0 : MAP_POPULATE), file, 0);
+  const int64_t before = offset % sysconf(_SC_PAGESIZE);
+  const size_t length = before + bytes;
+  void* pages = mmap(nullptr, length, PROT_READ | PROT_WRITE, map_flags, file, offset - before);
   const int failure = errno;
   close(file);
-  if (data == MAP_FAILED) return ThrowErrno(env, "cannot map " + path, failure);
+  if (pages == MAP_FAILED) return ThrowErrno(env, "cannot map " + path, failure);
 
   napi_value buffer;
-  if (napi_create_external_arraybuffer(env, data, bytes, Unmap, reinterpret_cast<void*>(bytes), &buffer) != napi_ok) {
-    munmap(data, bytes);
+  auto* mapping = new Mapping{pages, length};
+  char* data = static_cast<char*>(pages) + before;
+  if (napi_create_external_arraybuffer(env, data, bytes, Unmap, mapping, &buffer) != napi_ok) {
+    munmap(pages, length);
+    delete mapping;
     napi_throw_error(env, nullptr, "this JavaScript engine allows no external buffers");
     return nullptr;
   }
   int64_t adjusted;
-  napi_adjust_external_memory(env, bytes, &adjusted);
+  napi_adjust_external_memory(env, length, &adjusted);
   return buffer;
+}
+
+/// map(path, bytes, lazily): the file's first bytes, shared; read at once unless `lazily` is true.
+napi_value Map(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  int64_t bytes = 0;
+  napi_get_value_int64(env, arguments[1], &bytes);
+  bool lazily = false;
+  if (count > 2) napi_get_value_bool(env, arguments[2], &lazily);
+  return MapFile(env, Text(env, arguments[0]), 0, bytes, O_RDWR, MAP_SHARED | (lazily ? 0 : MAP_POPULATE));
+}
+
+/// mapToRead(path, offset, bytes): what is written into the buffer reaches nobody else.
+napi_value MapToRead(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  int64_t offset = 0;
+  int64_t bytes = 0;
+  napi_get_value_int64(env, arguments[1], &offset);
+  napi_get_value_int64(env, arguments[2], &bytes);
+  return MapFile(env, Text(env, arguments[0]), offset, bytes, O_RDONLY, MAP_PRIVATE);
 }
 
 /// willRead(matrix, width, rows): those rows of a mapped matrix begin to be read from their file, and the caller goes on.
@@ -127,6 +150,7 @@ napi_value Wake(napi_env env, napi_callback_info info) {
 
 void RegisterSharedMemory(napi_env env, napi_value exports) {
   Export(env, exports, "map", Map);
+  Export(env, exports, "mapToRead", MapToRead);
   Export(env, exports, "willRead", WillRead);
   Export(env, exports, "wait", Wait);
   Export(env, exports, "wake", Wake);

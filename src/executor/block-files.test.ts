@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -55,6 +55,32 @@ describe('blocks', () => {
     expect((await blocks.get(ref, segment)).equals(content.subarray(96, 136))).toBe(true);
     const empty = await blocks.put('empty', 'app', new Uint8Array(0));
     expect((await blocks.get(empty)).length).toBe(0);
+  });
+
+  it('are read as they were written where they are large, and belong to who reads them', async () => {
+    const blocks = new BlockFiles(home('a'));
+    const content = bytes(600_000);
+    const ref = await blocks.put('large', 'app', content);
+    const read = await blocks.get(ref);
+    expect(read.equals(content)).toBe(true);
+    for (const [offset, length] of [
+      [8, 300_000],
+      [8 * 1000, 592_000],
+      [12_345, 300_000], // not aligned in its file
+      [0, 1000],
+    ] as const) {
+      const part = await blocks.get(ref, { offset, bytes: length, crc32: 0 });
+      expect(part.equals(content.subarray(offset, offset + length))).toBe(true);
+      expect(part.byteOffset % 8).toBe(0);
+    }
+    read.fill(1);
+    expect((await blocks.get(ref)).equals(content)).toBe(true);
+    blocks.release('app');
+    expect(read.every((byte) => byte === 1)).toBe(true);
+    await expect(blocks.get(ref)).rejects.toThrow('block large cannot be read');
+    const cut = await blocks.put('cut', 'app', content);
+    truncateSync(cut.at[0]!.path, 500_000);
+    await expect(blocks.get(cut)).rejects.toThrow(/smaller than what is to be mapped|ends after/);
   });
 
   it('are released while a slot still writes into their scope', async () => {

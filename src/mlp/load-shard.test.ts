@@ -62,13 +62,14 @@ async function load(residency: Residency) {
   const metrics = { bytesSpilled: 0 };
   const context = { residents, directory, metrics } as unknown as TaskContext;
   const replica = await Replica.resident(spec, context);
-  const checksum = await consume(toAsync(batches()) as never, spec as unknown as Json, context, 0);
+  const loadFrom = (chunks: AsyncIterable<unknown>) => consume(chunks as never, spec as unknown as Json, context, 0);
+  const checksum = await loadFrom(toAsync(batches()));
   const theta = new Float32Array(WIDTH * 2 + 2).fill(0.1);
   const sum = () => [
     ...replica.network.sums([{ theta, batches: [{ shard: 0, rows: Int32Array.of(0, 77) }] }], 0, 1)[0]![0]!.value
       .gradient,
   ];
-  return { replica, checksum, metrics, sum };
+  return { replica, checksum, metrics, sum, loadFrom };
 }
 
 async function* toAsync(all: readonly RecordBatch[]) {
@@ -131,6 +132,15 @@ describe.runIf(nativeState().installed && nativeAddon())('a gradient shard on it
     expect(metrics.bytesSpilled).toBe(bytes);
     replica.network.dispose();
     await expect(load('memory')).rejects.toThrow(`there is no memory for ${bytes} bytes of features`);
+  });
+
+  it('stays where it lies when it is to be loaded again, for another generation', async () => {
+    const { loadFrom, checksum, sum, replica } = await load('memory');
+    const before = sum();
+    const unread = { [Symbol.asyncIterator]: () => expect.unreachable('rows were read again') };
+    expect(await loadFrom(unread)).toBe(checksum);
+    expect(sum()).toEqual(before);
+    replica.network.dispose();
   });
 
   it('has one checksum, and gives one gradient, wherever it lies', async () => {

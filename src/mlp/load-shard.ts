@@ -14,15 +14,18 @@ import type { TrainingSpec } from './training-spec.js';
 
 /**
  * Terminal of the stage that makes a gradient shard resident: chunk by chunk, features in one copy out of Arrow's buffers
- * into the matrix that the network computes with. What goes into a file is counted as spilled.
+ * into the matrix that the network computes with. What goes into a file is counted as spilled. A slot that holds the shard
+ * from a former generation keeps it, and reads nothing.
  * @returns a checksum of what was loaded
  */
 export async function consume(chunks: Chunks, parameters: Json, context: TaskContext, shard: number): Promise<Json> {
   const spec = parameters as unknown as TrainingSpec;
   const replica = await Replica.resident(spec, context);
+  const kept = replica.checksum(shard);
+  if (kept !== undefined) return kept;
   const { inputs } = spec.plan.network;
   const rows = shardRows(spec.plan, shard);
-  const { matrix, streamed } = room(spec, replica, shard, rows, context.directory);
+  const { matrix, streamed } = room(spec, replica, rows, context.directory);
   const labels = labelColumn(spec, rows);
   const weights = spec.weight === undefined ? undefined : new Column(new Float32Array(rows));
   const checksum = new ShardChecksum();
@@ -44,7 +47,7 @@ export async function consume(chunks: Chunks, parameters: Json, context: TaskCon
   };
   checksum.add(data.labels);
   checksum.add(data.weights);
-  replica.loadShard(shard, { ...data, given: streamed ? 'streamed' : 'kept' });
+  replica.loadShard(shard, { ...data, given: streamed ? 'streamed' : 'kept' }, checksum.value);
   return checksum.value;
 }
 
@@ -66,13 +69,13 @@ class Column {
 }
 
 /** Where a shard's features are to lie: as asked for; else in memory as far as it goes, the rest in files. */
-function room(spec: TrainingSpec, replica: Replica, shard: number, rows: number, directory: string) {
+function room(spec: TrainingSpec, replica: Replica, rows: number, directory: string) {
   const { residency = 'auto' } = spec;
   const { inputs } = spec.plan.network;
   const inFile = () => ({ matrix: matrixInFile(rows, inputs, directory), streamed: true });
   // Without the native add-on files cannot be mapped.
   const mapped = nativeAddon() !== undefined && replica.backend.name === 'tensorflow';
-  const full = replica.residentBytes(shard) + 4 * rows * inputs > slotMemory().budget / 2;
+  const full = replica.residentBytes + 4 * rows * inputs > slotMemory().budget / 2;
   if (mapped && (residency === 'stream' || (residency === 'auto' && full))) return inFile();
   try {
     return { matrix: matrixInMemory(rows, inputs), streamed: false };

@@ -38,10 +38,11 @@ async function replica(): Promise<Replica> {
   const { features, labels } = exampleData(network, ROWS, 1);
   for (let shard = 0; shard < plan.shards; shard++) {
     const rows = Array.from({ length: ROWS }, (_, row) => row).filter((row) => row % plan.shards === shard);
-    made.loadShard(shard, {
+    const data = {
       features: Float32Array.from(rows.flatMap((row) => [...features.subarray(row * 5, row * 5 + 5)])),
       labels: Int32Array.from(rows, (row) => labels[row]!),
-    });
+    };
+    made.loadShard(shard, data, shard);
   }
   await made.restore(0, { step: 0, parts: [] }, {} as Blocks, {});
   return made;
@@ -87,7 +88,8 @@ describe('a replica', () => {
     one.keepOnly([1]);
     expect(dropped).toEqual([0, 2]);
     expect(one.sums([1])).toEqual(other.sums([1]));
-    one.loadShard(2, { features: new Float32Array(10), labels: new Int32Array(2) });
+    one.loadShard(2, { features: new Float32Array(10), labels: new Int32Array(2) }, 7);
+    expect([0, 1, 2].map((shard) => one.checksum(shard))).toEqual([undefined, 1, 7]);
     one.keepOnly([2]);
     expect(dropped.at(-1)).toBe(1);
   });
@@ -128,7 +130,7 @@ describe('rows that lie on disk', () => {
     const made = await Replica.resident(streamed, slot());
     const { features, labels } = exampleData(network, ROWS, 1);
     const half = { features: features.slice(0, (ROWS / 2) * 5), labels: Int32Array.from(labels.slice(0, ROWS / 2)) };
-    for (const shard of [0, 1]) made.loadShard(shard, { ...half, given: 'streamed' });
+    for (const shard of [0, 1]) made.loadShard(shard, { ...half, given: 'streamed' }, 0);
     await made.restore(0, { step: 0, parts: [] }, {} as Blocks, {});
     const [soon, now]: [string[], string[]] = [[], []];
     const names = (batches: readonly Batch[]) => batches.map(({ shard, rows }) => `${shard}: ${rows}`).join(' ');

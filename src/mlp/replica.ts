@@ -43,7 +43,7 @@ export class Replica {
   /** Arrays that take subtree sums, by the first shard below; others get a new one in each step. */
   readonly #sums = new Map<number, Float32Array>();
   readonly #learner: Learner;
-  readonly #loaded = new Map<number, { readonly bytes: number; readonly streamed: boolean }>();
+  readonly #loaded = new Map<number, LoadedShard>();
   readonly #orders = new Map<number, { epoch: number; order: Int32Array }>();
 
   private constructor(
@@ -78,16 +78,21 @@ export class Replica {
     return replica;
   }
 
-  /** Makes a shard resident, in place of what was loaded as this shard before. */
-  loadShard(shard: number, data: ShardData): void {
-    this.#loaded.set(shard, { bytes: data.features.byteLength, streamed: data.given === 'streamed' });
+  /** Makes a shard resident. @param checksum of its rows */
+  loadShard(shard: number, data: ShardData, checksum: number): void {
+    this.#loaded.set(shard, { bytes: data.features.byteLength, streamed: data.given === 'streamed', checksum });
     this.network.loadShard(shard, data);
   }
 
-  /** Bytes of the features that lie in memory. @param without a shard that is about to be replaced */
-  residentBytes(without: number): number {
+  /** Of a shard's rows, where it is resident. */
+  checksum(shard: number): number | undefined {
+    return this.#loaded.get(shard)?.checksum;
+  }
+
+  /** Bytes of the features that lie in memory. */
+  get residentBytes(): number {
     let sum = 0;
-    for (const [shard, { bytes, streamed }] of this.#loaded) if (shard !== without && !streamed) sum += bytes;
+    for (const { bytes, streamed } of this.#loaded.values()) if (!streamed) sum += bytes;
     return sum;
   }
 
@@ -218,6 +223,12 @@ export class Replica {
     this.#orders.set(shard, { epoch, order });
     return order;
   }
+}
+
+interface LoadedShard {
+  readonly bytes: number;
+  readonly streamed: boolean;
+  readonly checksum: number;
 }
 
 function learnerOf(replica: Replica): Learner {

@@ -14,6 +14,8 @@ export interface NativeAddon {
    * @param lazily read where they are looked at; default: all at once
    */
   map(path: string, bytes: number, lazily?: boolean): ArrayBuffer;
+  /** Maps a part of a file; what is written into the buffer reaches nobody else. Read where it is looked at. */
+  mapToRead(path: string, offset: number, bytes: number): ArrayBuffer;
   /** Rows of a mapped matrix begin to be read from their file, and the caller goes on. */
   willRead(matrix: Float32Array, width: number, rows: Int32Array): void;
   /** Returns when `words[index]` is not `value`, when somebody woke it, or after so many milliseconds; blocks the thread. */
