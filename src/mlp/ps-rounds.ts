@@ -8,7 +8,7 @@ import type { ServerAddress, ServerStatus } from '../ps/server/messages.js';
 import { checkServerOptions, SERVER_OPTION_FORMS, type ServerOptions } from '../ps/server/options.js';
 import type { RangeServerInit } from '../ps/server/range-server.js';
 import { lostServers, type ServersOrder } from '../ps/server/server-exchange.js';
-import { alignCuts, type PlacementReport, placementReport } from '../ps/sharding/placement.js';
+import { alignCuts, type Placement, placementReport, placementText } from '../ps/sharding/placement.js';
 import { placeShards } from '../ps/sharding/strategies.js';
 import { CHUNK } from '../ps/slices.js';
 import { isSparse } from '../ps/wire/wire.js';
@@ -36,6 +36,8 @@ export class ParameterServerRounds implements Rounds {
   #set: Consistency | undefined;
   #scope: string | undefined;
   #starts = 0;
+  /** What the log has been told last of who owns which weights. */
+  #spread: string | undefined;
   #running = false;
   /** Consistency that the servers have been told. */
   #told: Consistency;
@@ -56,6 +58,7 @@ export class ParameterServerRounds implements Rounds {
     const { replicas = 0, dynSGD } = this.options;
     const processes = this.#processes();
     const placement = this.#placement(processes);
+    this.#tellPlacement(placement, processes);
     const token = randomBytes(16).toString('hex');
     const { stepsPerEpoch, shards } = plan;
     const { measure } = spec;
@@ -152,12 +155,6 @@ export class ParameterServerRounds implements Rounds {
     return answers.filter((answer) => answer !== null) as unknown as ServerStatus[];
   }
 
-  /** How evenly the weights are spread over the servers. */
-  report(): PlacementReport {
-    const processes = this.#processes();
-    return placementReport(this.#placement(processes), processes);
-  }
-
   /** @throws TypeError when the user's function gives none */
   #consistencyAt(step: number): Consistency {
     const epoch = Math.floor(step / updatesPerEpoch(this.cluster.spec.plan)) + 1;
@@ -176,6 +173,18 @@ export class ParameterServerRounds implements Rounds {
     // Whoever was done first has not seen what others did last: synchronous steps begin with the same weights for all.
     if (step !== undefined && isSync(consistency)) await this.cluster.all(() => ({ op: 'pull', generation, step }));
     this.#note(consistency, step);
+  }
+
+  /** Bytes a server, once, and again when there are more or fewer servers. */
+  #tellPlacement(placement: Placement, processes: number): void {
+    const { sharding = 'even' } = this.options;
+    const kind = typeof sharding === 'string' ? sharding : sharding.kind;
+    const report = placementReport(placement, processes);
+    const reason = `${kind}: ${placementText(report)}`;
+    if (reason === this.#spread) return;
+    this.#spread = reason;
+    const { context, spec } = this.cluster;
+    context.bus.emit({ event: 'plan', what: `parameter servers of ${spec.model}`, choice: processes, reason });
   }
 
   /** What the servers have been told; a change is told to the log. */

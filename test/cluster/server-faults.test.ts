@@ -67,6 +67,11 @@ describe('on two slots', () => {
       meddle = () => kill(footprint().services()[0]!.pid);
       expect(await train({ servers: 2, sharding: 'ring' })).toEqual(expected);
       expect(generations()).toBe(2);
+      // How evenly weights are spread is told once.
+      const told = events.flatMap((event) => (event.event === 'plan' && /servers/.test(event.what) ? [event] : []));
+      expect(told).toMatchObject([
+        { choice: 2, reason: expect.stringMatching(/^ring: [\d.]+, [\d.]+ kB of weights a/) },
+      ]);
     });
   });
 

@@ -27,6 +27,24 @@ export function placementReport(placement: Placement, servers: number): Placemen
   return { bytes, maxOverMean: (max * servers) / total, speedUpBound: total / max };
 }
 
+/** More servers than this are told by the least and the most that one has. */
+const NAMED_SERVERS = 8;
+
+/**
+ * For a log: what each server owns, and how far that is from even. Pure.
+ * @example placementText({ bytes: [40_000_000, 8_000_000], maxOverMean: 5 / 3, speedUpBound: 1.2 })
+ * // '40.0, 8.0 MB of weights a server, the fullest 1.67 times the mean: at most 1.20 times faster than one'
+ */
+export function placementText({ bytes, maxOverMean, speedUpBound }: PlacementReport): string {
+  const [unit, size] = Math.max(...bytes) < 1e6 ? (['kB', 1e3] as const) : (['MB', 1e6] as const);
+  const text = (each: number) => (each / size).toFixed(1);
+  if (bytes.length === 1) return `${text(bytes[0]!)} ${unit} of weights`;
+  const few = bytes.length <= NAMED_SERVERS;
+  const sizes = few ? bytes.map(text).join(', ') : `${text(Math.min(...bytes))} to ${text(Math.max(...bytes))}`;
+  const [over, bound] = [maxOverMean.toFixed(2), speedUpBound.toFixed(2)];
+  return `${sizes} ${unit} of weights a server, the fullest ${over} times the mean: at most ${bound} times faster than one`;
+}
+
 /**
  * Moves every cut to the nearest multiple of `chunk` elements. Global norms are added chunk by chunk, in order: with whole
  * chunks on every server they have the same bits however theta is placed. A server so gains or loses less than half a

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Range } from '../optimizer/range-optimizer.js';
 import { CHUNK } from '../slices.js';
-import { alignCuts, type Placement, placementReport, rangesOf } from './placement.js';
+import { alignCuts, type Placement, placementReport, placementText, rangesOf } from './placement.js';
 import { placeShards, type ShardingSpec } from './strategies.js';
 
 const layersOf = (sizes: readonly number[]): Range[] => {
@@ -99,6 +99,24 @@ describe('placeShards', () => {
     expect(even.maxOverMean).toBeLessThan(1.08);
     expect(placementReport(placeShards('round-robin', layers, 4), 4).maxOverMean).toBeGreaterThan(3);
     expect(even.bytes.reduce((a, b) => a + b)).toBe(199_210 * 4);
+  });
+
+  it.each([
+    [['even', 1] as const, '796.8 kB of weights'],
+    [
+      ['even', 2] as const,
+      '393.2, 403.6 kB of weights a server, the fullest 1.01 times the mean: at most 1.97 times faster than one',
+    ],
+    [
+      ['round-robin', 4] as const,
+      '628.0, 160.8, 8.0, 0.0 kB of weights a server, the fullest 3.15 times the mean: at most 1.27 times faster than one',
+    ],
+    [
+      ['even', 9] as const,
+      '81.9 to 98.3 kB of weights a server, the fullest 1.11 times the mean: at most 8.11 times faster than one',
+    ],
+  ])('is told in a line: %j', ([kind, servers], text) => {
+    expect(placementText(placementReport(placeShards(kind, FED_AVG_2NN, servers), servers))).toBe(text);
   });
 
   it('sorted greedy is never worse than what it replaces in a case where declared order is', () => {
