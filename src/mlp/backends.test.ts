@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { warningOf } from './backend-warning.js';
+import { warningsOf } from './backend-warning.js';
 
 const WHY = "no native TensorFlow: Sheaf's own add-on has not been compiled. To mend it: npm run native";
 
@@ -58,15 +58,52 @@ describe('loadBackend where native TensorFlow cannot be used', () => {
 });
 
 describe('the warning', () => {
-  it('is of what some slot lacks', () => {
-    expect(warningOf([{}, {}], true)).toBeUndefined();
-    expect(warningOf([{}, { fallback: WHY }], true)).toBe(
-      `${WHY}. Until then networks compute on WebAssembly, several times slower`,
-    );
-    expect(warningOf([{ shortfall: 'no driver' }], true)).toBe('GPU slots compute on the CPU: no driver');
+  const [one, two, three] = ['a on ape', 'b on bee', 'c on cow'].map((executor) => ({ executor })) as [any, any, any];
+  const slow = `${WHY}. Until then networks compute there on WebAssembly, several times slower`;
+
+  it('names the executors whose slots lack something', () => {
+    const fallback = WHY;
+    expect(warningsOf([one, two], true, new Set())).toEqual([]);
+    expect(warningsOf([one, { ...two, fallback }], true, new Set())).toEqual([`executor b on bee: ${slow}`]);
+    expect(
+      warningsOf(
+        [
+          { ...one, fallback },
+          { ...two, fallback },
+          { ...one, fallback },
+        ],
+        true,
+        new Set(),
+      ),
+    ).toEqual([`executors a on ape, b on bee: ${slow}`]);
+    expect(
+      warningsOf(
+        [
+          { ...one, shortfall: 'no driver' },
+          { ...three, fallback },
+        ],
+        true,
+        new Set(),
+      ),
+    ).toEqual(['executor a on ape: GPU slots compute on the CPU: no driver', `executor c on cow: ${slow}`]);
+  });
+
+  it('names each once, also those that come later', () => {
+    const told = new Set<string>();
+    expect(warningsOf([{ ...one, fallback: WHY }], true, told)).toHaveLength(1);
+    expect(
+      warningsOf(
+        [
+          { ...one, fallback: WHY },
+          { ...two, fallback: WHY },
+        ],
+        true,
+        told,
+      ),
+    ).toEqual([`executor b on bee: ${slow}`]);
   });
 
   it('is none where WebAssembly was asked for', () => {
-    expect(warningOf([{ fallback: WHY }], false)).toBeUndefined();
+    expect(warningsOf([{ ...one, fallback: WHY }], false, new Set())).toEqual([]);
   });
 });

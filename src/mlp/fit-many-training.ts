@@ -145,7 +145,7 @@ class ManyRounds {
       ...{ job: scope, stage: this.#rounds++, stageAttempt: 0, name: 'train many networks', tasks, device },
       program: { module: 'mlp/fit-many-program', parameters },
     });
-    const answers = results.map(({ value }) => value as unknown as ManyAnswer);
+    const answers = results.map(({ value, at }) => ({ ...(value as unknown as ManyAnswer), at }));
     warnOfShortcomings(this.table.context, answers);
     const learnt = answers.flatMap(({ backend, networks }) => networks.map((network) => ({ ...network, backend })));
     // What fails has all courses begin again from where they stand: none may still be moving then.
