@@ -2,6 +2,7 @@ import type { ExecutorInfo, Heartbeat } from '../protocol/channel.js';
 import type { Clock } from '../protocol/clock.js';
 import { HOST_SEAT } from '../protocol/task.js';
 import { VERSION } from '../protocol/version.js';
+import { missingText } from './missing-slots.js';
 import type { SlotDevice } from './slot-device.js';
 import { type SlotKey, slotKey } from './task-set.js';
 
@@ -109,18 +110,9 @@ export class ExecutorRoster {
         closed: (error: Error) => end(() => reject(error)),
       };
       const cancel = this.clock.after(this.waitMs, () => {
-        const found = there();
-        const kind = device ? `${device.toUpperCase()} slots` : 'slots';
-        const none = device ? `no executor with ${kind}` : 'no executor';
-        const which = found > 0 ? `only ${found} of ${count} ${kind}` : none;
-        const gpus = device === 'gpu' ? ' --gpus auto' : '';
-        const start = `start one with "sheaf executor --master URL${gpus}"`;
-        // They would be waited for in vain: executors' first slots are their GPUs'.
-        const all = device === 'cpu' && this.slots().length > 0;
-        const advice = all ? 'every slot is a GPU slot: give more slots, or fewer GPUs (sheaf.executor.gpus)' : start;
-        const [foreign] = this.#foreign.values();
-        const text = `${which} joined within ${this.waitMs / 1000} s: ${foreign ? foreignText(foreign) : advice}`;
-        end(() => reject(new Error(text)));
+        const { waitMs } = this;
+        const missing = { count, device, slots: this.slots(), foreign: [...this.#foreign.values()], waitMs };
+        end(() => reject(new Error(missingText(missing))));
       });
       this.#arrivals.add(waiter);
     });
@@ -146,12 +138,6 @@ export class ExecutorRoster {
     this.#cancelLonely?.();
     this.#cancelLonely = undefined;
   }
-}
-
-/** What is wrong with an executor of another version. */
-export function foreignText({ id, hostname, version }: ExecutorInfo): string {
-  const theirs = version ? `is Sheaf ${version}` : 'is an older Sheaf';
-  return `executor ${id} on ${hostname} ${theirs}, this driver ${VERSION}: it gets no tasks; install the same on all machines and start it again`;
 }
 
 function seat(executor: ExecutorInfo, index: number, device: SlotDevice): Seat {

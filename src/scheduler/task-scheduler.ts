@@ -5,7 +5,8 @@ import { Lru } from '../protocol/lru.js';
 import type { StorageUpdate } from '../protocol/storage.js';
 import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
-import { ExecutorRoster, foreignText, type Seat } from './executor-roster.js';
+import { ExecutorRoster, type Seat } from './executor-roster.js';
+import { foreignText } from './missing-slots.js';
 import { type OpenMessage, OpenMessages } from './open-messages.js';
 import { deviceAmong, type SlotDevice } from './slot-device.js';
 import {
