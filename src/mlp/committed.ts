@@ -1,8 +1,10 @@
 import type { BlockRef, Blocks } from '../protocol/block.js';
 import type { RangeState } from '../ps/exchange.js';
-import { bytesOf, floats } from '../ps/float-bytes.js';
+import { alignedFloats, bytesOf, floats } from '../ps/float-bytes.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
+import { initialTheta, layoutOf } from './layout.js';
 import type { WorkerState } from './learners/learner.js';
+import type { NumericalPlan } from './numerical-plan.js';
 
 /** A state of a training that survives its slots: after so many updates. Without parts: the initial weights. */
 export interface Committed {
@@ -69,6 +71,16 @@ function putVectors(id: string, scope: string, vectors: readonly Float32Array[],
   const all = vectors.map(bytesOf);
   const bytes = all.reduce((sum, { length }) => sum + length, 0);
   return blocks.put(id, scope, all, { bytes });
+}
+
+/** Theta before `readParts` fills it in, aligned for graphs: the initial weights, which cost more than reading, where there are no parts. */
+export function unreadTheta(
+  parts: readonly CommittedPart[],
+  { network, seed, initializer }: Pick<NumericalPlan, 'network' | 'seed' | 'initializer'>,
+): Float32Array {
+  const theta = alignedFloats(layoutOf(network).length);
+  if (parts.length === 0) theta.set(initialTheta(network, seed, initializer));
+  return theta;
 }
 
 /**

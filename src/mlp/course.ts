@@ -1,12 +1,11 @@
 import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
-import { type Committed, readParts } from './committed.js';
+import { type Committed, readParts, unreadTheta } from './committed.js';
 import { allFinite, Diverged, type DivergedError, divergedError } from './diverged.js';
 import { putTheta } from './evaluate.js';
 import type { ManyAnswer, ManyMember } from './fit-many-program.js';
 import type { FitRequest } from './fit-network.js';
-import { initialTheta } from './layout.js';
 import type { FittedNetwork } from './model.js';
 import { type NumericalPlan, nextMultiple } from './numerical-plan.js';
 import { BEGINNING } from './progress.js';
@@ -168,18 +167,13 @@ export class Course {
   async #lastGood(): Promise<{ theta: Float32Array; step: number }> {
     const { committed } = this.#previous;
     const theta = await this.#theta(committed);
-    return allFinite(theta) ? { theta, step: committed.step } : { theta: this.#initial(), step: 0 };
+    return allFinite(theta) ? { theta, step: committed.step } : { theta: unreadTheta([], this.spec.plan), step: 0 };
   }
 
   async #theta({ parts }: Committed): Promise<Float32Array> {
-    const theta = this.#initial();
+    const theta = unreadTheta(parts, this.spec.plan);
     await readParts(parts, this.context.blocks, theta);
     return theta;
-  }
-
-  #initial(): Float32Array {
-    const { network, seed, initializer } = this.spec.plan;
-    return initialTheta(network, seed, initializer);
   }
 
   /** Updates of the whole training. */

@@ -3,14 +3,12 @@ import { decodeValue } from '../executor/closure/index.js';
 import type { Blocks } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import type { SlotContext, SlotProgram } from '../protocol/program.js';
-import { alignedFloats } from '../ps/float-bytes.js';
 import type { CompiledNetwork } from './backend.js';
 import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
 import { type BackendChoice, loadBackend } from './backends.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
-import { type CommittedPart, readParts, writeParts } from './committed.js';
+import { type CommittedPart, readParts, unreadTheta, writeParts } from './committed.js';
 import { type ShardBlocks, shardData } from './fit-many-shard.js';
-import { initialTheta, layoutOf } from './layout.js';
 import { ManyNetworks, type ManyResult, type MemberState } from './many-networks.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { rangeOptimizer } from './updater.js';
@@ -116,8 +114,7 @@ async function stateOf(
   blocks: Blocks,
 ): Promise<MemberState> {
   const plan = plans[member]!;
-  const theta = alignedFloats(layoutOf(plan.network).length);
-  theta.set(initialTheta(plan.network, plan.seed, plan.initializer));
+  const theta = unreadTheta(parts, plan);
   const optimizer = rangeOptimizer(plan);
   await readParts(parts, blocks, theta, optimizer.range, optimizer.slots);
   return { plan, theta, optimizer, partial };

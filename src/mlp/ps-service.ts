@@ -6,8 +6,7 @@ import type { ServerAddress } from '../ps/server/messages.js';
 import { RangeServer, type RangeServerInit } from '../ps/server/range-server.js';
 import { ShardState } from '../ps/server/shard-state.js';
 import { rangesOf } from '../ps/sharding/placement.js';
-import { type Committed, readParts, writeParts } from './committed.js';
-import { initialTheta } from './layout.js';
+import { type Committed, readParts, unreadTheta, writeParts } from './committed.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { rangeOptimizer } from './updater.js';
 
@@ -53,7 +52,7 @@ async function beginnings(
   optimizersOf: (shard: number) => RangeOptimizer[],
   blocks: Blocks,
 ): Promise<Map<number, ShardState>> {
-  const theta = initialTheta(plan.network, plan.seed, plan.initializer);
+  const theta = unreadTheta(committed.parts, plan);
   const states = new Map<number, ShardState>();
   for (let back = 0; back <= Math.min(init.replicas, init.processes - 1); back++) {
     const shard = (init.process - back + init.processes) % init.processes;

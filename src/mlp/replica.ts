@@ -10,8 +10,8 @@ import { addGradientSums, addInto, type GradientSum, reduceNodes, subtreeRoots, 
 import { sumOf } from '../ps/wire/residuals.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
-import { type Committed, readParts } from './committed.js';
-import { initialTheta, layoutOf } from './layout.js';
+import { type Committed, readParts, unreadTheta } from './committed.js';
+import { layoutOf } from './layout.js';
 import { GradientLearner } from './learners/gradient-learner.js';
 import type { Learner, Learnt, WorkerState } from './learners/learner.js';
 import { LocalLearner } from './learners/local-learner.js';
@@ -134,8 +134,7 @@ export class Replica {
     const { plan, measure = false } = this.spec;
     const { step, parts } = committed;
     this.pace = new Pace(plan, measure, step, pace);
-    const theta = alignedFloats(this.theta.length);
-    theta.set(initialTheta(plan.network, plan.seed, plan.initializer));
+    const theta = unreadTheta(parts, plan);
     this.optimizer = rangeOptimizer(plan, range);
     await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
     this.theta = theta;

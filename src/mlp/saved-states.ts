@@ -1,8 +1,7 @@
 import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
-import { type Committed, readParts } from './committed.js';
+import { type Committed, readParts, unreadTheta } from './committed.js';
 import { allFinite } from './diverged.js';
-import { initialTheta, layoutOf } from './layout.js';
 import type { NumericalPlan } from './numerical-plan.js';
 
 /** A state that is kept where it survives an executor, and where the training stood. */
@@ -101,7 +100,7 @@ export class SavedStates {
       const epochs = cursor.partial.rows === 0 ? cursor.losses.length : Number.NaN;
       if (theta && allFinite(theta)) return { theta, step: committed.step, epochs };
     }
-    return { theta: this.#initialTheta(), step: 0 };
+    return { theta: unreadTheta([], this.plan), step: 0 };
   }
 
   #beginCopy(): void {
@@ -126,14 +125,8 @@ export class SavedStates {
   }
 
   async #theta({ parts }: Committed): Promise<Float32Array> {
-    if (parts.length === 0) return this.#initialTheta();
-    const theta = new Float32Array(layoutOf(this.plan.network).length);
+    const theta = unreadTheta(parts, this.plan);
     await readParts(parts, this.context.blocks, theta);
     return theta;
-  }
-
-  #initialTheta(): Float32Array {
-    const { network, seed, initializer } = this.plan;
-    return initialTheta(network, seed, initializer);
   }
 }
