@@ -105,6 +105,17 @@ describe('checkpoints', () => {
     ]);
   });
 
+  it.each<[string, Partial<Checkpoint>]>([
+    ['of another plan', { plan: numericalPlan({ ...settings, seed: 1 }) }],
+    ['of other rows', { input: 'others' }],
+    ['that went another way', { losses: [0.1, 0.3] }],
+  ])('keep their cursor when a training %s is at their step', async (_, other) => {
+    const folder = new CheckpointFolder(directory);
+    const checkpoint = await written(folder, 4);
+    await folder.amend({ ...checkpoint, ...other, consistency: { staleness: 2 } });
+    expect((await folder.latest())!.checkpoint).toEqual(checkpoint);
+  });
+
   it('are kept, as many as wanted, and nothing else is', async () => {
     const folder = new CheckpointFolder(directory, 2);
     for (const step of [1, 2, 3, 100, 3]) await written(folder, step);

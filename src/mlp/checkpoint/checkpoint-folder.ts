@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { BlockRef, Blocks } from '../../protocol/block.js';
 import type { Consistency } from '../../ps/server/consistency.js';
 import { makeDirectories } from '../../rdd/storage/local-output.js';
@@ -126,14 +127,19 @@ export class CheckpointFolder {
     await Promise.all(old.map((each) => rm(join(this.path, each), { recursive: true, force: true })));
   }
 
-  /** Another cursor of a checkpoint that has been written, of the same state. Where there is none of that step nothing is done. */
+  /**
+   * Another cursor of a checkpoint that has been written, of the same state. Where that step has none, or one of a training of another
+   * plan, other rows or another course, nothing is done.
+   */
   async amend(checkpoint: Checkpoint): Promise<void> {
     const path = join(this.path, nameOf(checkpoint.step), HEADER);
     const text = await readFile(path, 'utf8').catch(unlessMissing(undefined));
     if (text === undefined) return;
+    const header = parsed(text, path);
+    if (!isSameState(header.checkpoint, checkpoint)) return;
     const temporary = `${path}-${process.pid}`;
     await rm(temporary, { force: true });
-    await writeDurably(temporary, headerBytes({ ...parsed(text, path), checkpoint }));
+    await writeDurably(temporary, headerBytes({ ...header, checkpoint }));
     await rename(temporary, path);
   }
 
@@ -221,6 +227,12 @@ export function obstacle(checkpoint: Checkpoint, plan: NumericalPlan, input: str
   }
   if (checkpoint.input !== input) return 'the training rows are not those it was written for (values, labels or order)';
   return undefined;
+}
+
+/** Losses tell apart courses of one plan: updates that do not wait for each other make others each time. */
+function isSameState(stored: Checkpoint, { plan, input, step, losses }: Checkpoint): boolean {
+  const same = stored.step === step && isDeepStrictEqual(stored.losses, JSON.parse(JSON.stringify(losses)));
+  return same && obstacle(stored, plan, input) === undefined;
 }
 
 const differ = (a: NumericalPlan, b: NumericalPlan, key: keyof NumericalPlan) =>
