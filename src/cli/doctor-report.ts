@@ -1,4 +1,5 @@
 import { gpuShortfall } from '../mlp/gpu-required.js';
+import { lackText } from '../mlp/lack.js';
 import type { MachineFacts } from './doctor-facts.js';
 
 export interface Line {
@@ -78,7 +79,7 @@ function gpu({ gpus, visibleGpus, native, compute, driver }: MachineFacts): Line
   const value = `${list}: ${used ? 'used' : 'seen, not used'}`;
   if (used) return { label, value, state: 'good' };
   const shortfall = gpuShortfall({ name: 'tensorflow', description: '' }, native, driver);
-  return { label, value, state: 'lacking', advice: `${shortfall.reason}. To mend it: ${shortfall.advice}` };
+  return { label, value, state: 'lacking', advice: lackText(shortfall) };
 }
 
 /** Nothing is amiss without it. */

@@ -3,6 +3,7 @@ import type { Conf } from '../scheduler/conf.js';
 import type { DevicePreference } from '../scheduler/slot-device.js';
 import type { ComputeBackend } from './backend.js';
 import { gpuError, gpuShortfall, installedDriver } from './gpu-required.js';
+import { lackText } from './lack.js';
 import { NoNativeError, nativeState } from './native.js';
 
 export type BackendPreference = 'auto' | ComputeBackend['name'];
@@ -72,9 +73,8 @@ async function loadBest(): Promise<ComputeBackend> {
 /** A GPU slot computes on its GPU, or says why not. Who names WebAssembly wants no GPU. */
 function onItsDevice(backend: ComputeBackend, prefer: BackendPreference, gpuFallback: boolean): ComputeBackend {
   if (process.env.SHEAF_SLOT_DEVICE !== 'gpu' || backend.device === 'gpu' || prefer === 'tfjs-wasm') return backend;
-  const { reason, advice } = gpuShortfall(backend, nativeState(), installedDriver());
   // Where TensorFlow did not even load, that is why.
-  const why = backend.fallback ?? `${reason}. To mend it: ${advice}`;
+  const why = backend.fallback ?? lackText(gpuShortfall(backend, nativeState(), installedDriver()));
   if (!gpuFallback) {
     const message = gpuError(why, process.env.SHEAF_SLOT_GPU ?? 'unknown');
     throw new FailureError({ kind: 'user-error', message });

@@ -1,12 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ComputeBackend } from './backend.js';
+import type { Lack } from './lack.js';
 import type { NativeState } from './native.js';
-
-/** Why a slot's GPU is not used, and what to do. */
-export interface GpuShortfall {
-  readonly reason: string;
-  readonly advice: string;
-}
 
 /** What CUDA 12 needs, by NVIDIA's table of minor version compatibility. */
 const OLDEST_DRIVER = '525.60.13';
@@ -19,7 +14,7 @@ export function gpuShortfall(
   { name, description }: Pick<ComputeBackend, 'name' | 'description'>,
   native: NativeState,
   driver: string | undefined,
-): GpuShortfall {
+): Lack {
   if (name === 'tfjs-webgpu')
     return { reason: `WebGPU found no GPU, only ${description}`, advice: "install the GPU's Vulkan driver" };
   if (!native.installed) return { reason: `no native TensorFlow: ${native.reason}`, advice: native.advice };

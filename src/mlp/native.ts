@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { type AddonState, addonState } from '../native/addon.js';
+import { lackText } from './lack.js';
 
 /** TensorFlow in this process, with tfjs-node's API around it. */
 export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
@@ -25,7 +26,7 @@ export class NoNativeError extends Error {
   override readonly name = 'NoNativeError';
 
   constructor(reason: string, advice: string, options?: ErrorOptions) {
-    super(`no native TensorFlow: ${reason}. To mend it: ${advice}`, options);
+    super(`no native TensorFlow: ${lackText({ reason, advice })}`, options);
   }
 }
 
