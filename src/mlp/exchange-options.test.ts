@@ -18,6 +18,14 @@ describe('options of exchanges', () => {
     ],
     [{ aggregation: 'tree', allReduce: {} }, "allReduce needs aggregation 'allreduce', not 'tree'"],
     [{ servers: 2, allReduce: { wire: 'bf16' } }, 'allReduce and servers exclude each other'],
+    [
+      { allReduce: { algorithm: 'ring', wire: { kind: 'top-k', share: 0.1 } } },
+      "allReduce's algorithm 'ring' takes wire float32 or bf16, not { kind: 'top-k', share: 0.1 }, which goes with 'sliced'",
+    ],
+    [
+      { allReduce: { algorithm: 'halving-doubling', wire: 'bf16' } },
+      "allReduce's algorithm 'halving-doubling' takes wire float32, not 'bf16'",
+    ],
     [{ aggregation: 'ps', dynSGD: true }, "dynSGD needs consistency other than 'sync'"],
     [{ consistency: { staleness: 0 }, filters: { cache: true } }, 'filters.cache needs consistency { staleness }'],
     [{ allReduce: [] }, 'allReduce must be { algorithm'],
@@ -37,6 +45,12 @@ describe('options of exchanges', () => {
     expect(aggregationOf({ servers: 2 }, 'tree')).toBe('tree');
     expect(aggregationOf({ aggregation: 'tree' }, 'auto')).toBe('tree');
   });
+});
+
+it('an algorithm takes what it can send', () => {
+  new MLPClassifier({ allReduce: { algorithm: 'ring', wire: 'bf16' } });
+  new MLPClassifier({ allReduce: { algorithm: 'sliced', wire: { kind: 'threshold', threshold: 1 } } });
+  new MLPClassifier({ allReduce: { algorithm: 'halving-doubling' } });
 });
 
 describe('measures that a training is watched by', () => {

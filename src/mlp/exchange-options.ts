@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+import type { Algorithm } from '../ps/allreduce/plan.js';
 import { isSync } from '../ps/server/consistency.js';
 import type { ServerOptions } from '../ps/server/options.js';
 import type { AllReduceOptions } from './allreduce-rounds.js';
@@ -44,10 +46,21 @@ export function checkExchange(owner: string, options: ExchangeOptions): void {
     refuse(`allReduce needs aggregation 'allreduce', not '${aggregation}'`);
   if (allReduce !== undefined && ofServers.length > 0)
     refuse(`allReduce and ${ofServers.join(', ')} exclude each other: one is of all-reduce, the other of servers`);
+  const { algorithm = 'sliced', wire = 'float32' } = allReduce ?? {};
+  if (algorithm !== 'sliced' && !WIRES[algorithm].includes(wire))
+    refuse(
+      `allReduce's algorithm '${algorithm}' takes wire ${WIRES[algorithm].join(' or ')}, not ${inspect(wire)}, which goes with 'sliced'`,
+    );
   if (!isSync(consistency) || consistencyOf) return;
   if (dynSGD) refuse("dynSGD needs consistency other than 'sync', where no weights are old");
   if (filters?.cache) refuse("filters.cache needs consistency { staleness }; with 'sync' no weights may be old");
 }
+
+/** How sums may travel where members pass on what they have added; to sliced owners: in every way. */
+const WIRES: Readonly<Record<Exclude<Algorithm, 'sliced'>, readonly unknown[]>> = {
+  ring: ['float32', 'bf16'],
+  'halving-doubling': ['float32'],
+};
 
 const needs = ({ length }: readonly string[]) => (length === 1 ? 'needs' : 'need');
 

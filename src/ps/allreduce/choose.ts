@@ -60,7 +60,11 @@ export function chooseAllReduce(setting: AllReduceSetting): AllReduceChoice {
   if (sharedMemory && hosts === 1 && !lossy)
     return { network: undefined, shared: true, reason: `${who}: shared memory` };
   if (lossy)
-    return { network: 'sliced', shared: false, reason: `${who}: sliced owners, the only way for rounded sums` };
+    return {
+      network: 'sliced',
+      shared: false,
+      reason: `${who}: sliced owners, the only way for rounded and sparse sums`,
+    };
   if (sharedMemory && hosts < members)
     return {
       network: 'sliced',
