@@ -59,8 +59,8 @@ export class TrainingLog {
 
   /** The batch of the next epoch, and what it was chosen from. @param pace of the next epoch */
   batch({ batch, noiseScale, goodput }: EpochReport, pace: Pace): void {
-    const noise = noiseScale === undefined ? 'not known yet' : `${noiseScale.toPrecision(3)} rows`;
-    const worth = goodput === undefined ? '' : `, goodput ${goodput.toPrecision(3)} rows/s with ${batch} rows`;
+    const noise = noiseScale === undefined ? 'not known yet' : `${short(noiseScale)} rows`;
+    const worth = goodput === undefined ? '' : `, goodput ${short(goodput)} rows/s with ${batch} rows`;
     const what = `batch of ${this.spec.model} from epoch ${pace.epoch + 1} on`;
     this.bus.emit({ event: 'plan', what, choice: pace.batch, reason: `gradient noise scale ${noise}${worth}` });
   }
@@ -78,3 +78,6 @@ function measuresOf({ batch, noiseScale, measure, plan }: Pace, rowsPerSecond: n
   const base = plan.adaptive?.baseBatch ?? batch;
   return { batch, noiseScale, goodput: goodput(batch, batch / rowsPerSecond, noiseScale, base) };
 }
+
+/** Three digits, without an exponent. */
+const short = (value: number) => String(Number(value.toPrecision(3)));

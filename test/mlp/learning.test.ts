@@ -183,7 +183,7 @@ describe('a batch that follows the noise', () => {
     expect(reports).toMatchObject(batches.map((batch, k) => ({ epoch: k + 1, batch, goodput: expect.any(Number) })));
     const plans = events.filter((event) => event.event === 'plan').filter(({ what }) => what.startsWith('batch of'));
     expect(plans.map(({ choice }) => choice)).toEqual(batches.slice(1));
-    expect(plans[0]!.reason).toMatch(/^gradient noise scale .* rows, goodput .* rows\/s with 16 rows$/);
+    expect(plans[0]!.reason).toMatch(/^gradient noise scale [\d.]+ rows, goodput [\d.]+ rows\/s with 16 rows$/);
   });
 
   it('changes no bit when it is only measured', async () => {
