@@ -12,13 +12,19 @@ constexpr size_t kPairWords = 2 * kTileWords;
 /// Steps of the inner dimension in a block.
 constexpr size_t kMostPairSteps = 8;
 
-/// The nearest bfloat16s, in pairs, the first in the low half: ties away from zero.
+/// Numbers whose upper halves are the nearest bfloat16s: ties away from zero. Of a NaN with any payload this would be anything: it
+/// becomes one whose upper half is a NaN before.
+INLINE __m512i Rounded(__m512 x) {
+  // For each of eight classes of numbers: that which is neither a quiet NaN (0) nor a signalling one (1) stays.
+  const __m512i nan_for_nans = _mm512_set1_epi32(0x11111133);
+  return _mm512_add_epi32(Bits(_mm512_fixupimm_ps(x, x, nan_for_nans, 0)), _mm512_set1_epi32(0x8000));
+}
+
+/// In pairs, the first in the low half.
 INLINE __m512i Paired(__m512 first, __m512 second) {
-  const __m512i half = _mm512_set1_epi32(0x8000);
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
-  const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(Bits(first), half), 16);
   constexpr int kSecondInUpperOrFirst = 0xea;
-  return _mm512_ternarylogic_epi32(_mm512_add_epi32(Bits(second), half), upper, low, kSecondInUpperOrFirst);
+  return _mm512_ternarylogic_epi32(Rounded(second), upper, _mm512_srli_epi32(Rounded(first), 16), kSecondInUpperOrFirst);
 }
 
 /// Packs up to 16 lines (rows or columns of the product) over one step of the inner dimension. `kAlong`: the operand's rows are
@@ -48,16 +54,12 @@ INLINE void PackPairTile(const Operand& operand, size_t row, size_t column, size
 /// Packs lines in panels of 32: [panel][step][half][16][16] words.
 template <bool kAlong, bool kAcross>
 TARGET void PackPairs(const Operand& operand, size_t line, size_t at, size_t lines, size_t inner, uint32_t* to) {
-  for (size_t panel = 0; panel < lines; panel += kPanel) {
-    for (size_t step = 0; step < inner; step += kPairStep, to += kPairWords) {
-      for (size_t first = panel; first < std::min(panel + kPanel, lines); first += kTile) {
-        const size_t row = kAlong ? line + first : at + step;
-        const size_t column = kAlong ? at + step : line + first;
-        PackPairTile<kAlong, kAcross>(operand, row, column, std::min(lines - first, kTile), std::min(inner - step, kPairStep),
-                                      to + first % kPanel / kTile * kTileWords);
-      }
-    }
-  }
+  const auto pack = [&](size_t first, size_t step, size_t some_lines, size_t some_inner, uint32_t* tile) TARGET __attribute__((always_inline)) {
+    const size_t row = kAlong ? line + first : at + step;
+    const size_t column = kAlong ? at + step : line + first;
+    PackPairTile<kAlong, kAcross>(operand, row, column, some_lines, some_inner, tile);
+  };
+  EachTile<2>(lines, inner, kPairStep, kPairWords, to, pack);
 }
 
 /// Adds the products of two packed panels to a block of sums: up to 2 x 2 tiles, [down][across][16][16].

@@ -206,13 +206,10 @@ INLINE void PackDigitTiles(const Operand& operand, const Units& units, size_t li
 /// Packs lines in panels of `kTiles` tiles: [panel][step][digit][tile][16][16] words.
 template <bool kAlong, bool kAcross, size_t kTiles>
 TARGET void PackDigits(const Operand& operand, const Units& units, size_t line, size_t at, size_t lines, size_t inner, uint32_t* to) {
-  for (size_t panel = 0; panel < lines; panel += kTiles * kTile)
-    for (size_t step = 0; step < inner; step += kDigitStep, to += DigitWords(kTiles))
-      for (size_t tile = 0; tile < kTiles && panel + tile * kTile < lines; tile++) {
-        const size_t first = panel + tile * kTile;
-        PackDigitTiles<kAlong, kAcross>(operand, units, line + first, at + step, std::min(lines - first, kTile),
-                                        std::min(inner - step, kDigitStep), kTiles * kTileWords, to + tile * kTileWords);
-      }
+  const auto pack = [&](size_t first, size_t step, size_t some_lines, size_t some_inner, uint32_t* tile) TARGET __attribute__((always_inline)) {
+    PackDigitTiles<kAlong, kAcross>(operand, units, line + first, at + step, some_lines, some_inner, kTiles * kTileWords, tile);
+  };
+  EachTile<kTiles>(lines, inner, kDigitStep, DigitWords(kTiles), to, pack);
 }
 
 }  // namespace

@@ -67,6 +67,17 @@ struct Blocks {
   }
 };
 
+/// Walks packed lines, which lie in panels of `kTiles` tiles: [panel][step]…[tile][16][16] words. Calls `pack` for each tile with its
+/// first line and place in the inner dimension, with how many there are, and where it lies.
+/// @param words of one step of a panel
+template <size_t kTiles, typename Pack>
+INLINE void EachTile(size_t lines, size_t inner, size_t step, size_t words, uint32_t* to, Pack pack) {
+  for (size_t panel = 0; panel < lines; panel += kTiles * kTile)
+    for (size_t at = 0; at < inner; at += step, to += words)
+      for (size_t tile = 0, line = panel; tile < kTiles && line < lines; tile++, line += kTile)
+        pack(line, at, std::min(lines - line, kTile), std::min(inner - at, step), to + tile * kTileWords);
+}
+
 /// Memory of a thread that only grows.
 class Buffer {
  public:

@@ -314,6 +314,21 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     });
   });
 
+  it.each([0x7f800001, 0x7fc00000, 0x7fff8000, 0x7fffffff, 0xff800001, 0xffffffff])(
+    'rounds the NaN %i to one, in either factor',
+    (bits) => {
+      const shape = { rows: 3, columns: 20, inner: 70, transposeA: false, transposeB: false };
+      const { result } = compute(shape, 'bf16');
+      const { result: spoilt } = compute(shape, 'bf16', 'none', (length, seed) => {
+        const numbers = values(length, seed);
+        new Uint32Array(numbers.buffer, numbers.byteOffset)[seed === 0 ? 70 : 5] = bits;
+        return numbers;
+      });
+      const expected = result.map((value, p) => (Math.floor(p / 20) === 1 || p % 20 === 5 ? Number.NaN : value));
+      expect(spoilt).toEqual(expected);
+    },
+  );
+
   it('takes very small and very large numbers for what they are', () => {
     const g = new GraphBuilder();
     const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [1, 32])) as [Tensor, Tensor];
