@@ -9,7 +9,7 @@ process.env.TF_NUM_INTRAOP_THREADS = '1';
 process.env.TF_NUM_INTEROP_THREADS = '1';
 
 import { initialTheta, layoutOf, segmentsOf } from '../src/mlp/layout.js';
-import { loadNative, type TensorFlow } from '../src/mlp/native.js';
+import { loadLibrary, type TensorFlowLibrary } from '../src/mlp/native.js';
 import { TensorFlowNetwork } from '../src/mlp/tensorflow-backend.js';
 import { exampleData } from '../src/mlp/testing/example-data.js';
 import { alignedFloats } from '../src/ps/float-bytes.js';
@@ -27,11 +27,11 @@ const SHAPES = [
 ];
 
 async function main(repetitions: number): Promise<void> {
-  const tf = await loadNative();
+  const library = await loadLibrary();
   console.log('| 16 networks, rows | one call each | one call | ratio |\n|---|---|---|---|');
   for (const widths of SHAPES)
     for (const rows of [32, 128]) {
-      const steps = prepare(tf, widths, rows);
+      const steps = prepare(library, widths, rows);
       const least = steps.map(() => Number.POSITIVE_INFINITY);
       for (let i = 0; i < repetitions; i++)
         steps.forEach((step, k) => {
@@ -45,14 +45,14 @@ async function main(repetitions: number): Promise<void> {
 }
 
 function prepare(
-  tf: TensorFlow,
+  library: TensorFlowLibrary,
   widths: readonly number[],
   rowCount: number,
 ): [apart: () => void, together: () => void] {
   const network = reluClassifier(widths);
   const layout = layoutOf(network);
   const all = { from: 0, to: layout.length };
-  const net = new TensorFlowNetwork(tf, network);
+  const net = new TensorFlowNetwork(library, network);
   net.loadShard(0, exampleData(network, RESIDENT_ROWS, 1));
   const rows = Int32Array.from({ length: rowCount }, (_, i) => (i * 7) % RESIDENT_ROWS);
   const members = Array.from({ length: NETWORKS }, (_, seed) => {

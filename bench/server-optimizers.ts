@@ -14,7 +14,7 @@ process.env.TF_NUM_INTEROP_THREADS = '1';
 import { GraphBuilder } from '../src/mlp/graph/graph-builder.js';
 import { afterwards, constant, placeholder, variable } from '../src/mlp/graph/ops.js';
 import { GraphSession } from '../src/mlp/graph/session.js';
-import { loadNative, type TensorFlow } from '../src/mlp/native.js';
+import { loadLibrary, type TensorFlowLibrary } from '../src/mlp/native.js';
 import { applyOps, SCHEDULE_LENGTH, scheduleAt } from '../src/mlp/testing/training-ops.js';
 import { alignedFloats } from '../src/ps/float-bytes.js';
 import { type OptimizerSpec, optimizerSlots } from '../src/ps/optimizer/optimizer.js';
@@ -53,7 +53,7 @@ function loops(kernels: VectorKernels, optimizer: OptimizerSpec, length: number)
   return () => kernels.step(rule, constants, theta, sum, slots, 0, length);
 }
 
-function graph(tf: TensorFlow, optimizer: OptimizerSpec, length: number) {
+function graph(library: TensorFlowLibrary, optimizer: OptimizerSpec, length: number) {
   const g = new GraphBuilder();
   const names = ['theta', ...optimizerSlots(optimizer).map(({ name }) => name)];
   const [theta, ...slots] = names.map((name) => variable(g, name, [length]));
@@ -66,7 +66,7 @@ function graph(tf: TensorFlow, optimizer: OptimizerSpec, length: number) {
   const [read] = g.emit('ReadVariableOp', [theta!.handle], ['float32'], { dtype }, { after: [applied] });
   const all = [theta!, ...slots].map((target) => target.assign(gradient));
   const inputs = { gradient, schedule };
-  const session = new GraphSession(tf, g.nodes, {
+  const session = new GraphSession(library, g.nodes, {
     set: { inputs: { gradient }, outputs: { done: afterwards(g, done, all) } },
     apply: { inputs, outputs: { done: afterwards(g, done, [applied]) } },
     fetch: { inputs, outputs: { theta: read! } },
@@ -92,11 +92,11 @@ function secondsOf(run: () => void, calls: number): number {
   return (user + system) / 1e6;
 }
 
-function compare(tf: TensorFlow, name: string, length: number, repetitions: number): string[] {
+function compare(library: TensorFlowLibrary, name: string, length: number, repetitions: number): string[] {
   const optimizer = OPTIMIZERS[name]!;
   const native = nativeKernels();
   if (!native) throw new Error("Sheaf's add-on is not there: npm run native compiles it");
-  const session = graph(tf, optimizer, length);
+  const session = graph(library, optimizer, length);
   const peers = [session.apply, session.fetch, loops(javascriptKernels, optimizer, length)];
   const own = loops(native, optimizer, length);
   for (const run of [own, ...peers]) secondsOf(run, 3);
@@ -113,8 +113,10 @@ function compare(tf: TensorFlow, name: string, length: number, repetitions: numb
   return [name, `${length / 1e6} M`, interval(perWeight).median.toFixed(2), ...cells];
 }
 
-const tf = await loadNative();
+const library = await loadLibrary();
 const repetitions = Number(process.argv[2] ?? 15);
-const rows = Object.keys(OPTIMIZERS).flatMap((name) => LENGTHS.map((length) => compare(tf, name, length, repetitions)));
+const rows = Object.keys(OPTIMIZERS).flatMap((name) =>
+  LENGTHS.map((length) => compare(library, name, length, repetitions)),
+);
 const head = ['optimizer', 'weights', 'C++ ns a weight', "TensorFlow's ops", 'and weights fetched', 'JavaScript'];
 console.log(section(`Processor time of an update, C++ loops = 1; ${repetitions} repetitions`, head, rows));

@@ -12,7 +12,7 @@ process.env.TF_NUM_INTEROP_THREADS = '1';
 
 import type { Precision } from '../src/mlp/backend.js';
 import { initialTheta, layoutOf, segmentsOf } from '../src/mlp/layout.js';
-import { loadedVersion, loadNative } from '../src/mlp/native.js';
+import { loadLibrary, type TensorFlowLibrary } from '../src/mlp/native.js';
 import { sgemmProbe } from '../src/mlp/sgemm.js';
 import { TensorFlowNetwork } from '../src/mlp/tensorflow-backend.js';
 import { exampleData } from '../src/mlp/testing/example-data.js';
@@ -44,9 +44,9 @@ const cases: readonly Case[] = [
 ];
 
 async function main(repetitions: number): Promise<void> {
-  const tf = await loadNative();
-  const sgemm = sgemmProbe(tf);
-  const peers = cases.map((setting) => ({ ...setting, ...prepare(tf, setting) }));
+  const library = await loadLibrary();
+  const sgemm = sgemmProbe(library);
+  const peers = cases.map((setting) => ({ ...setting, ...prepare(library, setting) }));
   for (const { step, calls } of peers) secondsPerCall(step, calls);
 
   const peaks: number[] = [];
@@ -62,7 +62,7 @@ async function main(repetitions: number): Promise<void> {
 
   const peak = median(peaks);
   console.log(
-    `TensorFlow ${loadedVersion(tf)}, one thread, medians of ${repetitions}; sgemm ${peak.toFixed(0)} GFLOP/s\n`,
+    `TensorFlow ${library.version}, one thread, medians of ${repetitions}; sgemm ${peak.toFixed(0)} GFLOP/s\n`,
   );
   console.log(
     '| network, batch, shards, precision | step | rows/s | GFLOP/s | of sgemm | gradient alone | update alone |',
@@ -85,10 +85,10 @@ async function main(repetitions: number): Promise<void> {
   });
 }
 
-function prepare(tf: Awaited<ReturnType<typeof loadNative>>, { widths, batch, shards, precision }: Case) {
+function prepare(library: TensorFlowLibrary, { widths, batch, shards, precision }: Case) {
   const network = reluClassifier(widths);
   const layout = layoutOf(network);
-  const net = new TensorFlowNetwork(tf, network, { precision });
+  const net = new TensorFlowNetwork(library, network, { precision });
   const [theta, sum] = [alignedFloats(layout.length), alignedFloats(layout.length)];
   theta.set(initialTheta(network, 1));
   const owner = new RangeOptimizer({ optimizer: ADAM }, segmentsOf(layout), { from: 0, to: layout.length });

@@ -3,7 +3,7 @@
  * JSON line. A square float32 product is repeated for half a second; the best time counts, since anything else the
  * machine does only slows it down.
  */
-import { loadedVersion, loadNative, usesGpu } from '../mlp/native.js';
+import { loadLibrary, loadNative } from '../mlp/native.js';
 
 export interface Measured {
   readonly backend: 'tensorflow' | 'tfjs-wasm';
@@ -37,9 +37,9 @@ function gflops(tf: Ops, size: number): number {
 
 async function measure(backend: string | undefined): Promise<Measured> {
   if (backend === 'tensorflow') {
-    const tf = await loadNative();
-    const device = usesGpu(tf) ? 'gpu' : 'cpu';
-    return { backend, version: loadedVersion(tf), device, gflops: gflops(tf as unknown as Ops, SIZE[device]) };
+    const { version, gpu } = await loadLibrary();
+    const device = gpu ? 'gpu' : 'cpu';
+    return { backend, version, device, gflops: gflops((await loadNative()) as unknown as Ops, SIZE[device]) };
   }
   const tf = await import('@tensorflow/tfjs-core');
   const { version_wasm } = await import('@tensorflow/tfjs-backend-wasm');

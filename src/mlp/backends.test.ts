@@ -4,26 +4,26 @@ import { warningsOf } from './backend-warning.js';
 const WHY = "no native TensorFlow: Sheaf's own add-on has not been compiled. To mend it: npm run native";
 
 vi.mock('./tensorflow-backend.js', async () => {
-  const { loadNative } = await import('./native.js');
-  return { loadTensorFlowBackend: loadNative };
+  const { loadLibrary } = await import('./native.js');
+  return { loadTensorFlowBackend: loadLibrary };
 });
 vi.mock('./native.js', async (original) => {
   const { NoNativeError, ...rest } = await original<typeof import('./native.js')>();
-  const loadNative = vi.fn(async () => {
+  const loadLibrary = vi.fn(async () => {
     throw new NoNativeError("Sheaf's own add-on has not been compiled", 'npm run native');
   });
-  return { ...rest, NoNativeError, loadNative };
+  return { ...rest, NoNativeError, loadLibrary };
 });
 
 describe('loadBackend where native TensorFlow cannot be used', () => {
   // A process has one backend for all its life.
   let loadBackend: typeof import('./backends.js').loadBackend;
-  let loadNative: typeof import('./native.js').loadNative;
+  let loadLibrary: typeof import('./native.js').loadLibrary;
   beforeEach(async () => {
     vi.resetModules();
     ({ loadBackend } = await import('./backends.js'));
-    ({ loadNative } = await import('./native.js'));
-    vi.mocked(loadNative).mockClear();
+    ({ loadLibrary } = await import('./native.js'));
+    vi.mocked(loadLibrary).mockClear();
   });
 
   it('computes on WebAssembly by itself, and says why', async () => {
@@ -47,11 +47,11 @@ describe('loadBackend where native TensorFlow cannot be used', () => {
   it('stays with WebAssembly where that was asked for', async () => {
     expect((await loadBackend('tfjs-wasm')).fallback).toBeUndefined();
     expect((await loadBackend()).fallback).toBeUndefined();
-    expect(loadNative).not.toHaveBeenCalled();
+    expect(loadLibrary).not.toHaveBeenCalled();
   });
 
   it('takes no other error for a lack of TensorFlow', async () => {
-    vi.mocked(loadNative).mockRejectedValueOnce(new RangeError('a setting'));
+    vi.mocked(loadLibrary).mockRejectedValueOnce(new RangeError('a setting'));
     await expect(loadBackend()).rejects.toThrow('a setting');
     expect(await loadBackend()).toMatchObject({ fallback: WHY });
   });

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NativeAddon } from '../native/addon.js';
-import { loadedVersion, loadNative, nativeState, usesGpu } from './native.js';
+import { entryPoint } from '../protocol/entry.js';
+import { loadLibrary, loadNative, nativeState } from './native.js';
 
 describe('nativeState', () => {
   let folder: string;
@@ -50,11 +52,20 @@ describe('nativeState', () => {
 describe('loadNative', () => {
   it('loads the library that was linked, and computes', async () => {
     const tf = await loadNative();
-    const state = nativeState();
-    expect(state).toMatchObject({ installed: true, tensorflow: loadedVersion(tf) });
-    expect(usesGpu(tf)).toBe(state.installed && state.gpu);
+    const { version, gpu } = await loadLibrary();
+    expect(nativeState()).toEqual({ installed: true, tensorflow: version, device: expect.anything(), gpu });
     const product = tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync());
     expect([...product]).toEqual([11]);
     expect(tf.memory().numTensors).toBe(0);
+  });
+
+  it.each([
+    { ways: ['graph'], packages: false },
+    { ways: ['graph', 'tfjs', 'graph'], packages: true },
+    { ways: ['tfjs', 'graph', 'tfjs'], packages: true },
+  ])('shares a process with graphs, which load the library alone: $ways', ({ ways, packages }) => {
+    const script = entryPoint('mlp/testing/native-process.js');
+    const output = execFileSync(process.execPath, [script, ...ways], { stdio: ['ignore', 'pipe', 'ignore'] });
+    expect(JSON.parse(output.toString())).toEqual({ products: ways.map(() => [11]), packages });
   });
 });

@@ -5,7 +5,15 @@ import util from 'node:util';
 import { type AddonState, addonState } from '../native/addon.js';
 import { lackText } from './lack.js';
 
-/** TensorFlow in this process, with tfjs-node's API around it. */
+/** TensorFlow's library in this process: all that graphs need (graph/session.ts). */
+export interface TensorFlowLibrary {
+  /** Of TensorFlow itself, as the loaded library tells it. */
+  readonly version: string;
+  /** Whether it computes on the GPU: a CUDA build without a working driver computes on the CPU, silently. */
+  readonly gpu: boolean;
+}
+
+/** TensorFlow's library in this process, with tfjs-node's API around it. */
 export type TensorFlow = typeof import('@tensorflow/tfjs-node-gpu');
 
 /** What `npm run native` left: TensorFlow linked and Sheaf's own add-on compiled, or why not and the command that mends it. */
@@ -31,6 +39,8 @@ export class NoNativeError extends Error {
 }
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
+/** Where tfjs-node looks for its binding, in its package's folder. */
+const BINDING = join('lib', 'napi-v8', 'tfjs_binding.node');
 const require = createRequire(import.meta.url);
 
 /**
@@ -45,7 +55,7 @@ export function nativeState(folder: string | undefined = packageFolder(), own: A
   const record = readRecord(join(folder, 'lib', 'sheaf-native.json'));
   if (!record) return missing('TensorFlow has not been linked yet');
   if (record.reason !== undefined) return missing(record.reason, record.advice);
-  if (!resolves(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'))) {
+  if (!resolves(join(folder, BINDING))) {
     return missing(`TensorFlow was linked, and its files are gone from ${record.folder}`);
   }
   // It runs the graphs.
@@ -54,39 +64,45 @@ export function nativeState(folder: string | undefined = packageFolder(), own: A
 }
 
 /**
- * Loads TensorFlow into this process: 0.4 s and 470 MB, mostly shared with other processes. Call it only where
- * networks are trained or used, in a process's main thread (the add-on cannot be loaded in a second thread), and never
- * beside another copy of `@tensorflow/tfjs`. Thread counts (`TF_NUM_INTRAOP_THREADS`) are the caller's to set before.
+ * Loads TensorFlow's library into this process, by tfjs-node's binding alone: without its JavaScript, which takes as long
+ * again. 470 MB, mostly shared with other processes. Call it only where networks are trained or used, in a process's main
+ * thread (the add-on cannot be loaded in a second thread). Thread counts (`TF_NUM_INTRAOP_THREADS`) are the caller's to set
+ * before.
  * @throws NoNativeError with the reason and the command that mends it, when the native part is absent or does not load.
+ * @example const session = new GraphSession(await loadLibrary(), nodes, signatures);
+ */
+export async function loadLibrary(): Promise<TensorFlowLibrary> {
+  const binding = requireNative<Binding>(join(packageFolder() ?? '', BINDING));
+  return { version: binding.TF_Version, gpu: binding.isUsingGpuDevice() };
+}
+
+/**
+ * Loads tfjs-node, for operations one by one; never beside another copy of `@tensorflow/tfjs`. Before `loadLibrary` or after
+ * it: both find the same binding.
+ * @throws NoNativeError as `loadLibrary`
  * @example const tf = await loadNative(); tf.matMul(a, b);
  */
 export async function loadNative(): Promise<TensorFlow> {
-  const state = nativeState();
-  if (!state.installed) throw new NoNativeError(state.reason, state.advice);
-  // TensorFlow reads these once, when its libraries are loaded.
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   // tfjs-node 4.22 calls what Node 22 warns of and Node 23 removed.
   Object.assign(util, {
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
     isArray: Array.isArray,
   });
+  return requireNative(PACKAGE);
+}
+
+function requireNative<T>(module: string): T {
+  const state = nativeState();
+  if (!state.installed) throw new NoNativeError(state.reason, state.advice);
+  // TensorFlow reads these once, when its libraries are loaded.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
   try {
-    return require(PACKAGE) as TensorFlow;
+    return require(module) as T;
   } catch (error) {
     const reason = `TensorFlow ${state.tensorflow} does not load: ${(error as Error).message.split('\n', 1)[0]}`;
     throw new NoNativeError(reason, 'npm run native', { cause: error });
   }
-}
-
-/** Version of the TensorFlow library that is really loaded. */
-export function loadedVersion(tf: TensorFlow): string {
-  return (tf.backend() as unknown as { binding: { TF_Version: string } }).binding.TF_Version;
-}
-
-/** Whether operations run on the GPU: a CUDA build without a working driver computes on the CPU, silently. */
-export function usesGpu(tf: TensorFlow): boolean {
-  return (tf.backend() as unknown as { isUsingGpuDevice: boolean }).isUsingGpuDevice;
 }
 
 function packageFolder(): string | undefined {
@@ -95,6 +111,12 @@ function packageFolder(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What is used here of the binding's exports. */
+interface Binding {
+  readonly TF_Version: string;
+  isUsingGpuDevice(): boolean;
 }
 
 interface LinkRecord {

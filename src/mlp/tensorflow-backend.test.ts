@@ -7,7 +7,7 @@ import { GraphBuilder } from './graph/graph-builder.js';
 import { gather, placeholder } from './graph/ops.js';
 import { GraphSession } from './graph/session.js';
 import { initialTheta } from './layout.js';
-import { loadNative, nativeState, type TensorFlow } from './native.js';
+import { loadLibrary, loadNative, nativeState, type TensorFlow, type TensorFlowLibrary } from './native.js';
 import type { Network } from './network.js';
 import { sgemmProbe } from './sgemm.js';
 import { loadTensorFlowBackend, TensorFlowNetwork } from './tensorflow-backend.js';
@@ -29,9 +29,11 @@ const network: Network = {
 };
 
 describe.runIf(nativeState().installed)('TensorFlow', () => {
+  let library: TensorFlowLibrary;
   let tf: TensorFlow;
   backendContract(
     async () => {
+      library = await loadLibrary();
       tf = await loadNative();
       return loadTensorFlowBackend();
     },
@@ -42,7 +44,7 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
 
   it('finds operations on many small networks at once to have the bits of one by one, and uses them', () => {
     const small: Network = { ...network, hidden: [{ units: 24, activation: 'relu' }] };
-    const net = new TensorFlowNetwork(tf, small);
+    const net = new TensorFlowNetwork(library, small);
     net.loadShard(0, exampleData(small, 100, 1));
     const rows = Int32Array.from({ length: 32 }, (_, i) => i);
     const requests = [1, 2, 3].map((seed) => ({ theta: initialTheta(small, seed), batches: [{ shard: 0, rows }] }));
@@ -62,7 +64,7 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     'gives many small networks the bits of one by one, step after step: %s',
     (activation) => {
       const small: Network = { ...network, inputs: 43, hidden: [{ units: 19, activation }] };
-      const net = new TensorFlowNetwork(tf, small);
+      const net = new TensorFlowNetwork(library, small);
       net.loadShard(0, exampleData(small, 500, 1));
       const thetas = [1, 2, 3, 4].map((seed) => initialTheta(small, seed));
       const all = { from: 0, to: thetas[0]!.length, kind: 'kernel' } as const;
@@ -86,7 +88,7 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     const g = new GraphBuilder();
     const from = placeholder(g, 'from', 'float32', [-1]);
     const rows = placeholder(g, 'rows', 'int32', [-1]);
-    const session = new GraphSession(tf, g.nodes, {
+    const session = new GraphSession(library, g.nodes, {
       gather: { inputs: { from, rows }, outputs: { gathered: gather(g, from, rows) } },
     });
     const feeds = (row: number) => ({
@@ -103,14 +105,14 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
   });
 
   it('measures the peak of its products', () => {
-    const sgemm = sgemmProbe(tf, 256);
+    const sgemm = sgemmProbe(library, 256);
     expect(sgemm.measure()).toBeGreaterThan(0.1);
     sgemm.dispose();
   });
 
   it('gives the bits of a shard that another process gives', async () => {
     const { features, labels } = exampleData(network, 500, 4);
-    const net = new TensorFlowNetwork(tf, network);
+    const net = new TensorFlowNetwork(library, network);
     net.loadShard(7, { features, labels });
     const rows = Int32Array.from({ length: 64 }, (_, i) => i * 5);
     const here = shardGradient(net, initialTheta(network, 2), { shard: 7, rows }, { step: 11 });
@@ -121,7 +123,7 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
 
   it('agrees with TF.js on WebAssembly, in a process of its own', async () => {
     const { features, labels } = exampleData(network, 500, 4);
-    const net = new TensorFlowNetwork(tf, network);
+    const net = new TensorFlowNetwork(library, network);
     net.loadShard(7, { features, labels });
     const rows = Int32Array.from({ length: 200 }, (_, i) => i * 2);
     const here = shardGradient(net, initialTheta(network, 2), { shard: 7, rows }, { step: 11 });

@@ -18,11 +18,10 @@ import { hasDropout, type ResidentGraph, residentGraph, type SumsShape, sumsGrap
 import { type Call, GraphSession, type Values } from './graph/session.js';
 import { type Layout, layoutOf } from './layout.js';
 import { usesMatrixUnits } from './matrix-units.js';
-import { loadedVersion, loadNative, nativeState, type TensorFlow, usesGpu } from './native.js';
+import { loadLibrary, loadNative, nativeState, type TensorFlowLibrary } from './native.js';
 import type { Network } from './network.js';
 import { type Outcome, StackedSums } from './stacked-sums.js';
 import type { Tfjs } from './tfjs/activations.js';
-import { TfjsNetwork } from './tfjs-backend.js';
 
 /**
  * Native TensorFlow: every call is one run of a compiled graph whose shards stay in the session.
@@ -31,10 +30,10 @@ import { TfjsNetwork } from './tfjs-backend.js';
  */
 export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
   requestReproducibleGpu();
-  const tf = await loadNative();
-  const device = usesGpu(tf) ? 'gpu' : 'cpu';
+  const library = await loadLibrary();
+  const device = library.gpu ? 'gpu' : 'cpu';
   computeSoftmax(device === 'gpu' ? 'composed' : 'fused');
-  const fingerprint = tensorflowFingerprint(loadedVersion(tf), device, usesMatrixUnits(device));
+  const fingerprint = tensorflowFingerprint(library.version, device, usesMatrixUnits(device));
   return {
     name: 'tensorflow',
     description: fingerprint.description,
@@ -42,8 +41,11 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
     device,
     async compile(network, options) {
       // A function cannot be part of a graph: operation by operation, with this library's differentiation.
-      if (options?.loss) return new TfjsNetwork(tf as unknown as Tfjs, network, options);
-      return new TensorFlowNetwork(tf, network, options);
+      if (options?.loss) {
+        const { TfjsNetwork } = await import('./tfjs-backend.js');
+        return new TfjsNetwork((await loadNative()) as unknown as Tfjs, network, options);
+      }
+      return new TensorFlowNetwork(library, network, options);
     },
   };
 }
@@ -83,18 +85,18 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #keys = new Map<number, Int32Array>();
 
   constructor(
-    tf: TensorFlow,
+    library: TensorFlowLibrary,
     readonly network: Network,
     { precision = 'float32' }: Omit<CompileOptions, 'loss'> = {},
   ) {
-    this.#units = usesMatrixUnits(usesGpu(tf) ? 'gpu' : 'cpu') ? precision : undefined;
+    this.#units = usesMatrixUnits(library.gpu ? 'gpu' : 'cpu') ? precision : undefined;
     // A product on matrix units rounds by itself; all else is float32.
     this.#precision = this.#units ? 'float32' : precision;
     const { nodes, signatures } = residentGraph(network, this.#precision);
     this.#layout = layoutOf(network);
     this.#keyed = hasDropout(this.#layout);
     // Predictions are float32's.
-    this.#session = new GraphSession(tf, nodes, signatures, this.#units && 'float32');
+    this.#session = new GraphSession(library, nodes, signatures, this.#units && 'float32');
     this.#stacked =
       this.#precision !== 'bf16' ? new StackedSums(this.#session, network, this.#shards, this.#units) : undefined;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dropoutKey, dropoutMask } from '../dropout.js';
-import { loadNative, nativeState } from '../native.js';
+import { loadLibrary, nativeState } from '../native.js';
 import { dropoutMaskOps } from './dropout.js';
 import { GraphBuilder } from './graph-builder.js';
 import { cast, constant, placeholder } from './ops.js';
@@ -25,7 +25,7 @@ describe.runIf(nativeState().installed)('dropoutMaskOps', () => {
     );
     const keys = { key, shard, step, rows: cast(g, constant(g, 'int32', rows), 'float32') };
     const mask = dropoutMaskOps(g, { kind: 'dropout', rate, units, number: site.number }, keys);
-    const session = new GraphSession(await loadNative(), g.nodes, {
+    const session = new GraphSession(await loadLibrary(), g.nodes, {
       draw: { inputs: { shard, step }, outputs: { mask } },
     });
     const scalar = (value: number) => ({ values: Int32Array.of(value), shape: [] });

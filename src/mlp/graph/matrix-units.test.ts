@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { nativeAddon } from '../../native/addon.js';
 import { alignedFloats } from '../../ps/float-bytes.js';
 import type { Precision } from '../backend.js';
-import { loadNative, nativeState, type TensorFlow } from '../native.js';
+import { loadLibrary, loadNative, nativeState, type TensorFlowLibrary } from '../native.js';
 import { GraphBuilder, type GraphNode, type Signature, type Tensor } from './graph-builder.js';
 import { onMatrixUnits } from './matrix-units.js';
 import { batchMatMul, gather, matMul, placeholder, plain } from './ops.js';
@@ -74,9 +74,9 @@ describe('onMatrixUnits', () => {
 });
 
 describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('SheafMatMul', () => {
-  let tf: TensorFlow;
+  let library: TensorFlowLibrary;
   beforeAll(async () => {
-    tf = await loadNative();
+    library = await loadLibrary();
   });
 
   type Shape = readonly number[];
@@ -126,7 +126,7 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
       bias_relu: () => plain(g, 'Relu', [biased()]),
       where_positive: () => plain(g, 'ReluGrad', [product, inputs.y!]),
     }[build]();
-    const session = new GraphSession(tf, g.nodes, { run: { inputs, outputs: { output } } }, precision);
+    const session = new GraphSession(library, g.nodes, { run: { inputs, outputs: { output } } }, precision);
     const fed = Object.fromEntries(
       Object.entries(shapes).map(([name, shape], i) => [name, { values: numbers(size(shape), i), shape }]),
     );
@@ -204,9 +204,10 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     expect(error(result)).toBeLessThan(error(plainly));
   });
 
-  it('fits the blocks of large products together', () => {
+  it('fits the blocks of large products together', async () => {
     const shape = { rows: 2100, columns: 530, inner: 1100, transposeA: true, transposeB: false };
     const { result, fed } = compute(shape, 'float32');
+    const tf = await loadNative();
     const tensors = [tf.tensor2d(fed.a!.values, [1100, 2100]), tf.tensor2d(fed.b!.values, [1100, 530])] as const;
     const expected = tf.matMul(...tensors, true).dataSync();
     expect(result.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0)).toBeLessThan(1e-4);
@@ -279,7 +280,7 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
         const g = new GraphBuilder();
         const { x, w, rows } = inputs(g, rank);
         const y = (rank === 2 ? matMul : batchMatMul)(g, gather(g, x, rows), w);
-        const session = new GraphSession(tf, g.nodes, { run: { inputs: { x, rows, w }, outputs: { y } } }, units);
+        const session = new GraphSession(library, g.nodes, { run: { inputs: { x, rows, w }, outputs: { y } } }, units);
         const feeds = wrong ? { ...fed, rows: { ...fed.rows, values: wrong } } : fed;
         try {
           return session.run('run', feeds, [into])[0]!;
@@ -333,7 +334,7 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     const g = new GraphBuilder();
     const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [1, 32])) as [Tensor, Tensor];
     const y = matMul(g, a, b, { transposeB: true });
-    const session = new GraphSession(tf, g.nodes, { run: { inputs: { a, b }, outputs: { y } } }, 'float32');
+    const session = new GraphSession(library, g.nodes, { run: { inputs: { a, b }, outputs: { y } } }, 'float32');
     const tiny = Float32Array.from({ length: 32 }, (_, i) => 2 ** -110 * (1 + i / 37));
     const huge = new Float32Array(32).fill(2 ** 100);
     const run = { a: { values: tiny, shape: [1, 32] }, b: { values: huge, shape: [1, 32] } };
@@ -346,7 +347,7 @@ describe.runIf(nativeState().installed && nativeAddon()?.hasMatrixUnits())('Shea
     const g = new GraphBuilder();
     const [a, b] = ['a', 'b'].map((name) => placeholder(g, name, 'float32', [-1, -1])) as [Tensor, Tensor];
     const session = new GraphSession(
-      tf,
+      library,
       g.nodes,
       { run: { inputs: { a, b }, outputs: { y: matMul(g, a, b) } } },
       'float32',

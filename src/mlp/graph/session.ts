@@ -1,6 +1,6 @@
 import { type CallHandle, type GraphHandle, type NativeAddon, nativeAddon } from '../../native/addon.js';
 import type { Precision } from '../backend.js';
-import { type TensorFlow, usesGpu } from '../native.js';
+import type { TensorFlowLibrary } from '../native.js';
 import { type GraphNode, reference, type Signature } from './graph-builder.js';
 import { onMatrixUnits } from './matrix-units.js';
 import { encodeGraph } from './saved-model.js';
@@ -22,7 +22,7 @@ export interface Call {
 const ANYWHERE: readonly undefined[] = [];
 
 /**
- * A graph in a session of its own, in the TensorFlow library that tfjs-node has loaded into this process. It can grow.
+ * A graph in a session of its own, in the TensorFlow library of this process. It can grow.
  * Calls are synchronous and block the thread. They go through Sheaf's add-on: tfjs-node wraps every array in two tensors,
  * looks every name up again and makes new memory for every output.
  *
@@ -35,12 +35,12 @@ export class GraphSession<Name extends string> {
   #parts = 0;
 
   /**
-   * @param loaded TensorFlow must be in this process
+   * @param library from `loadLibrary`: TensorFlow must be in this process
    * @param units the precision of products on the processor's matrix units; absent: TensorFlow's own products
    * @throws Error when the add-on has not been compiled, or TensorFlow refuses the graph
    */
   constructor(
-    loaded: TensorFlow,
+    library: TensorFlowLibrary,
     nodes: readonly GraphNode[],
     signatures: Readonly<Record<Name, Signature>>,
     units?: Precision,
@@ -48,7 +48,7 @@ export class GraphSession<Name extends string> {
     const addon = nativeAddon();
     if (!addon) throw new Error("Sheaf's own add-on is not there: npm run native compiles it");
     this.#addon = addon;
-    this.#graph = addon.newGraph(!usesGpu(loaded));
+    this.#graph = addon.newGraph(!library.gpu);
     this.#calls = this.extend(nodes, signatures, units);
   }
 

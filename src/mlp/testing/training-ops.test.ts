@@ -6,7 +6,7 @@ import { keyedRandom } from '../../rdd/random.js';
 import { GraphBuilder } from '../graph/graph-builder.js';
 import { afterwards, constant, placeholder, variable } from '../graph/ops.js';
 import { GraphSession } from '../graph/session.js';
-import { loadNative, nativeState, type TensorFlow } from '../native.js';
+import { loadLibrary, nativeState, type TensorFlowLibrary } from '../native.js';
 import { applyOps, SCHEDULE_LENGTH, scheduleAt } from './training-ops.js';
 
 process.env.TF_NUM_INTRAOP_THREADS = '1';
@@ -20,7 +20,7 @@ function numbers(key: number): Float32Array {
   return Float32Array.from({ length: LENGTH }, () => (random.uniform() - 0.5) * 10 ** (8 * random.uniform() - 6));
 }
 
-function trainingOps(tf: TensorFlow, optimizer: OptimizerSpec) {
+function trainingOps(library: TensorFlowLibrary, optimizer: OptimizerSpec) {
   const g = new GraphBuilder();
   const names = ['theta', ...optimizerSlots(optimizer).map(({ name }) => name)];
   const variables = names.map((name) => variable(g, name, [LENGTH]));
@@ -30,7 +30,7 @@ function trainingOps(tf: TensorFlow, optimizer: OptimizerSpec) {
   const done = constant(g, 'int32', 0);
   const [theta, ...slots] = variables;
   const applied = applyOps(g, optimizer, theta!, slots, gradient, schedule);
-  return new GraphSession(tf, g.nodes, {
+  return new GraphSession(library, g.nodes, {
     set: {
       inputs: Object.fromEntries(values.map((value, i) => [i, value])),
       outputs: {
@@ -50,7 +50,7 @@ describe.runIf(nativeState().installed)("TensorFlow's training ops", () => {
   it.each(EXAMPLE_OPTIMIZERS.filter(({ kind }) => kind !== 'adamw'))(
     'give the bits of RangeOptimizer: %o',
     async (optimizer) => {
-      const session = trainingOps(await loadNative(), optimizer);
+      const session = trainingOps(await loadLibrary(), optimizer);
       const owner = new RangeOptimizer({ optimizer }, [{ from: 0, to: LENGTH, kind: 'kernel' }], {
         from: 0,
         to: LENGTH,
