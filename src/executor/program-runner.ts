@@ -3,6 +3,7 @@ import type { Json } from '../protocol/json.js';
 import type { PreparedProgram, SlotContext, SlotProgram, Slots, TaskContext } from '../protocol/program.js';
 import type { Task, TaskMessage, TaskMetrics, TaskOutcome } from '../protocol/task.js';
 import { currentTask } from './task-output.js';
+import { noteNeeded } from './warm-start.js';
 
 const ENGINE_MODULE = /^[a-z]+(-[a-z]+)*(\/[a-z]+(-[a-z]+)*)+$/;
 
@@ -55,6 +56,7 @@ export class ProgramRunner {
     if (kept) return kept;
     if (!ENGINE_MODULE.test(module)) throw new Error(`"${module}" is no module of the engine`);
     const loaded: { default: SlotProgram } = await import(new URL(`../${module}.js`, import.meta.url).href);
+    noteNeeded(module);
     const prepared = await loaded.default.prepare(await this.slot.blocks.get(parameters), this.slot);
     return this.slot.residents.set(id, parameters.scope, prepared);
   }

@@ -5,6 +5,7 @@ import { BlockFiles, type BlockHome } from './block-files.js';
 import { ProgramRunner } from './program-runner.js';
 import { ResidentMap } from './residents.js';
 import { labelOutput } from './task-output.js';
+import { newlyNeeded, warmStart } from './warm-start.js';
 
 /**
  * A slot: the child process in which tasks compute. Native code blocks its event loop; everything that must answer in
@@ -16,7 +17,7 @@ export interface SlotInit {
   readonly home: BlockHome;
   readonly directory: string;
   readonly listening: Listening;
-  /** Modules of the engine that nearly every job's first task needs. */
+  /** Modules of the engine that the first task is likely to need. */
   readonly preload: readonly string[];
 }
 
@@ -30,10 +31,11 @@ export interface FromSlot {
   readonly kind: 'done';
   readonly id: string;
   readonly outcomes: ResultMessage['outcomes'];
+  /** Modules of the engine that came into use since the last answer. */
+  readonly needed?: readonly string[];
 }
 
 const init: SlotInit = JSON.parse(process.env.SHEAF_SLOT ?? '');
-process.setSourceMapsEnabled(true);
 labelOutput(`slot ${init.executor}/${init.slot}`);
 
 const residents = new ResidentMap();
@@ -54,17 +56,16 @@ process.on('message', (order: ToSlot) => {
 });
 process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => {});
-// By name, as tasks name them; a task that comes meanwhile waits for the same import.
-work = Promise.all(init.preload.map((module) => import(new URL(`../${module}.js`, import.meta.url).href))).then(
-  () => {},
-);
+// A task that comes meanwhile waits for it.
+work = warmStart(init.preload);
 
 async function carryOut(order: Exclude<ToSlot, { kind: 'cancel' }>): Promise<void> {
   if (order.kind === 'release') return residents.release(order.scope);
   running = { id: order.message.id, abort: new AbortController() };
   const outcomes = await runner.run(order.message, running.abort.signal);
   running = undefined;
-  send({ kind: 'done', id: order.message.id, outcomes });
+  const needed = newlyNeeded();
+  send({ kind: 'done', id: order.message.id, outcomes, ...(needed.length > 0 && { needed }) });
 }
 
 function cancel(id: string): void {

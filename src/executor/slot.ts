@@ -13,6 +13,9 @@ import { heapFlags } from './slot-memory.js';
 /** Code that ignores its abort signal loses its slot after this long. */
 const CANCEL_GRACE_MS = 1_000;
 
+/** Modules that came into use last are remembered: a job or two need no more. */
+const REMEMBERED_MODULES = 24;
+
 const LOOPBACK: Listening = { bind: '127.0.0.1', hostname: '127.0.0.1' };
 
 interface Order {
@@ -24,12 +27,15 @@ interface Order {
 
 /**
  * The executor's side of one slot: starts its process, hands it one message at a time in order of arrival, and answers
- * `executor-lost` for the message at hand when the process dies. A dead slot is started again with the next message.
+ * `executor-lost` for the message at hand when the process dies. A process that had answered a message is replaced at once,
+ * and its successor loads what it had needed; one that had not may never do: the next message starts it again.
  */
 export class Slot {
   #child: GuardedChild | undefined;
   #running: Order | undefined;
   readonly #queue: Order[] = [];
+  /** Modules of the engine that messages have needed, the newest last. */
+  #needed: readonly string[] = [];
   #closed = false;
 
   constructor(
@@ -105,7 +111,8 @@ export class Slot {
   #start(): GuardedChild {
     const directory = join(this.directory, `slot-${this.index}`);
     mkdirSync(directory, { recursive: true });
-    const { executor, index: slot, home, listening, preload } = this;
+    const { executor, index: slot, home, listening } = this;
+    const preload = [...new Set([...this.preload, ...this.#needed])];
     const init: SlotInit = { executor, slot, home, directory, listening, preload };
     const child = spawnGuarded(
       process.execPath,
@@ -118,14 +125,25 @@ export class Slot {
       },
     );
     this.#child = child;
-    child.process.on('message', (answer: FromSlot) => {
-      if (answer.kind === 'done' && this.#running?.message.id === answer.id) this.#settle([...answer.outcomes]);
+    let answered = false;
+    child.process.on('message', ({ id, outcomes, needed = [] }: FromSlot) => {
+      answered = true;
+      this.#needed = [...new Set([...this.#needed, ...needed])].slice(-REMEMBERED_MODULES);
+      if (this.#running?.message.id === id) this.#settle([...outcomes]);
     });
     child.ended.then((code) => {
       if (this.#child === child) this.#child = undefined;
       if (this.#running?.child === child) this.#settle(this.#lost(this.#running.message, describeExit(code)));
+      if (answered) this.#replace();
     });
     return child;
+  }
+
+  /** What hinders the start fails the next message. */
+  #replace(): void {
+    try {
+      this.warmUp();
+    } catch {}
   }
 
   #lost(message: TaskMessage, reason: string): TaskOutcome[] {

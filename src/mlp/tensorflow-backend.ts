@@ -1,4 +1,8 @@
+import { noteNeeded } from '../executor/warm-start.js';
+
 import { nativeAddon } from '../native/addon.js';
+
+
 import { addGradientSums, type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import {
   type Batch,
@@ -29,8 +33,7 @@ import type { Tfjs } from './tfjs/activations.js';
  * @throws Error when the native part is not installed or does not load
  */
 export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
-  requestReproducibleGpu();
-  const library = await loadLibrary();
+  const library = await warmUp();
   const device = library.gpu ? 'gpu' : 'cpu';
   computeSoftmax(device === 'gpu' ? 'composed' : 'fused');
   const fingerprint = tensorflowFingerprint(library.version, device, usesMatrixUnits(device));
@@ -48,6 +51,14 @@ export async function loadTensorFlowBackend(): Promise<ComputeBackend> {
       return new TensorFlowNetwork(library, network, options);
     },
   };
+}
+
+/** The library is most of what starting takes. A process in this one's place loads it in advance: see executor/warm-start.ts. */
+export async function warmUp(): Promise<TensorFlowLibrary> {
+  requestReproducibleGpu();
+  const library = await loadLibrary();
+  noteNeeded('mlp/tensorflow-backend');
+  return library;
 }
 
 /** A CUDA build must be told before it is loaded: kernels that add in a fixed order, and full float32 products. */

@@ -1,3 +1,5 @@
+import { noteNeeded } from '../executor/warm-start.js';
+
 const loaded = new Map<string, any>();
 
 /**
@@ -10,6 +12,7 @@ export async function engineModule(path: string): Promise<any> {
   if (module === undefined) {
     module = await import(new URL(`../${path}.js`, import.meta.url).href);
     loaded.set(path, module);
+    noteNeeded(path);
   }
   return module;
 }
