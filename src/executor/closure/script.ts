@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Options, parse } from 'acorn';
+import type { Options } from 'acorn';
 import { patternNames } from './free-variables.js';
 import { scriptText } from './inspector.js';
 import { SourceMap } from './source-map.js';
@@ -21,8 +22,12 @@ const TOLERANT: Options = {
   checkPrivateFields: false,
 };
 
+const require = createRequire(import.meta.url);
+
 /** Parses as a module, or, for old sloppy code, as a script. */
 export function parseTolerantly(source: string): any {
+  // Where functions are only restored it is not needed: slots start sooner.
+  const { parse } = require('acorn') as typeof import('acorn');
   try {
     return parse(source, { ...TOLERANT, sourceType: 'module' });
   } catch (error) {

@@ -1,7 +1,6 @@
 import { createReadStream, type Dirent, promises as fs, type Stats } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { glob } from 'tinyglobby';
 import { SourceError } from '../sources/source.js';
 import { isHalfCommitted } from './local-output.js';
 import { byCodeUnit, isHidden, isHiddenFrom, isPattern, literalFolder } from './names.js';
@@ -67,6 +66,8 @@ async function expand(path: string, given: string, inDirectory: RegExp): Promise
     return found.sort(byCodeUnit);
   }
   if (!isPattern(path)) throw new SourceError(`${given}: no such file or directory (looked for ${absolute})`);
+  // Where nothing is read it is not needed: slots start sooner.
+  const { glob } = await import('tinyglobby');
   const found = (await glob(slashes(path), { absolute: true, expandDirectories: false })).map(slashes);
   const visible = found.filter((file) => !isHiddenFrom(slashes(absolute), file));
   if (visible.length === 0) throw new SourceError(`${given}: ${await whyNothing(path)}`);
