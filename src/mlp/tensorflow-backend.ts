@@ -1,8 +1,5 @@
 import { noteNeeded } from '../executor/warm-start.js';
-
 import { nativeAddon } from '../native/addon.js';
-
-
 import { addGradientSums, type GradientSum, mergeNodes, subtreeRoots, type ValueNode } from '../ps/tree.js';
 import {
   type Batch,
