@@ -3,12 +3,13 @@ import { every } from '../protocol/clock.js';
 import type { Failure } from '../protocol/failure.js';
 import { Lru } from '../protocol/lru.js';
 import type { StorageUpdate } from '../protocol/storage.js';
-import { HOST_SEAT, type ResultMessage, type TaskMessage } from '../protocol/task.js';
+import type { ResultMessage, TaskMessage } from '../protocol/task.js';
 import type { EventBus } from './event-bus.js';
 import { ExecutorRoster, type Seat } from './executor-roster.js';
 import { foreignText } from './missing-slots.js';
 import { type OpenMessage, OpenMessages } from './open-messages.js';
-import { deviceAmong, type SlotDevice } from './slot-device.js';
+import { type Placement, placed } from './placement.js';
+import type { SlotDevice } from './slot-device.js';
 import {
   type SlotKey,
   slotKey,
@@ -241,29 +242,13 @@ export class TaskScheduler {
 
   #assign(): void {
     const now = this.bus.clock.now();
-    const slots = this.slots();
-    const seats = [...slots, ...this.#roster.hostSeats()];
-    const alive = new Set(seats.map(({ key }) => key));
+    const [slots, hosts] = [this.slots(), this.#roster.hostSeats()];
+    const alive = new Set([...slots, ...hosts].map(({ key }) => key));
     for (const state of [...this.#active.keys()]) this.#settle(state, state.orphaned(alive));
-    const load = this.#open.load();
-    const messages: TaskMessage[] = [];
-    for (let depth = 0; depth < this.options.depth; depth++) {
-      for (const slot of seats) {
-        if ((load.get(slot.key) ?? 0) > depth) continue;
-        for (const state of this.#active.keys()) {
-          if ((slot.index === HOST_SEAT) !== (state.set.host ?? false)) continue;
-          if (!mayRunIn(slot, state.set, slots)) continue;
-          if (depth > 0 && state.waiting < slots.length && !state.set.gang) continue;
-          const tasks = state.next(slot.key, alive, slots.length, now);
-          if (tasks.length === 0) continue;
-          const message = this.#message(slot.executor.id, slot.index, state, tasks);
-          this.#open.add(message, state);
-          load.set(slot.key, (load.get(slot.key) ?? 0) + 1);
-          messages.push(message);
-          break;
-        }
-      }
-    }
+    const { depth } = this.options;
+    const placements = placed([...this.#active.keys()], { slots, hosts, load: this.#open.load(), depth }, now);
+    const messages = placements.map((placement) => this.#message(placement, now));
+    for (const [k, { state }] of placements.entries()) this.#open.add(messages[k]!, state);
     if (messages.length > 0) this.#send(messages);
     this.#dispatchAtNextChance(now);
   }
@@ -282,11 +267,12 @@ export class TaskScheduler {
     this.#nextChance = { at, cancel };
   }
 
-  #message(executor: string, slot: number, state: TaskSetState, tasks: TaskMessage['tasks']): TaskMessage {
+  #message({ seat, state, tasks }: Placement, sentAt: number): TaskMessage {
     const { driver } = this.options;
     const id = `${driver}-m${this.#messages++}`;
     const { program, template } = state.set;
-    return { id, driver, executor, slot, program, tasks, sentAt: this.bus.clock.now(), ...(template && { template }) };
+    const { executor, index: slot } = seat;
+    return { id, driver, executor: executor.id, slot, program, tasks, sentAt, ...(template && { template }) };
   }
 
   /** A send that fails leaves its messages open, to be sent again; one that can never be sent fails its tasks. */
@@ -341,9 +327,4 @@ function templateLost(executor: string): Failure {
 /** Stages that look the same from here probably take as long: one line of a job, run again on as many partitions. */
 function similar({ name, tasks }: TaskSet): string {
   return `${tasks.length} × ${name}`;
-}
-
-/** Whether a set's tasks may run in a slot of this kind, as things are. */
-function mayRunIn({ device }: Seat, set: TaskSet, slots: readonly Seat[]): boolean {
-  return set.device === undefined || set.host || device === deviceAmong(set.device, slots);
 }
