@@ -121,14 +121,20 @@ it('starts a process that dies before it has worked again with the next message 
 
   const working = slot.run(message('b'));
   await settled();
-  started[2]!.answer();
+  started[2]!.answer(['mlp/load-shard']);
   await working;
-  // Neither the successor of one that worked.
+  // Neither the successor of one that worked; what it loaded in advance may have killed it.
   started[2]!.die();
   await settled();
+  const [one, another] = [slot.run(message('c')), slot.run(message('d'))];
   started[3]!.die();
+  expect(await one).toEqual(lost);
   await settled();
-  expect(started).toHaveLength(4);
+  expect(started).toHaveLength(5);
+  started[4]!.answer();
+  expect(await another).toEqual([]);
+  const preloads = started.slice(3).map(({ init }) => init.preload);
+  expect(preloads).toEqual([['rdd/stage-program', 'mlp/load-shard'], ['rdd/stage-program']]);
 });
 
 it('starts nothing after it was closed', async () => {

@@ -28,7 +28,8 @@ interface Order {
 /**
  * The executor's side of one slot: starts its process, hands it one message at a time in order of arrival, and answers
  * `executor-lost` for the message at hand when the process dies. A process that had answered a message is replaced at once,
- * and its successor loads what it had needed; one that had not may never do: the next message starts it again.
+ * and its successor loads what it had needed. One that had not may never do: the next message starts another, which loads
+ * nothing of that in advance.
  */
 export class Slot {
   #child: GuardedChild | undefined;
@@ -133,6 +134,8 @@ export class Slot {
     });
     child.ended.then((code) => {
       if (this.#child === child) this.#child = undefined;
+      // What it loaded in advance may be why.
+      if (!answered) this.#needed = [];
       if (this.#running?.child === child) this.#settle(this.#lost(this.#running.message, describeExit(code)));
       if (answered) this.#replace();
     });
