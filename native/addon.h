@@ -40,6 +40,28 @@ inline void Export(napi_env env, napi_value exports, const char* name, napi_call
   napi_set_named_property(env, exports, name, function);
 }
 
+/// What a function is called with; undefined where there is no more.
+class Arguments {
+ public:
+  Arguments(napi_env env, napi_callback_info info) {
+    size_t count = kMost;
+    napi_get_cb_info(env, info, &count, values_, nullptr, nullptr);
+  }
+  napi_value operator[](size_t k) const { return values_[k]; }
+
+ private:
+  static constexpr size_t kMost = 10;
+  napi_value values_[kMost];
+};
+
+/// What JavaScript was given to hold.
+template <typename T>
+T& External(napi_env env, napi_value value) {
+  void* data = nullptr;
+  napi_get_value_external(env, value, &data);
+  return *static_cast<T*>(data);
+}
+
 /// The first bytes of a typed array, its length in elements, and its type.
 struct Array {
   void* data = nullptr;

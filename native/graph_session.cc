@@ -75,11 +75,9 @@ constexpr unsigned char kInCallingThread[] = {0x18, 0xff, 0xff, 0xff, 0xff, 0xff
 
 /// newGraph(inCallingThread): empty, with its session.
 napi_value NewGraph(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Arguments arguments(env, info);
   bool in_calling_thread = false;
-  napi_get_value_bool(env, argument, &in_calling_thread);
+  napi_get_value_bool(env, arguments[0], &in_calling_thread);
   const Library* library = LoadedLibrary(env);
   if (!library) return nullptr;
   RegisterProductOp(*library);
@@ -99,12 +97,8 @@ napi_value NewGraph(napi_env env, napi_callback_info info) {
 
 /// extendGraph(graph, definition, prefix): adds the nodes of a serialised GraphDef, their names as `prefix/name`.
 napi_value ExtendGraph(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  void* data = nullptr;
-  napi_get_value_external(env, arguments[0], &data);
-  const Session& session = *static_cast<Session*>(data);
+  const Arguments arguments(env, info);
+  const Session& session = External<Session>(env, arguments[0]);
   const Library& library = *session.library;
   const Array definition(env, arguments[1]);
   void* buffer = library.NewBufferFromString(definition.data, definition.length);
@@ -134,12 +128,8 @@ bool LookUp(napi_env env, const Session& session, napi_value names, std::vector<
 
 /// prepareCall(graph, inputs, outputs): names as `node:port`. The graph must live longer than the call.
 napi_value PrepareCall(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  void* data = nullptr;
-  napi_get_value_external(env, arguments[0], &data);
-  auto* call = new Call{static_cast<Session*>(data), {}, {}};
+  const Arguments arguments(env, info);
+  auto* call = new Call{&External<Session>(env, arguments[0]), {}, {}};
   if (!LookUp(env, *call->session, arguments[1], &call->inputs) ||
       !LookUp(env, *call->session, arguments[2], &call->outputs)) {
     delete call;
@@ -244,12 +234,8 @@ class ComputingThread {
 
 /// runCall(call, arrays, shapes, into): gives the outputs, each in the array of `into` at its place, if there is one.
 napi_value RunCall(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value arguments[4];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  void* data = nullptr;
-  napi_get_value_external(env, arguments[0], &data);
-  const Call& call = *static_cast<Call*>(data);
+  const Arguments arguments(env, info);
+  const Call& call = External<Call>(env, arguments[0]);
   if (!call.session->session) {
     napi_throw_error(env, nullptr, "the graph's session is closed");
     return nullptr;
@@ -285,11 +271,9 @@ napi_value RunCall(napi_env env, napi_callback_info info) {
 
 /// alignedMemory(bytes): zeros, aligned as a graph reads them without a copy.
 napi_value AlignedMemory(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Arguments arguments(env, info);
   int64_t bytes = 0;
-  napi_get_value_int64(env, argument, &bytes);
+  napi_get_value_int64(env, arguments[0], &bytes);
   const size_t whole = (static_cast<size_t>(bytes) / kAlignment + 1) * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, whole);
   if (!memory) {
@@ -315,12 +299,8 @@ napi_value AlignedMemory(napi_env env, napi_callback_info info) {
 
 /// closeGraph(graph): frees what is resident in it.
 napi_value CloseGraph(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
-  void* data = nullptr;
-  napi_get_value_external(env, argument, &data);
-  static_cast<Session*>(data)->Close();
+  const Arguments arguments(env, info);
+  External<Session>(env, arguments[0]).Close();
   return nullptr;
 }
 

@@ -309,17 +309,6 @@ TARGETS void UnpackBf16(const uint16_t* __restrict__ x, uint32_t* __restrict__ o
 
 // From JavaScript ----------------------------------------------------------------------------------------------------
 
-constexpr size_t kMost = 10;
-
-struct Arguments {
-  napi_value values[kMost];
-
-  Arguments(napi_env env, napi_callback_info info) {
-    size_t count = kMost;
-    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
-  }
-};
-
 double Number(napi_env env, napi_value value) {
   double number = 0;
   napi_get_value_double(env, value, &number);
@@ -342,7 +331,7 @@ bool IsFloats(const Array& array) { return array.type == napi_float32_array; }
 
 napi_value AddIntoJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array target(env, arguments.values[0]), source(env, arguments.values[1]);
+  const Array target(env, arguments[0]), source(env, arguments[1]);
   if (!IsFloats(target) || !IsFloats(source) || source.length < target.length)
     return Refuse(env, "addInto(target, source) needs two Float32Arrays of one length");
   AddInto(target.as<float>(), source.as<float>(), target.length);
@@ -351,18 +340,18 @@ napi_value AddIntoJs(napi_env env, napi_callback_info info) {
 
 napi_value AddScaledJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array target(env, arguments.values[0]), source(env, arguments.values[2]);
+  const Array target(env, arguments[0]), source(env, arguments[2]);
   if (!IsFloats(target) || !IsFloats(source) || source.length < target.length)
     return Refuse(env, "addScaled(target, factor, source) needs two Float32Arrays of one length");
-  AddScaled(target.as<float>(), static_cast<float>(Number(env, arguments.values[1])), source.as<float>(), target.length);
+  AddScaled(target.as<float>(), static_cast<float>(Number(env, arguments[1])), source.as<float>(), target.length);
   return nullptr;
 }
 
 napi_value ScaleJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]);
+  const Array x(env, arguments[0]);
   if (!IsFloats(x)) return Refuse(env, "scale(x, factor) needs a Float32Array");
-  Scale(x.as<float>(), static_cast<float>(Number(env, arguments.values[1])), x.length);
+  Scale(x.as<float>(), static_cast<float>(Number(env, arguments[1])), x.length);
   return nullptr;
 }
 
@@ -383,13 +372,13 @@ bool IsOrder(const Array& order, size_t vectors) {
 /// step(rule, constants, theta, vectors, order, from, to, slot0?, slot1?, slot2?)
 napi_value StepJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const int rule = static_cast<int>(Number(env, arguments.values[0]));
-  const Array constants(env, arguments.values[1]), theta(env, arguments.values[2]), order(env, arguments.values[4]);
-  const size_t from = static_cast<size_t>(Number(env, arguments.values[5]));
-  const size_t to = static_cast<size_t>(Number(env, arguments.values[6]));
+  const int rule = static_cast<int>(Number(env, arguments[0]));
+  const Array constants(env, arguments[1]), theta(env, arguments[2]), order(env, arguments[4]);
+  const size_t from = static_cast<size_t>(Number(env, arguments[5]));
+  const size_t to = static_cast<size_t>(Number(env, arguments[6]));
   if (rule < 0 || rule >= kRules) return Refuse(env, "step: there is no such rule");
   uint32_t count = 0;
-  napi_get_array_length(env, arguments.values[3], &count);
+  napi_get_array_length(env, arguments[3], &count);
   if (order.type != napi_int32_array || !IsOrder(order, count))
     return Refuse(env, "step: the order of additions does not make one sum of the vectors");
   bool fits = IsFloats(constants) && constants.length * sizeof(float) >= sizeof(Constants) && IsFloats(theta) &&
@@ -397,14 +386,14 @@ napi_value StepJs(napi_env env, napi_callback_info info) {
   std::vector<const float*> vectors(count);
   for (uint32_t i = 0; i < count && fits; i++) {
     napi_value element;
-    napi_get_element(env, arguments.values[3], i, &element);
+    napi_get_element(env, arguments[3], i, &element);
     const Array vector(env, element);
     fits = IsFloats(vector) && vector.length >= to;
     if (fits) vectors[i] = vector.as<float>();
   }
   float* slots[3] = {nullptr, nullptr, nullptr};
   for (int i = 0; i < kSlots[rule] && fits; i++) {
-    const Array slot(env, arguments.values[7 + i]);
+    const Array slot(env, arguments[7 + i]);
     fits = IsFloats(slot) && slot.length >= to;
     if (fits) slots[i] = slot.as<float>();
   }
@@ -418,7 +407,7 @@ napi_value StepJs(napi_env env, napi_callback_info info) {
 
 napi_value SumSquaresJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  const Array x(env, arguments[0]), out(env, arguments[1]);
   if (!IsFloats(x) || out.type != napi_float64_array || out.length < (x.length + kChunk - 1) / kChunk)
     return Refuse(env, "sumSquares(x, out) needs a Float32Array and a Float64Array with a place for every chunk");
   SumSquares(x.as<float>(), x.length, out.as<double>());
@@ -427,7 +416,7 @@ napi_value SumSquaresJs(napi_env env, napi_callback_info info) {
 
 napi_value DotJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]), y(env, arguments.values[1]);
+  const Array x(env, arguments[0]), y(env, arguments[1]);
   if (!IsFloats(x) || !IsFloats(y) || y.length < x.length)
     return Refuse(env, "dot(x, y) needs two Float32Arrays of one length");
   return FromNumber(env, Dot(x.as<float>(), y.as<float>(), x.length));
@@ -435,7 +424,7 @@ napi_value DotJs(napi_env env, napi_callback_info info) {
 
 napi_value AbsMaxJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]);
+  const Array x(env, arguments[0]);
   if (!IsFloats(x)) return Refuse(env, "absMax(x) needs a Float32Array");
   const uint32_t bits = LargestMagnitude(x.as<uint32_t>(), x.length);
   float largest;
@@ -445,7 +434,7 @@ napi_value AbsMaxJs(napi_env env, napi_callback_info info) {
 
 napi_value FirstNonFiniteJs(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]);
+  const Array x(env, arguments[0]);
   if (!IsFloats(x)) return Refuse(env, "firstNonFinite(x) needs a Float32Array");
   constexpr uint32_t kInfinity = 0x7f800000u;
   const uint32_t* bits = x.as<uint32_t>();
@@ -460,7 +449,7 @@ napi_value FirstNonFiniteJs(napi_env env, napi_callback_info info) {
 
 napi_value PackBf16Js(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  const Array x(env, arguments[0]), out(env, arguments[1]);
   if (!IsFloats(x) || out.type != napi_uint16_array || out.length < x.length)
     return Refuse(env, "packBf16(x, out) needs a Float32Array and a Uint16Array of its length");
   PackBf16(x.as<uint32_t>(), out.as<uint16_t>(), x.length);
@@ -469,7 +458,7 @@ napi_value PackBf16Js(napi_env env, napi_callback_info info) {
 
 napi_value UnpackBf16Js(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  const Array x(env, arguments.values[0]), out(env, arguments.values[1]);
+  const Array x(env, arguments[0]), out(env, arguments[1]);
   if (!IsFloats(out) || x.type != napi_uint16_array || out.length < x.length)
     return Refuse(env, "unpackBf16(x, out) needs a Uint16Array and a Float32Array of its length");
   UnpackBf16(x.as<uint16_t>(), out.as<uint32_t>(), x.length);

@@ -61,21 +61,17 @@ napi_value MapFile(napi_env env, const std::string& path, int64_t offset, int64_
 
 /// map(path, bytes, lazily): the file's first bytes, shared; read at once unless `lazily` is true.
 napi_value Map(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Arguments arguments(env, info);
   int64_t bytes = 0;
   napi_get_value_int64(env, arguments[1], &bytes);
   bool lazily = false;
-  if (count > 2) napi_get_value_bool(env, arguments[2], &lazily);
+  napi_get_value_bool(env, arguments[2], &lazily);
   return MapFile(env, Text(env, arguments[0]), 0, bytes, O_RDWR, MAP_SHARED | (lazily ? 0 : MAP_POPULATE));
 }
 
 /// mapToRead(path, offset, bytes): what is written into the buffer reaches nobody else.
 napi_value MapToRead(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Arguments arguments(env, info);
   int64_t offset = 0;
   int64_t bytes = 0;
   napi_get_value_int64(env, arguments[1], &offset);
@@ -85,9 +81,7 @@ napi_value MapToRead(napi_env env, napi_callback_info info) {
 
 /// willRead(matrix, width, rows): those rows of a mapped matrix begin to be read from their file, and the caller goes on.
 napi_value WillRead(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Arguments arguments(env, info);
   const Array matrix(env, arguments[0]);
   const Array rows(env, arguments[2]);
   uint32_t width = 0;
@@ -109,9 +103,7 @@ napi_value WillRead(napi_env env, napi_callback_info info) {
 
 /// wait(words, index, value, milliseconds): returns when words[index] is not `value`, somebody woke it, or time is over.
 napi_value Wait(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  napi_value arguments[4];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Arguments arguments(env, info);
   const Array words(env, arguments[0]);
   uint32_t index = 0;
   int32_t value = 0;
@@ -132,9 +124,7 @@ napi_value Wait(napi_env env, napi_callback_info info) {
 
 /// wake(words, index): everybody who waits for words[index], in whatever process.
 napi_value Wake(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  const Arguments arguments(env, info);
   const Array words(env, arguments[0]);
   uint32_t index = 0;
   napi_get_value_uint32(env, arguments[1], &index);
