@@ -6,28 +6,13 @@ import type { Precision } from './backend.js';
 import type { Initializer } from './initializers.js';
 import type { Network } from './network.js';
 
-/**
- * Everything that determines the numbers of a training run, and nothing else: a pure function of data size,
- * configuration and seed. What a machine measures chooses only where and in which packing the shards are computed.
- *
- * Training row r belongs to shard r mod G, as its local row floor(r / G). An epoch has S = ceil(N / B) steps; in step s
- * shard g gives rows floor((n_g s + o) / S) to floor((n_g (s + 1) + o) / S), o = floor(frac(g φ) S), of its own keyed shuffle,
- * so that every row is used exactly once per epoch and the steps differ by at most G rows, those of small shards by less.
- */
-export interface NumericalPlan {
+/** What a plan takes over as it is given. */
+interface Settings {
   /** N, training rows. */
   readonly rows: number;
-  /** B, rows of a global step. */
-  readonly batch: number;
-  /** G, gradient shards; the reduction tree stands over their numbers (see ps/tree.ts). */
-  readonly shards: number;
-  /** S. */
-  readonly stepsPerEpoch: number;
   readonly epochs: number;
   readonly seed: number;
   readonly network: Network;
-  /** How sums of gradients become updates. */
-  readonly update: UpdateSpec;
   readonly initializer?: Initializer;
   /** Of the products of training; absent: float32. */
   readonly precision?: Precision;
@@ -39,7 +24,26 @@ export interface NumericalPlan {
   readonly local?: LocalPlan;
   /** How batch and learning rate follow the noise of gradients. Absent: they do not. */
   readonly adaptive?: AdaptivePlan;
-  /** Hex SHA-256 of the canonical JSON of all the above. */
+}
+
+/**
+ * Everything that determines the numbers of a training run, and nothing else: a pure function of data size,
+ * configuration and seed. What a machine measures chooses only where and in which packing the shards are computed.
+ *
+ * Training row r belongs to shard r mod G, as its local row floor(r / G). An epoch has S = ceil(N / B) steps; in step s
+ * shard g gives rows floor((n_g s + o) / S) to floor((n_g (s + 1) + o) / S), o = floor(frac(g φ) S), of its own keyed shuffle,
+ * so that every row is used exactly once per epoch and the steps differ by at most G rows, those of small shards by less.
+ */
+export interface NumericalPlan extends Settings {
+  /** B, rows of a global step. */
+  readonly batch: number;
+  /** G, gradient shards; the reduction tree stands over their numbers (see ps/tree.ts). */
+  readonly shards: number;
+  /** S. */
+  readonly stepsPerEpoch: number;
+  /** How sums of gradients become updates. */
+  readonly update: UpdateSpec;
+  /** Hex SHA-256 of the canonical JSON of all else. */
   readonly hash: string;
 }
 
@@ -63,22 +67,12 @@ export interface AdaptivePlan {
   readonly batches?: readonly number[];
 }
 
-export interface NumericalPlanInput {
-  readonly rows: number;
+export interface NumericalPlanInput extends Settings {
   readonly batchSize: number;
-  readonly epochs: number;
-  readonly seed: number;
-  readonly network: Network;
   readonly optimizer: OptimizerSpec;
   /** What else an update does: schedule, clipping, decay. */
   readonly update?: Omit<UpdateSpec, 'optimizer'>;
   readonly shards?: number;
-  readonly initializer?: Initializer;
-  readonly precision?: Precision;
-  readonly warmStart?: string;
-  readonly lossFunction?: string;
-  readonly local?: LocalPlan;
-  readonly adaptive?: AdaptivePlan;
 }
 
 /**
