@@ -27,7 +27,7 @@ usage: npm run bench:staleness -- [options]
   --slow turns|one|none   slots are slow in turns of 250 ms (default), the first always is, or none
   --factor X              how many times slower, default 3
   --rounds N              default 7
-  --target LOSS           of the training rows, default 0.5
+  --target LOSS           of the training rows, default 0.5; with --quick 0.8
   --cores LIST            as taskset names them; default 0,1
   --data DIR              Fashion-MNIST's idx files; default: as bench:train
   --json FILE             write every figure there
@@ -57,7 +57,7 @@ async function main(session: Session): Promise<number> {
   }
   const slow = (values.slow ?? 'turns') as Slow;
   if (!['turns', 'one', 'none'].includes(slow)) throw new Error(`--slow must be turns, one or none, not "${slow}"`);
-  const [factor, target] = [Number(values.factor ?? 3), Number(values.target ?? 0.5)];
+  const [factor, target] = [Number(values.factor ?? 3), Number(values.target ?? (values.quick ? 0.8 : 0.5))];
   if (!(factor >= 1)) throw new Error(`--factor must be a number of at least 1, not "${values.factor}"`);
   if (!(target > 0)) throw new Error(`--target must be a number above 0, not "${values.target}"`);
   const rounds = whole('--rounds', values.rounds, values.quick ? 1 : 7, 1);
