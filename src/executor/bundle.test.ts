@@ -62,6 +62,13 @@ describe('bundleJob', () => {
     expect(all).toEqual([join(folder, 'node_modules/addon/index.js'), 'function', '/']);
   });
 
+  test("imports the engine that runs it, though another one lies beside the job's file", async () => {
+    write('other/node_modules/sheaf/package.json', '{"name":"sheaf","main":"index.js"}');
+    write('other/node_modules/sheaf/index.js', 'exports.MLPClassifier = "of another version";');
+    const code = `import { MLPClassifier } from 'sheaf'; export const name = MLPClassifier.name;`;
+    expect(await load('other/engine.ts', code)).toEqual({ name: 'MLPClassifier' });
+  });
+
   test('import() finds packages and files where the job lies', async () => {
     write('node_modules/later/package.json', '{"name":"later","gypfile":true,"main":"index.js"}');
     write('node_modules/later/index.js', 'exports.now = 1;');

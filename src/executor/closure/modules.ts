@@ -61,10 +61,16 @@ export function loadModule({ specifier, base, resolved, name }: ModuleReference)
   return name === 'default' && !namespace ? exports : exports[name];
 }
 
-/** `require` as seen from `base`, then from where the driver found it, the working directory and the engine itself. */
+/**
+ * `require` as seen from `base`, then from where the driver found it, the working directory and the engine itself. `sheaf` is
+ * always the engine that runs, though another one may lie beside the job: two of them do not understand each other.
+ */
 export function requireFrom(specifier: string, base: string, resolved?: string): unknown {
   if (provided.has(specifier)) return provided.get(specifier);
-  const places = [base, pathToFileURL(join(process.cwd(), 'noop.js')).href, import.meta.url];
+  const places =
+    specifier === 'sheaf'
+      ? [import.meta.url]
+      : [base, pathToFileURL(join(process.cwd(), 'noop.js')).href, import.meta.url];
   let problem: unknown;
   for (const place of places.filter((url) => url.startsWith('file:'))) {
     try {
