@@ -79,6 +79,11 @@ export async function settleMany<M extends Transformer>(
       `fitMany: estimator ${odd} must be an MLPClassifier or an MLPRegressor, not ${inspect(estimators[odd], { depth: 0 })}`,
     );
   const requests = estimators.map((estimator) => estimator.fitRequest(columns));
+  const other = requests.findIndex(({ owner }) => owner !== requests[0]!.owner);
+  if (other > 0)
+    throw new TypeError(
+      `fitMany: estimators 0 and ${other} are of two kinds, one of classes, one of values: fit each kind by itself`,
+    );
   requests.forEach((request, i) => {
     const reason = reasonAgainst(request);
     if (reason) throw new TypeError(`fitMany: estimator ${i} has ${reason}, which needs a fit of its own`);

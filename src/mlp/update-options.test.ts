@@ -42,6 +42,10 @@ describe('checkUpdate', () => {
     [{ optimizer, schedule: { kind: 'constant', warmup: { steps: 3 } } }, 'warmup must be { over: { steps }'],
     [{ optimizer, schedule: { kind: 'one-cycle', over: { steps: 3 }, warmup: {} } }, 'has no option "warmup"'],
     [{ optimizer, schedule: { kind: 'piecewise', boundaries: [], factors: [] } }, 'one factor more than boundaries'],
+    [
+      { optimizer, schedule: { kind: 'cosine', over: { epochs: 2 }, warmup: { over: { epochs: 5 } } } },
+      'schedule cosine ends, { epochs: 2 }, before its warm-up does, { epochs: 5 }',
+    ],
     [{ optimizer, batchScaling: { rule: 'linear', batchSize: 3 } }, 'batchScaling needs the option "baseBatchSize"'],
   ])('refuses %o', (update, message) => {
     expect(() => checkUpdate('Owner', update as never)).toThrow(TypeError);

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { OptimizerSpec } from '../ps/optimizer/optimizer.js';
-import type { Schedule } from '../ps/optimizer/schedule.js';
+import type { Schedule, Span } from '../ps/optimizer/schedule.js';
 import type { UpdateSpec } from '../ps/optimizer/update-spec.js';
 import { AMOUNT, COUNT, checkForms, FLAG, type Form, type Forms, oneOf, POSITIVE, requireOption } from './options.js';
 
@@ -116,6 +116,13 @@ export function checkSchedule(owner: string, schedule: Schedule): Schedule {
   checkKind(`${owner}: schedule`, schedule, SCHEDULES);
   for (const name of NEEDED[schedule.kind] ?? [])
     requireOption(`${owner}: schedule ${schedule.kind}`, schedule, name as keyof Schedule);
+  if (
+    (schedule.kind === 'cosine' || schedule.kind === 'polynomial') &&
+    endsBefore(schedule.over, schedule.warmup?.over)
+  )
+    throw new TypeError(
+      `${owner}: schedule ${schedule.kind} ends, ${inspect(schedule.over)}, before its warm-up does, ${inspect(schedule.warmup!.over)}; over counts from the training's first step`,
+    );
   if (schedule.kind === 'piecewise' && schedule.factors.length !== schedule.boundaries.length + 1)
     throw new TypeError(
       `${owner}: a piecewise schedule has one factor more than boundaries, not ${schedule.factors.length} and ${schedule.boundaries.length}`,
@@ -129,6 +136,13 @@ function checkKind(what: string, value: { readonly kind: string }, kinds: Readon
     throw new TypeError(`${what} must have a kind, ${oneOf(...Object.keys(kinds))[1]}, not ${inspect(kind)}`);
   const { kind: _, ...rest } = value;
   checkForms(`${what} ${kind}`, rest, kinds[kind]!);
+}
+
+/** As far as spans of one unit tell. */
+function endsBefore(end: Span, other: Span | undefined): boolean {
+  if (!other) return false;
+  const [[unit, length]] = Object.entries(end) as [[string, number]];
+  return unit in other && (other as Readonly<Record<string, number>>)[unit]! > length;
 }
 
 function isSpan(value: any): boolean {

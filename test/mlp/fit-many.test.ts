@@ -7,7 +7,7 @@ import {
   EventBus,
   fitMany,
   MLPClassifier,
-  type MLPRegressor,
+  MLPRegressor,
   paramGrid,
   SheafContext,
   type TimedEvent,
@@ -96,6 +96,7 @@ describe('fitMany', () => {
     await expect(fits({ hidden: [8] } as never)).rejects.toThrow(
       'fitMany: estimator 1 must be an MLPClassifier or an MLPRegressor, not { hidden: [Array] }',
     );
+    await expect(fits(one, new MLPRegressor(SMALL))).rejects.toThrow('fitMany: estimators 0 and 2 are of two kinds');
     await expect(fits(new MLPClassifier({ ...SMALL, hidden: [9] }))).rejects.toThrow('0 and 1 differ in network');
     await expect(fits(one, new MLPClassifier({ ...SMALL, epochs: 5 }))).rejects.toThrow('0 and 2 differ in epochs');
     await expect(fits(new MLPClassifier({ ...SMALL, onStep: () => true }))).rejects.toThrow(

@@ -15,6 +15,7 @@ import {
   type StageJson,
   type Transformer,
 } from './stage.js';
+import { VectorAssembler } from './vector-assembler.js';
 
 /**
  * Stages in a row, as Spark's and scikit-learn's Pipeline: each is fitted on what those before it make of the table, so that
@@ -82,12 +83,12 @@ export class PipelineModel extends PortableModel implements Model {
    * @throws TypeError when the last stage is no model, and for rows that are no objects
    */
   async predict(rows: readonly PlainRow[]): Promise<unknown[]> {
-    return this.predictBatch(plainBatch(rows));
+    return this.#predicted('predict', rows, (model, batch) => model.predictBatch(batch));
   }
 
   /** Probabilities of the classes, row by row, likewise. */
   async predictProba(rows: readonly PlainRow[]): Promise<number[][]> {
-    return this.outputsOf(plainBatch(rows));
+    return this.#predicted('predictProba', rows, (model, batch) => model.outputsOf(batch));
   }
 
   predictBatch(batch: RecordBatch): unknown[] {
@@ -96,6 +97,19 @@ export class PipelineModel extends PortableModel implements Model {
 
   outputsOf(batch: RecordBatch): number[][] {
     return this.#model('predictProba').outputsOf(throughBatch(this.stages.slice(0, -1), batch));
+  }
+
+  #predicted<T>(method: string, rows: readonly PlainRow[], by: (model: Model, batch: RecordBatch) => T[]): T[] {
+    const model = this.#model(method);
+    const batch = plainBatch(rows);
+    if (batch.numRows === 0) return []; // columns are known by rows only
+    const [first] = this.stages;
+    const bare = rows.findIndex((row) => Array.isArray(row) || ArrayBuffer.isView(row));
+    if (first instanceof VectorAssembler && bare >= 0)
+      throw new TypeError(
+        `${method}: row ${bare + 1} is an array, and the first stage assembles columns: give objects of ${first.options.columns.join(', ')}`,
+      );
+    return by(model, throughBatch(this.stages.slice(0, -1), batch));
   }
 
   /** Transforms a table and judges the network at the end on it. @throws TypeError when the last stage is no model */

@@ -30,6 +30,18 @@ describe('axisOf', () => {
     expect(axisOf([0, 1.8]).logarithmic).toBe(false);
   });
 
+  it('labels ticks so that they can be told apart', () => {
+    expect(axisOf([16, 16]).labels).toEqual(['15', '20']);
+    expect(axisOf([0.520101, 0.520139]).labels).toEqual(['0.5201', '0.52011', '0.52012', '0.52013', '0.52014']);
+    fc.assert(
+      fc.property(numbers, fc.boolean(), (values, tight) => {
+        const { ticks, labels } = axisOf(values, { tight });
+        expect(new Set(labels).size).toBe(ticks.length);
+      }),
+      { seed: 1, numRuns: 500 },
+    );
+  });
+
   it('stands for one value, and for none', () => {
     expect(axisOf([3]).place(3)).toBeLessThanOrEqual(1);
     expect(axisOf([], { tight: true }).ticks.length).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-import { axisOf, shortNumber } from './axis.js';
+import { axisOf } from './axis.js';
 import type { Curves, Series } from './data.js';
 import { COLORS, type Drawing, escaped, SERIES, text } from './svg.js';
 
@@ -13,19 +13,21 @@ const BOTTOM = 44;
 export function drawCurves({ title, x: unit, series }: Curves): Drawing {
   const points = series.flatMap((each) => each.points.filter(isDrawn));
   const vertical = axisOf(points.map(([, y]) => y));
-  const horizontal = axisOf(
-    points.map(([x]) => x),
-    { linear: true, whole: true, tight: true },
-  );
+  // Gaps have their place too: curves of one training stand above each other.
+  const horizontal = axisOf(series.flatMap((each) => each.points.map(([x]) => x)).filter(Number.isFinite), {
+    linear: true,
+    whole: true,
+    tight: true,
+  });
   const x = (value: number) => LEFT + horizontal.place(value) * (WIDTH - LEFT - RIGHT);
   const y = (value: number) => HEIGHT - BOTTOM - vertical.place(value) * (HEIGHT - TOP - BOTTOM);
   const grid = vertical.ticks.map(
-    (tick) =>
+    (tick, k) =>
       `<path d="M${LEFT} ${round(y(tick))}H${WIDTH - RIGHT}" stroke="${COLORS.grid}"/>` +
-      text(LEFT - 8, y(tick) + 4, shortNumber(tick), { anchor: 'end' }),
+      text(LEFT - 8, y(tick) + 4, vertical.labels[k]!, { anchor: 'end' }),
   );
-  const ticks = horizontal.ticks.map((tick) =>
-    text(x(tick), HEIGHT - BOTTOM + 18, shortNumber(tick), { anchor: 'middle' }),
+  const ticks = horizontal.ticks.map((tick, k) =>
+    text(x(tick), HEIGHT - BOTTOM + 18, horizontal.labels[k]!, { anchor: 'middle' }),
   );
   const lines = series.map((each, k) => line(each, SERIES[k % SERIES.length]!, x, y));
   const scale = vertical.logarithmic ? ' (log scale)' : '';

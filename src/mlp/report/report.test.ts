@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classMetrics } from '../metrics/confusion.js';
 import { numericalPlan } from '../numerical-plan.js';
+import { drawCurves } from './curves.js';
 import { drawConfusion } from './heat-map.js';
 import { reportHtml } from './html.js';
 import { drawReport, pngOf } from './picture.js';
@@ -55,9 +56,29 @@ describe('reportData', () => {
     expect(training.optimizer).toBe('adam, learning rate 0.01');
   });
 
+  it('says when a training ended, and whose weights were kept', () => {
+    const rowsOf = (data: ReturnType<typeof reportData>) =>
+      data.tables.at(-1)!.rows.map(([name, value]) => [name, value]);
+    expect(rowsOf(reportData({ model: { ...model, epoch: 3 } })).flat()).not.toContain('weights of epoch');
+    const early = rowsOf(reportData({ model: { ...model, losses: [1.1, 0.6], epoch: 1 } }));
+    expect(early).toContainEqual(['ended after epoch', '2']);
+    expect(early).toContainEqual(['weights of epoch', '1']);
+  });
+
   it('does without an evaluation', () => {
     expect(reportData({ model }).tables.map((table) => table.title)).toEqual(['Training']);
   });
+});
+
+it('curves with gaps at their ends keep the place of what is missing', () => {
+  const points = [1, 2, 3, 4].map((epoch) => [epoch, epoch < 3 ? epoch : Number.POSITIVE_INFINITY] as const);
+  const { body } = drawCurves({
+    kind: 'curves',
+    title: 'noise scale',
+    x: 'epoch',
+    series: [{ name: 'training', points }],
+  });
+  expect([...body.matchAll(/text-anchor="middle"[^>]*>(\d)</g)].map(([, tick]) => tick)).toEqual(['1', '2', '3', '4']);
 });
 
 describe('curvesOf', () => {

@@ -27,6 +27,8 @@ export interface ReportedModel {
   readonly plan: NumericalPlan;
   readonly losses: readonly number[];
   readonly validation?: readonly number[];
+  /** Whose weights it has, where these were not trained on to the last. */
+  readonly epoch?: number;
   readonly measured?: readonly { readonly batch: number; readonly noiseScale: number | null }[];
   readonly backend: string;
   readonly weightsHash: string;
@@ -112,12 +114,21 @@ function trainingRows(model: ReportedModel, facts: Readonly<Record<string, strin
     ...given(update),
     ['rows', plan.rows.toLocaleString('en')],
     ['epochs', `${plan.epochs}, of ${plan.stepsPerEpoch} steps of ${plan.batch} rows`],
+    ...ended(model),
     ['gradient shards', String(plan.shards)],
     ['seed', String(plan.seed)],
     ['computed by', backend],
     ...Object.entries(facts).map(([name, value]) => [words(name), typeof value === 'number' ? metric(value) : value]),
     ['numerical plan', plan.hash],
     ['weights', weightsHash],
+  ];
+}
+
+/** What a training did that ended early. */
+function ended({ plan, losses, epoch = losses.length }: ReportedModel): string[][] {
+  return [
+    ...(losses.length < plan.epochs ? [['ended after epoch', losses.length.toLocaleString('en')]] : []),
+    ...(epoch < losses.length ? [['weights of epoch', epoch.toLocaleString('en')]] : []),
   ];
 }
 

@@ -52,6 +52,10 @@ describe('TensorBoard', () => {
   });
 });
 
+it('a folder that is none is refused before the training', () => {
+  expect(() => new TensorBoard(5 as never)).toThrow('TensorBoard needs the path of a folder, not 5');
+});
+
 it('tfRecord is what TensorFlow writes', () => {
   // tf.io.TFRecordWriter: b'sheaf'
   expect(tfRecord(Buffer.from('sheaf')).toString('hex')).toBe('0500000000000000eab2043e73686561664dc6ea4a');

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { maskedCrc32c } from './crc32c.js';
 import { eventType } from './event-schema.js';
 
@@ -24,11 +25,14 @@ export type Clock = () => number;
 export class TensorBoard {
   readonly #files = new Map<string, EventFile>();
 
-  /** @param directory is made where it is missing */
+  /** @param directory is made where it is missing @throws TypeError for what is no path */
   constructor(
     readonly directory: string,
     readonly clock: Clock = () => Date.now() / 1000,
-  ) {}
+  ) {
+    if (typeof directory !== 'string' || directory === '')
+      throw new TypeError(`TensorBoard needs the path of a folder, not ${inspect(directory)}`);
+  }
 
   /** Bound: can be given as a callback. @param report without `step` and `epoch`: a point of step 0 */
   readonly write = (report: object): void => {
