@@ -28,3 +28,17 @@ it('refuses weights of classes by which no row counts: their mean loss would be 
   );
   expect(lessonOf([idle], 'y', { classWeights: { a: 2, b: 0 } }).classWeights).toEqual([2, 0]);
 });
+
+it('refuses too many classes however they are spread over partitions', () => {
+  const part = (from: number, count: number) =>
+    ({
+      rows: count,
+      labels: Object.fromEntries(Array.from({ length: count }, (_, k) => [`${from + k}`, 1])),
+      labelForm: 'class',
+      labelType: 'number',
+    }) as unknown as PartitionSummary;
+  expect(lessonOf([part(0, 5000), part(5000, 5000)], 'y', {}).outputs).toBe(10_000);
+  expect(() => lessonOf([part(0, 5000), part(5000, 5001)], 'y', {})).toThrow(
+    'MLPClassifier.fit: column "y" holds more than 10000 different labels',
+  );
+});

@@ -7,7 +7,7 @@ import type { FittedNetwork } from './model.js';
 import type { LossSpec } from './network.js';
 import { COLUMN, checkForms, type Forms } from './options.js';
 import type { Estimator, FitColumns } from './pipeline/stage.js';
-import type { PartitionSummary } from './summarise.js';
+import { MAX_CLASSES, type PartitionSummary, tooManyClasses } from './summarise.js';
 
 /** The columns a classifier learns from. */
 export type ClassifierColumns = Pick<FitColumns, 'features' | 'label' | 'weight'>;
@@ -78,6 +78,8 @@ export function lessonOf(parts: readonly PartitionSummary[], label: string, opti
   const counts = new Map<string, number>();
   for (const { labels } of seen)
     for (const [name, count] of Object.entries(labels)) counts.set(name, (counts.get(name) ?? 0) + count);
+  // Partitions count for themselves: how many there are must not decide.
+  if (counts.size > MAX_CLASSES) throw new Error(`MLPClassifier.fit: ${tooManyClasses(label)}`);
   const { labelForm, labelType } = seen[0]!;
   const common = { labelType: labelType! };
   if (labelForm !== 'class') {

@@ -137,13 +137,13 @@ function requireFloat32(values: Float32Array, rows: number, targets: readonly st
 }
 
 /** A column of measurements given as the label would make a network, and messages, of any size. */
-const MAX_CLASSES = 10_000;
+export const MAX_CLASSES = 10_000;
+
+export const tooManyClasses = (label: string) =>
+  `column "${label}" holds more than ${MAX_CLASSES} different labels: a classifier needs a column of classes, not of measurements`;
 
 function count(texts: readonly string[], labels: Record<string, number>, label: string): void {
   for (const text of texts) labels[text] = (labels[text] ?? 0) + 1;
   if (Object.keys(labels).length > MAX_CLASSES)
-    throw new FailureError({
-      kind: 'user-error',
-      message: `column "${label}" holds more than ${MAX_CLASSES} different labels: a classifier needs a column of classes, not of measurements`,
-    });
+    throw new FailureError({ kind: 'user-error', message: tooManyClasses(label) });
 }
