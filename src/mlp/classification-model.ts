@@ -7,7 +7,7 @@ import { formatConfusion } from './metrics/confusion-table.js';
 import type { ManyLabelMetrics, ManyLabelScores } from './metrics/many-label.js';
 import { formatManyLabels } from './metrics/many-label-table.js';
 import { type FittedNetwork, MLPModel, THRESHOLD } from './model.js';
-import { COLUMN, checkForms, FLAG, type Forms, NUMBER, oneOf } from './options.js';
+import { COLUMN, checkForms, FLAG, type Forms, oneOf } from './options.js';
 import { plainBatch } from './pipeline/plain-batch.js';
 import type { PlainRow } from './pipeline/stage.js';
 import type { Label } from './predictions.js';
@@ -66,7 +66,7 @@ const FORMS: Forms<EvaluateOptions> = {
   weight: COLUMN,
   unseenLabels: oneOf('error', 'wrong'),
   ranking: FLAG,
-  threshold: NUMBER,
+  threshold: [(value) => Number.isFinite(value) && value >= 0 && value <= 1, 'a probability, from 0 to 1'],
 };
 
 /** A fitted network that tells classes apart: one a row, or, of a column of lists, any of many. */
@@ -99,6 +99,10 @@ export class MLPClassificationModel extends MLPModel<Label | Label[], Evaluation
   async evaluate(table: ArrowRDD, options: EvaluateOptions = {}): Promise<Evaluation> {
     const { weight, unseenLabels = 'error', threshold = THRESHOLD } = checkForms('evaluate', options, FORMS);
     const { network, features, target, theta, classes } = this;
+    if (options.threshold !== undefined && target.kind !== 'labels')
+      throw new TypeError(
+        'evaluate: threshold is for rows of many labels; of classes the most probable one is predicted: take predictProba, or the column probability, to decide otherwise',
+      );
     const ranking = options.ranking ?? (target.kind === 'class' && classes.length === 2);
     const request = { network, features, target, theta, weight, unseenLabels, ranking, threshold };
     const where = { owner: 'MLPModel.evaluate', name: operatorName('MLPModel.evaluate') };
