@@ -80,9 +80,10 @@ export class AllReduceRounds implements Rounds {
     commits: boolean,
   ): Promise<RoundResult> {
     const step = from + steps;
-    const { cost, parts } = await runWithExchange(this.cluster, from, steps, onStep, { write: commits });
+    const ran = await runWithExchange(this.cluster, from, steps, onStep, { write: commits });
+    const { cost, besidesMs, parts } = ran;
     this.#written = commits ? { step, parts } : undefined;
-    return { step, cost };
+    return { step, cost, besidesMs };
   }
 
   async commit(step: number): Promise<Committed> {

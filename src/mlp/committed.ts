@@ -20,6 +20,14 @@ export interface Committed {
   readonly salvaged?: true;
 }
 
+/** Owns what is committed after so many updates: a later generation that comes there again writes elsewhere. */
+export function stateScope(
+  model: string,
+  { generation, step }: { readonly generation: number; readonly step: number },
+) {
+  return `${model}/state-${generation}-${step}`;
+}
+
 export interface CommittedWorker {
   readonly shard: number;
   readonly block: BlockRef;

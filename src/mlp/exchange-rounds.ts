@@ -4,8 +4,12 @@ import type { TaskResult } from '../scheduler/task-set.js';
 import type { CommittedPart } from './committed.js';
 import type { Learnt } from './learners/learner.js';
 import type { RoundAnswer } from './round.js';
-import { addCosts, type RoundCost, type StepLoss } from './rounds.js';
+import { addCosts, type RoundResult, type StepLoss } from './rounds.js';
 import type { Member, TrainingCluster } from './training-cluster.js';
+
+interface Ran extends Required<Pick<RoundResult, 'cost' | 'besidesMs'>> {
+  readonly parts: readonly CommittedPart[];
+}
 
 /**
  * One task a member for so many steps with the exchange that it has joined; no step passes through the queue.
@@ -19,13 +23,16 @@ export async function runWithExchange(
   steps: number,
   onStep: (step: number, loss: StepLoss) => void,
   { totals = 'all', write = false }: { readonly totals?: 'all' | 'own'; readonly write?: boolean } = {},
-): Promise<{ readonly cost: RoundCost; readonly parts: readonly CommittedPart[] }> {
+): Promise<Ran> {
   const { generation } = cluster;
+  const begun = performance.now();
   const tell = ({ rank }: Member) => totals === 'own' || rank === 0;
   const answers = await cluster.all((member) => ({
     ...{ op: 'round', generation, step: from, steps, tell: tell(member), write },
   }));
   const members = answers.map(({ value }: TaskResult) => value as Json as unknown as RoundAnswer);
+  const stepsMs = Math.max(...members.map(({ computeMs, exchangeMs }) => computeMs + exchangeMs));
+  const besidesMs = Math.max(0, performance.now() - begun - stepsMs);
   for (let at = 0; at < steps; at++) {
     const told = (totals === 'all' ? [members[0]!] : members).map((member) => totalOf(member, at));
     const total = told.length === 1 ? told[0]! : told.reduce(addTotals);
@@ -35,7 +42,7 @@ export async function runWithExchange(
     onStep(from + at, { ...total, parts });
   }
   const cost = members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
-  return { cost, parts: members.flatMap(({ parts }) => parts).sort((a, b) => a.from - b.from) };
+  return { cost, besidesMs, parts: members.flatMap(({ parts }) => parts).sort((a, b) => a.from - b.from) };
 }
 
 function totalOf({ totals }: RoundAnswer, at: number): Learnt {

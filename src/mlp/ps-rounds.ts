@@ -13,7 +13,7 @@ import { placeShards } from '../ps/sharding/strategies.js';
 import { CHUNK } from '../ps/slices.js';
 import { isSparse } from '../ps/wire/wire.js';
 import { executorOf } from '../scheduler/task-set.js';
-import type { Committed, CommittedPart } from './committed.js';
+import { type Committed, type CommittedPart, stateScope } from './committed.js';
 import { runWithExchange } from './exchange-rounds.js';
 import { type Layout, layoutOf } from './layout.js';
 import { shardRows, updatesPerEpoch } from './numerical-plan.js';
@@ -86,8 +86,8 @@ export class ParameterServerRounds implements Rounds {
     this.#running = true;
     try {
       const totals = isSync(this.#told) ? 'all' : 'own';
-      const { cost } = await runWithExchange(this.cluster, from, steps, onStep, { totals });
-      return { step: from + steps, cost };
+      const { cost, besidesMs } = await runWithExchange(this.cluster, from, steps, onStep, { totals });
+      return { step: from + steps, cost, besidesMs };
     } finally {
       this.#running = false;
     }
@@ -101,6 +101,10 @@ export class ParameterServerRounds implements Rounds {
     const committed = this.#sparse ? await this.cluster.withResiduals(state) : state;
     if (lost > 0) await this.begin(committed);
     return committed;
+  }
+
+  salvages(step: number): boolean {
+    return !isSync(this.#consistencyAt(step));
   }
 
   /**
@@ -234,7 +238,8 @@ export class ParameterServerRounds implements Rounds {
 
   /** @param orphans shards that no server serves any more: their replicas are saved */
   async #save(step: number, orphans: readonly number[] = []): Promise<{ parts: CommittedPart[]; lost: number }> {
-    const scope = `${this.cluster.spec.model}/state-${step}`;
+    const { spec, generation } = this.cluster;
+    const scope = stateScope(spec.model, { generation, step });
     const answers = (await this.#ask({ kind: 'save', scope, step, orphans })) as unknown as ({
       parts: CommittedPart[];
     } | null)[];

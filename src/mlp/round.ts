@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { TaskContext } from '../protocol/program.js';
 import type { TreeNode } from '../ps/tree.js';
-import { type CommittedPart, writeParts } from './committed.js';
+import { type CommittedPart, stateScope, writeParts } from './committed.js';
 import type { Learnt } from './learners/learner.js';
 import type { Membership } from './membership.js';
 
@@ -73,7 +73,7 @@ export async function runRound(
   context.metrics.bytesOut += bytes;
   const { model } = replica.spec;
   const parts = write
-    ? await writeParts([replica.state()], replica.step, `${model}/state-${replica.step}`, context.blocks)
+    ? await writeParts([replica.state()], replica.step, stateScope(model, replica), context.blocks)
     : [];
   return { totals, bad, parts, bytes, computeMs, exchangeMs };
 }

@@ -20,6 +20,8 @@ export interface RoundResult {
   /** Updates made. */
   readonly step: number;
   readonly cost?: RoundCost;
+  /** Of the round's time, what members did not spend on updates: messages, making a commit ready. Absent: nothing. */
+  readonly besidesMs?: number;
 }
 
 /** What a round took, added up over its members. */
@@ -66,6 +68,8 @@ export interface Rounds {
    * @throws TaskSetError as `run`
    */
   copy?(committed: Committed): Promise<Committed>;
+  /** Whether what is done from an update on outlives a loss without a commit; absent: never. */
+  salvages?(step: number): boolean;
   /**
    * After a loss: a state that is newer than what was committed, where the mode keeps one.
    * @returns undefined when all goes on from the last commit

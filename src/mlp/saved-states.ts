@@ -1,3 +1,4 @@
+import type { BlockRef } from '../protocol/block.js';
 import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { type Committed, readParts, unreadTheta } from './committed.js';
@@ -20,14 +21,16 @@ interface GoodWeights {
 const LOST = 'every copy of the committed state is lost: training begins again';
 
 /**
- * The states from which a training can go on: the last, the one before, and the first of this process. The last is copied to a
- * second executor while training goes on; until the next one, which waits for that, the state before is kept: should the only
- * holder be lost meanwhile, all goes on from there.
+ * The states from which a training can go on: the last; while that is copied to a second executor, which goes on beside the
+ * training, the one before, should the only holder be lost meanwhile; and the last two that were due, at the ends of epochs
+ * and at checkpoints, however many commits lie between. All others are released.
  */
 export class SavedStates {
   #last: Saved;
-  /** Kept also because only the next step shows that an update was one too many. */
-  #previous: Saved;
+  /** While the last is copied: the one before, which survives an executor. */
+  #before: Saved | undefined;
+  /** Newest first. Two, as only the next step shows that an update was one too many. */
+  #due: readonly Saved[];
   /** Of the last. */
   #copying: Promise<void> = Promise.resolve();
 
@@ -41,7 +44,8 @@ export class SavedStates {
     readonly context: SheafContext,
     readonly copy: (committed: Committed) => Promise<Committed | undefined>,
   ) {
-    this.#last = this.#previous = beginning;
+    this.#last = beginning;
+    this.#due = [beginning];
   }
 
   get last(): Saved {
@@ -60,30 +64,51 @@ export class SavedStates {
     this.#copying = Promise.resolve();
   }
 
-  save(saved: Saved): void {
-    const forgotten = this.#previous.committed.parts;
-    this.#previous = this.#last;
-    this.#last = saved;
+  /** @param onTheWay whether it is one between those that are due */
+  save(saved: Saved, onTheWay = false): void {
+    this.#keep(saved, this.#last, onTheWay ? this.#due : [saved, ...this.#due.slice(0, 1)]);
     this.#beginCopy();
-    if (forgotten !== this.beginning.committed.parts && forgotten !== this.#previous.committed.parts)
-      for (const { block } of forgotten) this.context.tasks.release(block.scope);
   }
 
   /** After a loss: a newer state than the last, from where that survived. */
   salvaged(saved: Saved): void {
-    this.#last = saved;
+    this.#keep(saved, undefined, [saved, ...this.#due.slice(0, 1)]);
   }
 
   /** After a loss: the newest state that can be read is the last from now on. @returns whether it was before */
   async fallBack(): Promise<boolean> {
-    const there = await this.#readable(this.#last.committed);
-    if (!there) {
-      const whole = this.#previous !== this.beginning && (await this.#readable(this.#previous.committed));
-      if (!whole) this.context.bus.emit({ event: 'warning', message: LOST });
-      this.#last = this.#previous = whole ? this.#previous : this.beginning;
-    }
-    if (this.#last !== this.beginning) this.#beginCopy(); // a holder may be among the lost
-    return there;
+    const before = this.#last;
+    const newest = (await this.#newest()) ?? this.beginning;
+    const due = this.#due.filter(({ committed }) => committed.step <= newest.committed.step);
+    this.#keep(newest, undefined, due.length > 0 ? due : [newest]);
+    if (newest !== this.beginning) this.#beginCopy(); // a holder may be among the lost
+    return newest === before;
+  }
+
+  /** Releases what was written of a state that is none of these. */
+  discard(scope: string): void {
+    if (!scopesOf(this.#kept).has(scope)) this.context.tasks.release(scope);
+  }
+
+  get #kept(): readonly Saved[] {
+    return [this.#last, ...(this.#before ? [this.#before] : []), ...this.#due, this.beginning];
+  }
+
+  #keep(last: Saved, before: Saved | undefined, due: readonly Saved[]): void {
+    const former = scopesOf(this.#kept);
+    [this.#last, this.#before, this.#due] = [last, before, due];
+    const now = scopesOf(this.#kept);
+    for (const scope of former) if (!now.has(scope)) this.context.tasks.release(scope);
+  }
+
+  /** That can be read. */
+  async #newest(): Promise<Saved | undefined> {
+    if (this.#last === this.beginning && (await this.#readable(this.beginning.committed))) return this.beginning;
+    const states = new Set(this.#kept.toSorted((a, b) => b.committed.step - a.committed.step));
+    states.delete(this.beginning);
+    for (const state of states) if (await this.#readable(state.committed)) return state;
+    this.context.bus.emit({ event: 'warning', message: LOST });
+    return undefined;
   }
 
   /** Weights of the last. @throws Error when no copy of it can be read */
@@ -91,11 +116,12 @@ export class SavedStates {
     return this.#theta(this.#last.committed);
   }
 
-  /** Of the newest of the states that is all numbers. @param step that computed what is no number */
+  /** Of the newest of the states that were due that is all numbers. @param step that computed what is no number */
   async lastGood(step: number): Promise<GoodWeights> {
     // The first step after a commit computes with the committed weights: they are to blame, not good.
-    const blamed = step === this.#last.committed.step;
-    for (const { committed, cursor } of blamed ? [this.#previous] : [this.#last, this.#previous]) {
+    const [newest = this.beginning, previous = newest] = this.#due;
+    const blamed = step === newest.committed.step;
+    for (const { committed, cursor } of blamed ? [previous] : [newest, previous]) {
       const theta = await this.#theta(committed).catch(() => undefined);
       const epochs = cursor.partial.rows === 0 ? cursor.losses.length : Number.NaN;
       if (theta && allFinite(theta)) return { theta, step: committed.step, epochs };
@@ -110,11 +136,17 @@ export class SavedStates {
 
   async #copy(saved: Saved): Promise<void> {
     const committed = await this.copy(saved.committed);
-    if (committed && this.#last === saved) this.#last = { ...saved, committed };
+    if (this.#last !== saved) return;
+    const copied = committed ? { ...saved, committed } : saved;
+    this.#keep(
+      copied,
+      undefined,
+      this.#due.map((state) => (state === saved ? copied : state)),
+    );
   }
 
-  async #readable({ parts, workers = [], residuals = [] }: Committed): Promise<boolean> {
-    for (const block of [...parts.map(({ block }) => block), ...workers.map(({ block }) => block), ...residuals]) {
+  async #readable(committed: Committed): Promise<boolean> {
+    for (const block of blocksOf(committed)) {
       const there = await this.context.blocks.get(block).then(
         () => true,
         () => false,
@@ -129,4 +161,12 @@ export class SavedStates {
     await readParts(parts, this.context.blocks, theta);
     return theta;
   }
+}
+
+function blocksOf({ parts, workers = [], residuals = [] }: Committed): BlockRef[] {
+  return [...parts.map(({ block }) => block), ...workers.map(({ block }) => block), ...residuals];
+}
+
+function scopesOf(states: readonly Saved[]): Set<string> {
+  return new Set(states.flatMap(({ committed }) => blocksOf(committed).map(({ scope }) => scope)));
 }

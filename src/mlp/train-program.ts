@@ -6,7 +6,7 @@ import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { readSums, type SumBlock, writeSums } from '../ps/sum-blocks.js';
 import { addGradientSums, mergeNodes } from '../ps/tree.js';
 import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
-import { type Committed, writeParts, writeResidual, writeWorkers } from './committed.js';
+import { type Committed, stateScope, writeParts, writeResidual, writeWorkers } from './committed.js';
 import type { Told } from './learners/learner.js';
 import { type ExchangePlan, type MeetingPoint, Membership, offerMeeting } from './membership.js';
 import type { PaceState } from './pace.js';
@@ -135,15 +135,15 @@ async function carryOut(order: TrainOrder, replica: Replica, context: TaskContex
       return null;
     case 'workers':
       replica.expect(order.generation, order.step);
-      return writeWorkers(replica.workers(), replica.step, `${model}/state-${replica.step}`, context.blocks);
+      return writeWorkers(replica.workers(), replica.step, stateScope(model, replica), context.blocks);
     case 'residual': {
       replica.expect(order.generation, order.step);
       const residual = Membership.residual(replica, context);
-      return residual ? writeResidual(residual, order, `${model}/state-${replica.step}`, context.blocks) : null;
+      return residual ? writeResidual(residual, order, stateScope(model, replica), context.blocks) : null;
     }
     case 'commit':
       replica.expect(order.generation, order.step);
-      return writeParts([replica.state()], replica.step, `${model}/state-${replica.step}`, context.blocks);
+      return writeParts([replica.state()], replica.step, stateScope(model, replica), context.blocks);
   }
 }
 

@@ -4,7 +4,8 @@ import type { SheafContext } from '../rdd/context.js';
 import { JobError } from '../scheduler/job-error.js';
 import { TaskSetError } from '../scheduler/task-set.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
-import type { Committed } from './committed.js';
+import { CommitInterval } from './commit-interval.js';
+import { type Committed, stateScope } from './committed.js';
 import { allFinite, Diverged, divergedError } from './diverged.js';
 import { isLoss } from './is-loss.js';
 import { nextMultiple } from './numerical-plan.js';
@@ -35,8 +36,8 @@ export async function train(
 }
 
 /**
- * The driver's loop of a training. It goes from commit to commit (the ends of epochs, and checkpoints) in rounds; after
- * each commit the state lies where it survives an executor. When a member is lost, in whatever mode, the survivors' orders
+ * The driver's loop of a training. It goes from commit to commit in rounds: to the ends of epochs and to checkpoints, and between
+ * them as often as `CommitInterval` says; after each commit the state lies where it survives an executor. When a member is lost, in whatever mode, the survivors' orders
  * end, a new generation is formed on the slots there are, and all goes on from the committed state; when slots have joined,
  * the next round begins on them too. All numbers follow from the numerical plan, so the weights of synchronous modes are
  * the same whoever computes them.
@@ -60,6 +61,9 @@ class Trainer {
     },
   };
   readonly #log: TrainingLog;
+  readonly #interval: CommitInterval;
+  /** Updates after which the commit at hand, or the last one, is made. */
+  #until = 0;
 
   constructor(
     readonly context: SheafContext,
@@ -71,6 +75,7 @@ class Trainer {
     this.#cluster = new TrainingCluster(context, spec, shards);
     this.#rounds = roundsOf(this.#cluster, settings);
     this.#log = new TrainingLog(context.bus, spec);
+    this.#interval = new CommitInterval(spec.plan, () => context.bus.clock.now());
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint, spec.plan, context);
     this.#states = this.#statesFrom({ committed: { step: 0, parts: spec.warmStart ?? [] }, cursor: BEGINNING });
     this.#progress = new Progress(spec, BEGINNING);
@@ -87,7 +92,6 @@ class Trainer {
     if (consistency && !this.settings.servers?.consistencyOf) this.#goOnWith(consistency);
     if (resumed && (await this.#endsBefore(resumed))) this.#stop();
     let formed = false;
-    let fruitless = 0;
     let theta: Float32Array | undefined;
     while (!theta) {
       try {
@@ -103,11 +107,10 @@ class Trainer {
           formed = true;
         }
         await this.#toNextCommit();
-        fruitless = 0;
       } catch (error) {
         if (error instanceof Diverged) throw await this.#diverged(error);
         if (!isLoss(error)) throw error instanceof TaskSetError ? new JobError('training', error) : error;
-        if (++fruitless >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, this.#progress.epoch);
+        if (this.#interval.lost() >= MAX_FRUITLESS_GENERATIONS) throw givenUp(error as Error, this.#progress.epoch);
         formed = false;
         await this.#recover(error as Error);
       }
@@ -143,28 +146,47 @@ class Trainer {
     this.#log.begin();
   }
 
-  /** Rounds up to the end of the epoch or the next checkpoint, the commit there, and who is to be told. */
+  /** Rounds up to the next commit, the commit, and who is to be told. */
   async #toNextCommit(): Promise<void> {
     const { hooks } = this.settings;
-    const every = this.#checkpoints?.every ?? Number.POSITIVE_INFINITY;
     const { searches, pace, cursor } = this.#progress;
-    const until = searches ? pace.last : Math.min(pace.last, nextMultiple(cursor.step, every));
+    const due = this.#due;
+    this.#until = this.#commitsBefore(due) ? cursor.step + this.#interval.steps(due - cursor.step) : due;
     let result: RoundResult = { step: cursor.step };
     this.#progress.begin();
-    while (result.step < until && !this.#stopped && !this.#progress.iterated) {
-      const steps = hooks?.onStep || searches ? 1 : until - result.step;
-      const commits = !searches && result.step + steps === until;
+    this.#interval.begin();
+    while (result.step < this.#until && !this.#stopped && !this.#progress.iterated) {
+      const steps = hooks?.onStep || searches ? 1 : this.#until - result.step;
+      const commits = !searches && result.step + steps === this.#until;
       result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss), commits);
       this.#log.add(result.cost, steps);
+      this.#interval.ran(steps, result.besidesMs);
     }
+    this.#until = result.step;
     await this.#states.copied();
     const committed = await this.#commit(result.step);
-    const report = this.#save(committed, searches ? this.#progress.iterated : committed.step === pace.last);
+    const onTheWay = committed.step < due && !this.#stopped && !this.#progress.iterated;
+    const report = this.#save(committed, onTheWay);
+    this.#interval.committed();
+    if (onTheWay) return;
     this.#untold = report;
     if (report && this.#byGoodput && !pace.over) await this.#tellBatch(committed.step);
-    if (this.#checkpoints && (report || committed.step % every === 0))
+    if (this.#checkpoints && (report || committed.step % this.#checkpoints.every === 0))
       await this.#checkpoints.write(this.#progress.cursor, committed, this.#cluster.input);
     await this.#tell();
+  }
+
+  /** Updates after which a state is to be kept whatever may be lost: the end of the epoch or the next checkpoint. */
+  get #due(): number {
+    const { searches, pace, cursor } = this.#progress;
+    const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
+    return searches ? pace.last : Math.min(pace.last, nextMultiple(cursor.step, every));
+  }
+
+  /** Whether there is something to lose on the way there, in a state that can be kept. */
+  #commitsBefore(due: number): boolean {
+    const { searches, cursor } = this.#progress;
+    return !searches && due > cursor.step && !this.#rounds.salvages?.(cursor.step);
   }
 
   /** Of an epoch that is over. When something is lost meanwhile and its state is not, it is told then. */
@@ -194,11 +216,14 @@ class Trainer {
   }
 
   /** @returns what there is to tell of an epoch that has ended */
-  #save(committed: Committed, epochEnded: boolean): EpochReport | undefined {
+  #save(committed: Committed, onTheWay: boolean): EpochReport | undefined {
+    const { searches, iterated, pace } = this.#progress;
+    const epochEnded = searches ? iterated : committed.step === pace.last;
     this.#progress.commit(committed.step);
     this.#noteConsistency();
+    this.#log.commit();
     const report = epochEnded ? this.#endEpoch() : undefined;
-    this.#states.save({ committed, cursor: this.#progress.keep() });
+    this.#states.save({ committed, cursor: this.#progress.keep() }, onTheWay);
     return report;
   }
 
@@ -230,10 +255,19 @@ class Trainer {
     if (committed) {
       const cursor = { ...this.#progress.cursor, step: committed.step }; // its pace is the plan's
       this.#states.salvaged({ committed, cursor });
-    } else if (!(await this.#states.fallBack())) this.#untold = undefined;
+    } else if (!(await this.#fallBack())) this.#untold = undefined;
     this.#progress.returnTo(this.#states.last.cursor);
     const message = `training goes on from epoch ${this.#progress.epoch} on other slots: ${error.message}`;
     this.context.bus.emit({ event: 'warning', message });
+  }
+
+  /** @returns whether the last state is there */
+  async #fallBack(): Promise<boolean> {
+    const { generation } = this.#cluster;
+    this.#states.discard(stateScope(this.spec.model, { generation, step: this.#until })); // somebody may have written it
+    const there = await this.#states.fallBack();
+    if (!there) this.#log.fellBack();
+    return there;
   }
 
   get #over(): boolean {

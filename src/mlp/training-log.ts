@@ -8,13 +8,27 @@ import type { TrainingSpec } from './training-spec.js';
 
 type Measures = Pick<EpochReport, 'batch' | 'noiseScale' | 'goodput'>;
 
+interface Spent {
+  readonly cost: RoundCost | undefined;
+  /** That the cost is of. */
+  readonly steps: number;
+  readonly ms: number;
+}
+
+const NOTHING: Spent = { cost: undefined, steps: 0, ms: 0 };
+
+function plus(one: Spent, other: Spent): Spent {
+  const cost = one.cost && other.cost ? addCosts(one.cost, other.cost) : (other.cost ?? one.cost);
+  return { cost, steps: one.steps + other.steps, ms: one.ms + other.ms };
+}
+
 /** What the log is told of a training, epoch by epoch. */
 export class TrainingLog {
   #begun = 0;
-  /** Of the epoch's rounds so far. */
-  #cost: RoundCost | undefined;
-  /** That the cost is of. */
-  #steps = 0;
+  /** Rounds since the last commit. */
+  #uncommitted: Spent = NOTHING;
+  /** Of the epoch, as far as it is committed. */
+  #committed: Spent = NOTHING;
   /** Of the slots at hand. */
   #throughput = new Throughput();
 
@@ -23,31 +37,41 @@ export class TrainingLog {
     readonly spec: TrainingSpec,
   ) {}
 
-  /** A generation has formed: time runs from now on. */
+  /** A generation has formed: time runs from now on, and what was not committed is done again. */
   begin(): void {
     this.#begun = this.bus.clock.now();
+    this.#uncommitted = NOTHING;
     this.#throughput = new Throughput();
   }
 
-  add(cost: RoundCost | undefined, steps: number): void {
-    this.#cost = cost && (this.#cost ? addCosts(this.#cost, cost) : cost);
-    this.#steps += steps;
+  /** All goes on from an earlier state than the last. */
+  fellBack(): void {
+    this.#committed = NOTHING;
   }
 
-  /** An epoch is over. @param members slots that took part @returns the report with what was measured */
+  add(cost: RoundCost | undefined, steps: number): void {
+    this.#uncommitted = plus(this.#uncommitted, { cost, steps, ms: 0 });
+  }
+
+  commit(): void {
+    const now = this.bus.clock.now();
+    this.#committed = plus(this.#committed, { ...this.#uncommitted, ms: now - this.#begun });
+    this.#uncommitted = NOTHING;
+    this.#begun = now;
+  }
+
+  /** An epoch is over, and committed. @param members slots that took part @returns the report with what was measured */
   epoch(report: EpochReport, rows: number, pace: Pace, generation: number, members: number): EpochReport {
     const { bus, spec } = this;
     this.#learn(pace, members);
-    const ms = bus.clock.now() - this.#begun;
-    this.#begun = bus.clock.now();
+    const { ms, cost } = this.#committed;
+    this.#committed = NOTHING;
     const measures = measuresOf(pace, rows / Math.max(ms / 1000, 1e-9));
     const { noiseScale, ...finite } = measures;
     const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
     const { model, plan } = spec;
-    const round = { model, generation, ...report, epochs: plan.epochs, rows, ms, ...this.#cost };
+    const round = { model, generation, ...report, epochs: plan.epochs, rows, ms, ...cost };
     bus.emit({ event: 'round', ...round, ...finite, ...noise });
-    this.#cost = undefined;
-    this.#steps = 0;
     return { ...report, ...measures };
   }
 
@@ -66,9 +90,10 @@ export class TrainingLog {
   }
 
   #learn({ batch }: Pace, members: number): void {
-    if (!this.#cost) return;
-    const { computeMs, exchangeMs } = this.#cost;
-    const each = 1000 * members * this.#steps;
+    const { cost, steps } = this.#committed;
+    if (!cost) return;
+    const { computeMs, exchangeMs } = cost;
+    const each = 1000 * members * steps;
     this.#throughput.add({ batch, compute: computeMs / each, exchange: exchangeMs / each });
   }
 }
