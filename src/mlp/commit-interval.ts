@@ -89,6 +89,10 @@ export class CommitInterval {
     this.#costs = guessCosts(plan);
   }
 
+  get costs(): CommitCosts {
+    return this.#costs;
+  }
+
   /** Updates up to the next commit, of those `left` up to the one that is due anyway. */
   steps(left: number): number {
     return stepsToCommit(left, this.#costs);

@@ -75,6 +75,71 @@ describe('the states a training can go on from', () => {
     expect((await lost.states.copied()).committed.step).toBe(1);
   });
 
+  it('are those that were due, the last, and while that is copied the one before: their number does not grow', async () => {
+    let end = () => {};
+    const copies: (() => void)[] = [];
+    const { states, state, released } = world(
+      () => new Promise((resolve) => void copies.push(() => resolve(undefined))),
+    );
+    const save = (step: number, onTheWay: boolean) => {
+      states.save(state(step, step), onTheWay);
+      end = copies.shift()!;
+    };
+    const copied = async () => {
+      end();
+      await states.copied();
+    };
+    save(1, false);
+    await copied();
+    for (const step of [2, 3]) {
+      save(step, true);
+      await copied();
+    }
+    expect(released).toEqual(['scope-2']);
+    save(4, true);
+    expect(released).toEqual(['scope-2']);
+    await copied();
+    expect(released).toEqual(['scope-2', 'scope-3']);
+    save(5, false);
+    await copied();
+    expect(released).toEqual(['scope-2', 'scope-3', 'scope-4']);
+    save(6, false);
+    expect(released).toEqual(['scope-2', 'scope-3', 'scope-4', 'scope-1']);
+  });
+
+  it('are gone back to from one on the way, to the newest that can be read; what is newer is released', async () => {
+    const { states, state, blocks, released, warnings } = world(async ({ step }) => {
+      if (step === 3) throw new Error('its only holder is lost');
+      return undefined;
+    });
+    states.save(state(1, 1));
+    states.save(state(2, 2), true);
+    expect(await states.fallBack()).toBe(true);
+    expect(states.last.committed.step).toBe(2);
+    states.save(state(3, 3), true);
+    blocks.delete('state-3');
+    expect(await states.fallBack()).toBe(false);
+    expect([states.last.committed.step, released]).toEqual([2, ['scope-3']]);
+    blocks.delete('state-2');
+    expect(await states.fallBack()).toBe(false);
+    expect([states.last.committed.step, released, warnings]).toEqual([1, ['scope-3', 'scope-2'], []]);
+  });
+
+  it('are not to be touched by what is discarded', () => {
+    const { states, state, released } = world();
+    states.save(state(1, 1));
+    for (const scope of ['scope-1', 'scope-2']) states.discard(scope);
+    expect(released).toEqual(['scope-2']);
+  });
+
+  it('that are good are of those that were due: where commits fall between them is chance', async () => {
+    const { states, state } = world();
+    states.save(state(1, 1));
+    states.save(state(2, 2), true);
+    expect(await states.lastGood(2)).toMatchObject({ step: 1 });
+    expect(await states.lastGood(1)).toMatchObject({ step: 0 });
+  });
+
   it('are good when all are numbers, and when no step with their weights was the one that failed', async () => {
     const { states, state } = world();
     expect(await states.lastGood(0)).toMatchObject({ step: 0 });

@@ -77,6 +77,7 @@ export class SavedStates {
 
   /** After a loss: the newest state that can be read is the last from now on. @returns whether it was before */
   async fallBack(): Promise<boolean> {
+    await this.settled();
     const before = this.#last;
     const newest = (await this.#newest()) ?? this.beginning;
     const due = this.#due.filter(({ committed }) => committed.step <= newest.committed.step);
