@@ -30,6 +30,11 @@ describe('Progress', () => {
     expect(progress.epochLoss).toBe(2);
   });
 
+  it('says when a state is due: at the epoch’s end and at each checkpoint', () => {
+    const progress = new Progress({ plan: { ...plan, rows: 100, stepsPerEpoch: 10 } }, { ...BEGINNING, step: 14 });
+    expect([undefined, 4, 7, 14].map((every) => progress.due(every))).toEqual([20, 16, 20, 20]);
+  });
+
   it('refuses a loss that is no number', () => {
     const progress = new Progress({ plan }, BEGINNING);
     expect(() => progress.count(0, loss(Number.NaN))).toThrow(Diverged);

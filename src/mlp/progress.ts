@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cursor } from './checkpoint/checkpoint-folder.js';
 import { Diverged } from './diverged.js';
+import { nextMultiple } from './numerical-plan.js';
 import { Pace } from './pace.js';
 import type { StepLoss } from './rounds.js';
 import type { StepReport } from './training-reports.js';
@@ -49,6 +50,15 @@ export class Progress {
   /** Whether it is a search that says when an iteration is over: what is between is no state to keep. */
   get searches(): boolean {
     return this.#pace.last === Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Updates after which a state is due whatever is lost: where the epoch ends, or a checkpoint is. Infinity where a search
+   * says when.
+   * @param every updates from one checkpoint to the next
+   */
+  due(every = Number.POSITIVE_INFINITY): number {
+    return this.searches ? this.#pace.last : Math.min(this.#pace.last, nextMultiple(this.#cursor.step, every));
   }
 
   /** Whether a search has ended an iteration with the last update. */

@@ -8,7 +8,6 @@ import { CommitInterval } from './commit-interval.js';
 import { type Committed, stateScope } from './committed.js';
 import { allFinite, Diverged, divergedError } from './diverged.js';
 import { isLoss } from './is-loss.js';
-import { nextMultiple } from './numerical-plan.js';
 import { BEGINNING, Progress } from './progress.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import { type Saved, SavedStates } from './saved-states.js';
@@ -36,11 +35,11 @@ export async function train(
 }
 
 /**
- * The driver's loop of a training. It goes from commit to commit in rounds: to the ends of epochs and to checkpoints, and between
- * them as often as `CommitInterval` says; after each commit the state lies where it survives an executor. When a member is lost, in whatever mode, the survivors' orders
- * end, a new generation is formed on the slots there are, and all goes on from the committed state; when slots have joined,
- * the next round begins on them too. All numbers follow from the numerical plan, so the weights of synchronous modes are
- * the same whoever computes them.
+ * The driver's loop of a training. It goes from commit to commit in rounds: to the ends of epochs and to checkpoints, and
+ * between them as often as `CommitInterval` says; after each the state lies where it survives an executor. When a member is
+ * lost, in whatever mode, the survivors' orders end, a new generation is formed on the slots there are, and all goes on from
+ * the committed state; when slots have joined, the next round begins on them too. All numbers follow from the numerical plan,
+ * so the weights of synchronous modes are the same whoever computes them, and wherever commits fall.
  */
 class Trainer {
   readonly #cluster: TrainingCluster;
@@ -150,8 +149,9 @@ class Trainer {
   async #toNextCommit(): Promise<void> {
     const { hooks } = this.settings;
     const { searches, pace, cursor } = this.#progress;
-    const due = this.#due;
-    this.#until = this.#commitsBefore(due) ? cursor.step + this.#interval.steps(due - cursor.step) : due;
+    const due = this.#progress.due(this.#checkpoints?.every);
+    const loses = !searches && !this.#rounds.salvages?.(cursor.step);
+    this.#until = loses ? cursor.step + this.#interval.steps(due - cursor.step) : due;
     let result: RoundResult = { step: cursor.step };
     this.#progress.begin();
     this.#interval.begin();
@@ -174,19 +174,6 @@ class Trainer {
     if (this.#checkpoints && (report || committed.step % this.#checkpoints.every === 0))
       await this.#checkpoints.write(this.#progress.cursor, committed, this.#cluster.input);
     await this.#tell();
-  }
-
-  /** Updates after which a state is to be kept whatever may be lost: the end of the epoch or the next checkpoint. */
-  get #due(): number {
-    const { searches, pace, cursor } = this.#progress;
-    const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
-    return searches ? pace.last : Math.min(pace.last, nextMultiple(cursor.step, every));
-  }
-
-  /** Whether there is something to lose on the way there, in a state that can be kept. */
-  #commitsBefore(due: number): boolean {
-    const { searches, cursor } = this.#progress;
-    return !searches && due > cursor.step && !this.#rounds.salvages?.(cursor.step);
   }
 
   /** Of an epoch that is over. When something is lost meanwhile and its state is not, it is told then. */

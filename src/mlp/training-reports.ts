@@ -36,7 +36,7 @@ export type Verdict = unknown;
 export interface TrainingControl {
   /**
    * How far slots may be apart from here on, until it is changed again: of parameter servers. From or to `sync` it changes
-   * with the next round: the next step where there is an `onStep`, else the next epoch or checkpoint. A training that goes on
+   * with the next round: the next step where there is an `onStep`, else the next commit, at the latest the epoch's. A training that goes on
    * from a checkpoint begins with what was set before it, not with `consistency`.
    *
    * @throws TypeError for what is no consistency; where slots exchange otherwise, or `consistencyOf` says it
