@@ -282,6 +282,6 @@ class Trainer {
 }
 
 function givenUp(error: Error, epoch: number): Error {
-  const message = `training is given up: epoch ${epoch} was lost ${MAX_FRUITLESS_GENERATIONS} times in a row, the last time because ${error.message}`;
+  const message = `training is given up: in epoch ${epoch} something was lost ${MAX_FRUITLESS_GENERATIONS} times in a row without a commit between, the last time because ${error.message}`;
   return new Error(message, { cause: error });
 }
