@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -68,6 +68,27 @@ describe('bundleJob', () => {
     const code = `import { MLPClassifier } from 'sheaf'; export const name = MLPClassifier.name;`;
     expect(await load('other/engine.ts', code)).toEqual({ name: 'MLPClassifier' });
   });
+
+  test.each(['dist/index.js', 'src/index.ts'])(
+    'a copy of the engine by its path %s is the engine that runs it',
+    async (entry) => {
+      const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+      write('copy/package.json', JSON.stringify({ name: 'sheaf', version }));
+      write(`copy/${entry}`, 'export const MLPClassifier = "of the copy";');
+      const job = `import * as engine from './copy/${entry}'; export const name = engine.MLPClassifier.name;`;
+      expect(await load('by-path.ts', job)).toEqual({ name: 'MLPClassifier' });
+      write('copy/package.json', '{"name":"sheaf","version":"0.0.1"}');
+      await expect(load('by-path.ts', job)).rejects.toThrow(
+        /imports the engine of .*copy \(version 0\.0\.1\), and the job is run by .* \(version .*write: from 'sheaf', or run/,
+      );
+      write('copy/package.json', '{"name":"other"}');
+      expect(
+        await load('by-path.ts', `import { MLPClassifier } from './copy/${entry}'; export const own = MLPClassifier;`),
+      ).toEqual({
+        own: 'of the copy',
+      });
+    },
+  );
 
   test('import() finds packages and files where the job lies', async () => {
     write('node_modules/later/package.json', '{"name":"later","gypfile":true,"main":"index.js"}');

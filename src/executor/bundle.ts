@@ -101,7 +101,8 @@ const evaluate: (text: string) => any = eval;
 const externals: Plugin = {
   name: 'externals',
   setup(build) {
-    const own = readPackage(fileURLToPath(new URL('../../', import.meta.url)));
+    const home = fileURLToPath(new URL('../../', import.meta.url));
+    const own = readPackage(home);
     const shared = new Set([
       own.name,
       ...Object.keys(own.dependencies ?? {}),
@@ -117,6 +118,16 @@ const externals: Plugin = {
       path: path.startsWith('.') ? join(resolveDir, path) : path,
       external: true,
     }));
+    // The engine by a path: bundled with the job it would be a second one, and two do not understand each other.
+    build.onLoad({ filter: /[\\/](dist|src)[\\/]index\.[jt]s$/ }, ({ path }) => {
+      const folder = join(path, '../..');
+      const { name, version } = existsSync(join(folder, 'package.json')) ? readPackage(folder) : {};
+      if (name !== own.name) return undefined;
+      if (version === own.version) return { contents: `export * from '${own.name}';` };
+      const found = `${folder} (version ${version}), and the job is run by ${home} (version ${own.version})`;
+      const advice = `write: from '${own.name}', or run the job by ${join(folder, 'bin/sheaf.js')}`;
+      return { errors: [{ text: `the job imports the engine of ${found}: ${advice}` }] };
+    });
   },
 };
 
