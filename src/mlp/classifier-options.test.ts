@@ -78,6 +78,14 @@ it.each([
   expect(() => new MLPRegressor(options as never)).toThrow(message);
 });
 
+it('a regressor refuses a target that is given twice', () => {
+  const columns = (target: string[]) => () => new MLPRegressor().fitRequest({ target });
+  expect(columns(['a', 'b'])).not.toThrow();
+  expect(columns(['a', 'a'])).toThrow(
+    "MLPRegressor.fit: target must be a column's name, or an array of them, each once, not [ 'a', 'a' ]",
+  );
+});
+
 it('updates take the learning rate that is usual for the optimizer', () => {
   expect(updateOf('', {})).toEqual({ optimizer: { kind: 'adam', learningRate: 0.001 } });
   expect(updateOf('', { optimizer: 'sgd', clipNorm: 1 })).toEqual({
@@ -101,6 +109,21 @@ describe('what is learnt', () => {
     expect(() => lessonOf([part({ a: 1, b: 1, c: 8 })], 'y', { loss: 'binary-cross-entropy' })).toThrow(
       `loss 'binary-cross-entropy' tells two classes apart, and column "y" holds 3: a, b, c`,
     );
+  });
+
+  it('of many labels: no loss of one class a row is taken', () => {
+    const tags = [part({ a: 2, b: 8 }, 'tags')];
+    for (const options of [
+      {},
+      { loss: 'binary-cross-entropy' },
+      { labelSmoothing: 0.1 },
+      { loss: () => null as never },
+    ] as const)
+      expect(lessonOf(tags, 'y', options)).toMatchObject({ outputs: 2, loss: { kind: 'binary-cross-entropy' } });
+    for (const loss of ['softmax-cross-entropy', { kind: 'softmax-cross-entropy' }] as const)
+      expect(() => lessonOf(tags, 'y', { loss })).toThrow(
+        `MLPClassifier.fit: loss 'softmax-cross-entropy' gives each row one class, and rows of column "y" have any of many labels: leave loss out`,
+      );
   });
 
   it('classes weigh what they are given, or the other way round of their rows', () => {

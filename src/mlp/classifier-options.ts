@@ -10,7 +10,7 @@ type ClassificationLoss = Extract<LossSpec, { kind: 'softmax-cross-entropy' | 'b
 export interface ClassifierOptions extends NetworkOptions, TrainingOptions {
   /**
    * Default `softmax-cross-entropy`, one output a class; with `binary-cross-entropy` two classes are told by one output. Of a
-   * column of lists, whose rows have any of many labels, always `binary-cross-entropy`. A function of the classes' probabilities
+   * column of lists, whose rows have any of many labels, it is `binary-cross-entropy`, and no other is taken. A function of the classes' probabilities
    * and of zeros and ones at the labels gives the losses of rows; slower.
    */
   readonly loss?: ClassificationLoss['kind'] | ClassificationLoss | CustomLoss;

@@ -71,6 +71,9 @@ export class MLPClassifier implements Estimator<MLPClassificationModel> {
   }
 }
 
+/** The loss of rows that have any of many labels. */
+const MANY_LABELS = 'binary-cross-entropy';
+
 /** Pure. @throws Error for one class only, and for options that do not go with the labels there are */
 export function lessonOf(parts: readonly PartitionSummary[], label: string, options: ClassifierOptions): Lesson {
   const seen = parts.filter(({ rows }) => rows > 0);
@@ -83,6 +86,11 @@ export function lessonOf(parts: readonly PartitionSummary[], label: string, opti
   const { labelForm, labelType } = seen[0]!;
   const common = { labelType: labelType! };
   if (labelForm !== 'class') {
+    if (typeof options.loss !== 'function' && options.loss !== undefined && lossOfOptions(options).kind !== MANY_LABELS)
+      throw new Error(
+        `MLPClassifier.fit: loss '${lossOfOptions(options).kind}' gives each row one class, and rows of column "${label}" have any of many labels: ` +
+          `leave loss out, or take '${MANY_LABELS}'`,
+      );
     const classes = labelForm === 'indicators' ? [...counts.keys()] : classesOf(seen.map(({ labels }) => labels));
     if (classes.length === 0) throw new Error(`MLPClassifier.fit: no row has a label in column "${label}"`);
     const positive = weightsOf(
@@ -91,7 +99,7 @@ export function lessonOf(parts: readonly PartitionSummary[], label: string, opti
       label,
       (name) => (rows - counts.get(name)!) / Math.max(1, counts.get(name)!),
     );
-    const loss = { ...lossOfOptions(options, 'binary-cross-entropy'), ...(positive && { positiveWeights: positive }) };
+    const loss = { ...lossOfOptions(options, MANY_LABELS), ...(positive && { positiveWeights: positive }) };
     const target = { kind: 'labels', column: label, classes } as const;
     return { ...common, target, outputs: classes.length, loss: loss as LossSpec };
   }

@@ -42,7 +42,10 @@ export type RegressorColumns = Pick<FitColumns, 'features' | 'target' | 'weight'
 
 const FIT_COLUMNS: Forms<FitColumns> = {
   features: COLUMN,
-  target: [(value) => COLUMN[0](value) || COLUMNS[0](value), "a column's name, or an array of them"],
+  target: [
+    (value) => COLUMN[0](value) || (COLUMNS[0](value) && new Set(value).size === value.length),
+    "a column's name, or an array of them, each once",
+  ],
   weight: COLUMN,
   label: [() => true, ''], // of a classifier in the same pipeline
 };
