@@ -138,8 +138,15 @@ export function shortList(names: readonly string[]): string {
 
 function columnData(batch: RecordBatch, column: string) {
   const vector = batch.getChild(column);
-  if (!vector) throw badData(`there is no column "${column}"; there are ${shortList(batch.schema.names.map(String))}`);
+  if (!vector) throw noColumn(batch, column);
   return vector.data[0]!;
+}
+
+/** A column that is missing; of one that was perhaps never asked for by its name, how it is named. */
+export function noColumn(batch: RecordBatch, column: string): FailureError {
+  const unnamed = column === 'label' || column === 'target';
+  const advice = unnamed ? `. Say which is the ${column}: fit(table, { ${column}: "…" })` : '';
+  return badData(`there is no column "${column}"; there are ${shortList(batch.schema.names.map(String))}${advice}`);
 }
 
 /** What is wrong with the user's data: it needs no stack, the message says where. */

@@ -71,7 +71,10 @@ describe('values', () => {
     expect(() => valueMatrix(batch, ['text'])).toThrow(
       'column "text" holds Utf8; numbers, or vectors of them, are needed',
     );
-    expect(() => valueMatrix(batch, ['c'])).toThrow('there is no column "c"; there are a, b, text, v');
+    expect(() => valueMatrix(batch, ['c'])).toThrow(/there is no column "c"; there are a, b, text, v$/);
+    expect(() => valueMatrix(batch, ['target'])).toThrow(
+      'there is no column "target"; there are a, b, text, v. Say which is the target: fit(table, { target: "…" })',
+    );
     const missing = batchOfValues([{ a: 1 }, { a: null }, { a: Infinity }], { a: 'float64' });
     expect(() => valueMatrix(missing, ['a'], 3)).toThrow(
       'column "a": row 5 of the partition has no value; a finite number',

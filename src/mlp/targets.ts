@@ -2,7 +2,7 @@ import { type DataType, type RecordBatch, DataType as Types, type Vector } from 
 import { FEATURE_NAMES } from '../rdd/assemble-step.js';
 import { userError } from '../rdd/operator-failure.js';
 import { isNumeric } from '../rdd/tables/schema-rules.js';
-import { labelTexts, requireClasses, shortList } from './columns.js';
+import { labelTexts, noColumn, requireClasses, shortList } from './columns.js';
 
 /** What a network learns to give for a row, and in which columns it stands. */
 export type TargetSpec =
@@ -92,7 +92,7 @@ export function labelType(type: DataType): LabelType {
 export function labelColumn(batch: RecordBatch, column: string): Vector {
   const vector = batch.getChild(column);
   if (vector) return vector;
-  throw userError(`there is no column "${column}"; there are ${shortList(batch.schema.names.map(String))}`);
+  throw noColumn(batch, column);
 }
 
 /** Names of the labels that a column of vectors holds: those it knows, else numbers. */

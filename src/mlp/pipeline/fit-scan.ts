@@ -5,7 +5,7 @@ import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { type Chunks, isBatch } from '../../rdd/chunks.js';
 import { userError } from '../../rdd/operator-failure.js';
 import { packPayload } from '../../rdd/payload.js';
-import { listValues, listWidth, requireFinite } from '../columns.js';
+import { listValues, listWidth, noColumn, requireFinite } from '../columns.js';
 
 /**
  * What is to be learnt of a column: how often each value occurs, or the least and greatest of each feature. `classes`: as `values`, but
@@ -81,8 +81,7 @@ class ValueScanner {
       this.found.none = true;
       return;
     }
-    if (!vector)
-      throw userError(`there is no column "${this.column}"; there are ${batch.schema.names.map(String).join(', ')}`);
+    if (!vector) throw noColumn(batch, this.column);
     const type = vector.type as DataType;
     if (isNested(type))
       throw userError(`column "${this.column}" holds ${type}; categories are texts, numbers or booleans`);
