@@ -4,7 +4,10 @@ import type { MetricName } from './selection/metric.js';
 
 /** When a training ends before its last epoch. */
 export interface EarlyStoppingOptions {
-  /** Rows to judge by, which are not trained on: a table, or a share of the rows that are given. Default 0.1. */
+  /**
+   * Rows to judge by, which are not trained on: a table, or a share of the rows that are given. Default 0.1. A table with labels that
+   * were not seen in training is refused, as by `evaluate`; of a share such rows count as wrong, with a warning.
+   */
   readonly validation?: ArrowRDD | number;
   /** Of a share: column whose equal values stay together. */
   readonly group?: string;

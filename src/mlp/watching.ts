@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { CheckpointOptions } from './checkpoint/checkpoints.js';
 import { WatchLog } from './checkpoint/watch-log.js';
+import { shortList } from './columns.js';
 import type { Committed } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
@@ -12,11 +13,15 @@ import type { NumericalPlan } from './numerical-plan.js';
 import { directionOf } from './selection/metric.js';
 import { holdOut, type SplitOptions } from './selection/splits.js';
 import { rowsOf, summaries } from './summaries.js';
+import type { PartitionSummary } from './summarise.js';
+import type { TargetSpec } from './targets.js';
 import { type Validation, validate } from './validation.js';
 
 /** What is to be watched, and by which rows. */
 export interface Watch extends Required<Omit<EarlyStoppingOptions, 'group' | 'stratify' | 'validation'>> {
   readonly table: ArrowRDD;
+  /** Of the rows that were given to train on. */
+  readonly heldOut: boolean;
   /** Column of the rows' weights: of rows held out, that of the training's. */
   readonly weight?: string;
 }
@@ -53,7 +58,8 @@ export async function watched(
       stratify: __,
       ...given
     } = earlyStopping === true ? ({} as EarlyStoppingOptions) : earlyStopping;
-    const rows = validation instanceof ArrowRDD ? { table: validation } : weighted(split!.validation, columns);
+    const rows =
+      validation instanceof ArrowRDD ? { table: validation, heldOut: false } : weighted(split!.validation, columns);
     return { monitor, patience: 10, minDelta: 1e-4, restoreBest: true, ...given, ...rows };
   });
   return { table: split?.train ?? all, watches };
@@ -63,6 +69,7 @@ const stratifies = (given: boolean | EarlyStoppingOptions | undefined) => typeof
 
 const weighted = (table: ArrowRDD, { weight }: FitRequest['columns']) => ({
   table,
+  heldOut: true,
   ...(weight !== undefined && { weight }),
 });
 
@@ -91,7 +98,25 @@ export async function checkWatches(
       throw new Error(
         `${owner}: the validation rows of earlyStopping have ${odd.width} features, the training rows ${inputs}`,
       );
+    const unseen = unseenLabels(parts, target);
+    if (unseen.length > 0) refuseUnseen(watches.find((watch) => watch?.table === table)!, unseen, owner, target);
   }
+}
+
+function unseenLabels(parts: readonly PartitionSummary[], target: TargetSpec): string[] {
+  if (target.kind === 'values') return [];
+  const seen = new Set(target.classes);
+  const held = parts.flatMap(({ labels }) => Object.keys(labels).filter((name) => labels[name]! > 0));
+  return [...new Set(held)].filter((name) => !seen.has(name)).sort();
+}
+
+/** As `evaluate` does. Which rows are held out is nobody's mistake: of those it is said only. @throws Error for rows that were given */
+function refuseUnseen({ table, heldOut }: Watch, unseen: readonly string[], owner: string, target: TargetSpec): void {
+  const { column, classes } = target as Extract<TargetSpec, { column: string }>;
+  const rows = heldOut ? 'rows held out for earlyStopping' : 'the validation rows of earlyStopping';
+  const what = `${owner}: ${rows} hold labels in column "${column}" that were not seen in training: ${shortList(unseen)} (seen: ${shortList(classes)})`;
+  if (!heldOut) throw new Error(`${what}. Leave such rows out with where()`);
+  table.context.bus.emit({ event: 'warning', message: `${what}. They count as wrong` });
 }
 
 /**

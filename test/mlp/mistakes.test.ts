@@ -57,6 +57,40 @@ describe('labels', () => {
   });
 });
 
+describe('rows to judge by', () => {
+  const strange = Array.from({ length: ROWS }, (_, row) => (row < 4 ? 'c' : row % 2 ? 'a' : 'b'));
+
+  it('with labels that no training row has are refused, as by evaluate', async () => {
+    await expect(learn({ earlyStopping: { validation: table({ label: strange }) } })).rejects.toThrow(
+      'MLPClassifier.fit: the validation rows of earlyStopping hold labels in column "label" that were not seen in training: c (seen: a, b). Leave',
+    );
+  });
+
+  it('that are held out: it is said', async () => {
+    const person = strange.map((label) => (label === 'c' ? 'p' : 'q'));
+    const warnings: string[] = [];
+    const unlisten = sc.bus.listen((event) => void (event.event === 'warning' && warnings.push(event.message)));
+    await learn({ earlyStopping: { validation: 0.2, group: 'person' } }, table({ label: strange, person }));
+    unlisten();
+    expect(warnings.filter((message) => message.includes('not seen in training: c (seen: a, b). They'))).toHaveLength(
+      1,
+    );
+  });
+
+  it('of the only group there is are none', async () => {
+    const person = new Array(ROWS).fill('p');
+    await expect(learn({ earlyStopping: { group: 'person' } }, table({ person }))).rejects.toThrow(
+      /MLPClassifier\.fit at .*: column "person" holds one group only, "p"; two are needed to hold one out/,
+    );
+  });
+});
+
+it('a label column that was not named is asked for', async () => {
+  await expect(learn({}, table().drop('label'))).rejects.toThrow(
+    'there is no column "label"; there are x0, x1, features. Say which is the label: fit(table, { label: "…" })',
+  );
+});
+
 describe('weights', () => {
   const w = Array.from({ length: ROWS }, (_, row) => (row < 3 ? 1 : 0));
 

@@ -31,11 +31,16 @@ export interface SplitOptions {
  * partitioning of the table. Of each of the `strata` the same share is held out, to one row, and so many that they are the share of
  * all rows; each class keeps a row to be learnt from. Warns of classes none of whose rows are held out.
  * @param share of the validation part, above 0 and below 1
- * @throws Error when each of the `strata` has one row only
+ * @throws Error when each of the `strata` has one row only, and for fewer than two groups
  */
 export async function holdOut(table: ArrowRDD, share: number, options: SplitOptions): Promise<Split> {
   if (options.group !== undefined) {
     const groups = await groupsOf(table, options.group, options);
+    if (groups.size < 2)
+      throw new Error(
+        `${options.name}: column "${options.group}" holds ${groups.size === 1 ? `one group only, "${[...groups.keys()][0]}"` : 'no groups, as the table has no rows'}; ` +
+          'two are needed to hold one out',
+      );
     return byGroups(table, options.group, heldOutGroups(groups, share, options.seed));
   }
   const { strata: column, seed } = options;
@@ -181,10 +186,9 @@ export function groupFolds(groups: ReadonlyMap<string, number>, folds: number, s
 /**
  * Pure: groups that together hold about `share` of the rows: in an order drawn by the seed, each that still fits, at least
  * one, never all.
+ * @param groups two at least
  */
 export function heldOutGroups(groups: ReadonlyMap<string, number>, share: number, seed: number): string[] {
-  if (groups.size < 2)
-    throw new Error(`there ${groups.size === 1 ? 'is one group' : 'are no groups'}: two are needed to hold one out`);
   const total = [...groups.values()].reduce((sum, count) => sum + count, 0);
   const order = drawn(groups, seed);
   const held: string[] = [];
