@@ -1,5 +1,5 @@
 import type { SheafContext } from '../rdd/context.js';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readParts, unreadTheta } from './committed.js';
 import { allFinite, Diverged, type DivergedError, divergedError } from './diverged.js';

@@ -6,7 +6,7 @@ import type { SlotContext, SlotProgram } from '../protocol/program.js';
 import type { CompiledNetwork } from './backend.js';
 import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
 import { type BackendChoice, loadBackend } from './backends.js';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { type CommittedPart, readParts, unreadTheta, writeParts } from './committed.js';
 import { type ShardBlocks, shardData } from './fit-many-shard.js';
 import { ManyNetworks, type ManyResult, type MemberState } from './many-networks.js';

@@ -3,7 +3,7 @@ import type { RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
 import { stepScale } from '../ps/optimizer/update-spec.js';
 import type { GradientSum } from '../ps/tree.js';
 import type { Batch, CompiledNetwork } from './backend.js';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { epochOrder, type NumericalPlan, stepRows } from './numerical-plan.js';
 import { rangeOptimizer } from './updater.js';
 

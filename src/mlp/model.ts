@@ -6,7 +6,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { assembleBatch } from '../rdd/assemble-step.js';
 import type { SheafContext } from '../rdd/context.js';
 import { backendRequest } from './backends.js';
-import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
+import type { EpochMeasure } from './checkpoint/checkpoint-header.js';
 import { listValues, requireFinite } from './columns.js';
 import type { CommittedPart } from './committed.js';
 import { putTheta, requireTable } from './evaluate.js';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { Diverged } from './diverged.js';
 import { nextMultiple } from './numerical-plan.js';
 import { Pace } from './pace.js';

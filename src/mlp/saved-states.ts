@@ -1,6 +1,6 @@
 import type { BlockRef } from '../protocol/block.js';
 import type { SheafContext } from '../rdd/context.js';
-import type { Cursor } from './checkpoint/checkpoint-folder.js';
+import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { type Committed, readParts, unreadTheta } from './committed.js';
 import { allFinite } from './diverged.js';
 import type { NumericalPlan } from './numerical-plan.js';

@@ -1,6 +1,6 @@
 import type { ServerOptions } from '../ps/server/options.js';
 import { type AllReduceOptions, AllReduceRounds } from './allreduce-rounds.js';
-import type { EpochMeasure } from './checkpoint/checkpoint-folder.js';
+import type { EpochMeasure } from './checkpoint/checkpoint-header.js';
 import type { CheckpointOptions } from './checkpoint/checkpoints.js';
 import { ParameterServerRounds } from './ps-rounds.js';
 import type { Aggregation, Rounds } from './rounds.js';

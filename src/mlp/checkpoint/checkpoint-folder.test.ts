@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BlockRef, Blocks } from '../../protocol/block.js';
 import { bytesOf } from '../../ps/float-bytes.js';
 import { numericalPlan } from '../numerical-plan.js';
-import { type Checkpoint, CheckpointFolder, obstacle } from './checkpoint-folder.js';
+import { CheckpointFolder } from './checkpoint-folder.js';
+import { type Checkpoint, obstacle } from './checkpoint-header.js';
 
 let directory: string;
 beforeEach(() => {
@@ -128,9 +130,27 @@ describe('checkpoints', () => {
     await written(folder, 2);
     mkdirSync(join(directory, '.step-000000000003-1'));
     truncateSync(join(directory, 'step-000000000002', 'state-2.bin'), 4);
-    expect((await folder.latest())!.checkpoint.step).toBe(1);
+    mkdirSync(join(directory, 'step-000000000003'));
+    const told: string[] = [];
+    const stored = (await folder.latest(({ message }) => told.push(message)))!;
+    expect(stored.checkpoint.step).toBe(1);
+    expect(told).toEqual([
+      expect.stringMatching(/step-0+3\/checkpoint\.json cannot be read: ENOENT/),
+      expect.stringMatching(/state-2\.bin is not what was written \(4 bytes\)/),
+    ]);
     writeFileSync(join(directory, 'step-000000000001', 'checkpoint.json'), '{');
-    await expect(folder.latest()).rejects.toThrow(/state-2\.bin is not what was written \(4 bytes\)/);
+    await expect(folder.latest()).rejects.toThrow(/step-0+3.* begin anew with resume: 'never'/);
+  });
+
+  it('are not kept where a driver was killed that was writing one', async () => {
+    const folder = new CheckpointFolder(directory);
+    const { pid } = spawnSync('true');
+    mkdirSync(join(directory, `.step-000000000003-${pid}`));
+    writeFileSync(join(directory, `.step-000000000003-${pid}`, 'state-0.bin'), 'half');
+    mkdirSync(join(directory, `.step-000000000003-${process.pid}`));
+    writeFileSync(join(directory, 'notes.txt'), 'mine');
+    await folder.prepare();
+    expect(readdirSync(directory)).toEqual([`.step-000000000003-${process.pid}`, 'notes.txt']);
   });
 
   it('are refused for another plan or other rows, with the reason', async () => {

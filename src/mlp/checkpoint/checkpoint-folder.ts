@@ -1,56 +1,10 @@
-import { createHash } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { BlockRef, Blocks } from '../../protocol/block.js';
-import type { Consistency } from '../../ps/server/consistency.js';
 import { makeDirectories } from '../../rdd/storage/local-output.js';
-import type { Committed, CommittedPart, CommittedWorker } from '../committed.js';
-import type { NumericalPlan } from '../numerical-plan.js';
-import type { PaceState } from '../pace.js';
-
-/** Where a training stands. With the plan, whose randomness is keyed, this and the state are all that it goes on from. */
-export interface Cursor {
-  /** Updates made; epoch and step of the epoch follow from the plan. */
-  readonly step: number;
-  /** Mean loss of each epoch that is over. */
-  readonly losses: readonly number[];
-  /** Sums over the steps of the epoch at hand. */
-  readonly partial: { readonly rows: number; readonly weight: number; readonly lossSum: number };
-  /** Where it is not the plan alone that says epoch, batch and rate: what else does. */
-  readonly pace?: PaceState;
-  /** Of each epoch that is over, where the noise of gradients is measured. */
-  readonly measured?: readonly EpochMeasure[];
-  /** That a callback has set, if one has. */
-  readonly consistency?: Consistency;
-}
-
-/** JSON has no Infinity: null is one. */
-export interface EpochMeasure {
-  readonly batch: number;
-  readonly noiseScale: number | null;
-}
-
-export interface Checkpoint extends Cursor {
-  readonly plan: NumericalPlan;
-  /** Of the training rows in the order of their shards: SHA-256 over each shard's checksum. */
-  readonly input: string;
-}
-
-interface Header {
-  readonly format: 'sheaf-checkpoint';
-  readonly version: 1;
-  readonly checkpoint: Checkpoint;
-  readonly parts: readonly {
-    readonly file: string;
-    readonly from: number;
-    readonly to: number;
-    readonly sha256: string;
-  }[];
-  readonly workers?: readonly { readonly shard: number; readonly file: string; readonly sha256: string }[];
-  /** By rank. */
-  readonly residuals?: readonly { readonly file: string; readonly sha256: string }[];
-}
+import type { Committed } from '../committed.js';
+import { type Checkpoint, HEADER, type Header, isSameState, parsedHeader, sha256 } from './checkpoint-header.js';
+import { StoredCheckpoint } from './stored-checkpoint.js';
 
 const nameOf = (step: number) => `step-${String(step).padStart(12, '0')}`;
 const headerBytes = (header: Header) => Buffer.from(`${JSON.stringify(header, null, 1)}\n`);
@@ -61,8 +15,9 @@ const unlessMissing =
     throw error;
   };
 
-const HEADER = 'checkpoint.json';
 const NAME = /^step-(\d{12})$/;
+/** What a process writes until it is whole, with the process's id. */
+const UNFINISHED = /^\.step-\d{12}-(\d+)$/;
 
 /**
  * Checkpoints of one training, a folder each, named by their step: `checkpoint.json` (cursor, plan, fingerprint of the
@@ -70,7 +25,8 @@ const NAME = /^step-(\d{12})$/;
  * shards keep for themselves, and what members' sums still owe the weights, where there is any.
  *
  * Failure model: a folder appears by rename when all of it is on disk; the newest `keep` stay. A folder whose files do not
- * have the checksums of its header is passed over when another is whole.
+ * have the checksums of its header is passed over when another is whole. What a driver that was killed had begun to write is
+ * removed by the next.
  */
 export class CheckpointFolder {
   constructor(
@@ -79,12 +35,13 @@ export class CheckpointFolder {
     readonly keep = 3,
   ) {}
 
-  /** Before a long training: whether there can be checkpoints. @throws Error for a path that is no folder, or not one to write to */
+  /** Before a long training: makes sure that there can be checkpoints. @throws Error for a path that is no folder, or not one to write to */
   async prepare(): Promise<void> {
     try {
       await makeDirectories(this.path);
-      await readdir(this.path);
       await access(this.path, constants.W_OK);
+      for (const name of await readdir(this.path))
+        if (isLeftBehind(name)) await rm(join(this.path, name), { recursive: true, force: true });
     } catch (error) {
       throw new Error(
         `checkpoint: no checkpoints can be written to ${this.path}: ${(error as Error).message}; give a folder on a disk of the driver`,
@@ -135,7 +92,7 @@ export class CheckpointFolder {
     const path = join(this.path, nameOf(checkpoint.step), HEADER);
     const text = await readFile(path, 'utf8').catch(unlessMissing(undefined));
     if (text === undefined) return;
-    const header = parsed(text, path);
+    const header = parsedHeader(text, path);
     if (!isSameState(header.checkpoint, checkpoint)) return;
     const temporary = `${path}-${process.pid}`;
     await rm(temporary, { force: true });
@@ -145,19 +102,24 @@ export class CheckpointFolder {
 
   /**
    * The newest checkpoint that is whole; undefined where there is none at all.
+   * @param passedOver told what is wrong with each newer one
    * @throws Error when none is whole, saying what is wrong with the newest
    */
-  async latest(): Promise<StoredCheckpoint | undefined> {
-    let problem: Error | undefined;
+  async latest(passedOver: (problem: Error) => void = () => {}): Promise<StoredCheckpoint | undefined> {
+    const problems: Error[] = [];
     for (const name of (await this.#names()).reverse()) {
       try {
-        return await StoredCheckpoint.open(join(this.path, name));
+        const stored = await StoredCheckpoint.open(join(this.path, name));
+        problems.forEach(passedOver);
+        return stored;
       } catch (error) {
-        problem ??= error as Error;
+        problems.push(error as Error);
       }
     }
-    if (problem) throw problem;
-    return undefined;
+    const [newest] = problems;
+    if (!newest) return undefined;
+    const message = `${newest.message}; there is no older checkpoint that is whole: begin anew with resume: 'never'`;
+    throw new Error(message, { cause: newest });
   }
 
   async #names(): Promise<string[]> {
@@ -166,94 +128,6 @@ export class CheckpointFolder {
   }
 }
 
-export class StoredCheckpoint {
-  private constructor(
-    readonly folder: string,
-    readonly checkpoint: Checkpoint,
-    readonly parts: Header['parts'],
-    readonly workers: NonNullable<Header['workers']>,
-    readonly residuals: NonNullable<Header['residuals']>,
-  ) {}
-
-  /** Reads the header and checks all files. @throws Error naming the file that is missing, cut off or changed */
-  static async open(folder: string): Promise<StoredCheckpoint> {
-    const path = join(folder, HEADER);
-    const header = parsed(await readFile(path, 'utf8'), path);
-    const { checkpoint, parts, workers = [], residuals = [] } = header;
-    const stored = new StoredCheckpoint(folder, checkpoint, parts, workers, residuals);
-    for (const file of [...parts, ...workers, ...residuals]) await stored.#read(file);
-    return stored;
-  }
-
-  /** The state as blocks of this process, for the slots to read. */
-  async restore(scope: string, blocks: Blocks): Promise<Committed> {
-    const { step } = this.checkpoint;
-    const parts: CommittedPart[] = [];
-    for (const part of this.parts) {
-      const block = await blocks.put(`state:${step}:${part.from}`, scope, await this.#read(part));
-      parts.push({ from: part.from, to: part.to, block });
-    }
-    const workers: CommittedWorker[] = [];
-    for (const each of this.workers) {
-      const block = await blocks.put(`worker:${step}:${each.shard}`, scope, await this.#read(each));
-      workers.push({ shard: each.shard, block });
-    }
-    const residuals: BlockRef[] = [];
-    for (const [rank, each] of this.residuals.entries())
-      residuals.push(await blocks.put(`residual:${step}:${rank}`, scope, await this.#read(each)));
-    return { step, parts, ...(workers.length > 0 && { workers }), ...(residuals.length > 0 && { residuals }) };
-  }
-
-  async #read({ file, sha256: expected }: { readonly file: string; readonly sha256: string }): Promise<Buffer> {
-    const path = join(this.folder, file);
-    const bytes = await readFile(path);
-    if (sha256(bytes) !== expected)
-      throw new Error(`${path} is not what was written (${bytes.length} bytes): its checksum differs`);
-    return bytes;
-  }
-}
-
-/**
- * Why a training cannot go on from a checkpoint: undefined when it can.
- * @param input of the training at hand
- */
-export function obstacle(checkpoint: Checkpoint, plan: NumericalPlan, input: string): string | undefined {
-  if (checkpoint.plan.hash !== plan.hash) {
-    const changed = Object.keys({ ...checkpoint.plan, ...plan }).filter(
-      (key) => key !== 'hash' && key !== 'stepsPerEpoch' && differ(checkpoint.plan, plan, key as keyof NumericalPlan),
-    );
-    const list = changed.map((key) => `${key} ${shown(checkpoint.plan, key)} became ${shown(plan, key)}`);
-    return `the numerical plan has changed: ${list.join(', ')}`;
-  }
-  if (checkpoint.input !== input) return 'the training rows are not those it was written for (values, labels or order)';
-  return undefined;
-}
-
-/** Losses tell apart courses of one plan: updates that do not wait for each other make others each time. */
-function isSameState(stored: Checkpoint, { plan, input, step, losses }: Checkpoint): boolean {
-  const same = stored.step === step && isDeepStrictEqual(stored.losses, JSON.parse(JSON.stringify(losses)));
-  return same && obstacle(stored, plan, input) === undefined;
-}
-
-const differ = (a: NumericalPlan, b: NumericalPlan, key: keyof NumericalPlan) =>
-  JSON.stringify(a[key]) !== JSON.stringify(b[key]);
-
-const shown = (plan: NumericalPlan, key: string) => JSON.stringify(plan[key as keyof NumericalPlan]) ?? 'absent';
-
-function parsed(text: string, path: string): Header {
-  let header: Header | undefined;
-  try {
-    header = JSON.parse(text) as Header;
-  } catch {
-    // Said below.
-  }
-  if (header?.format !== 'sheaf-checkpoint') throw new Error(`${path} is not the header of a checkpoint`);
-  if (header.version !== 1) throw new Error(`${path} has version ${header.version}; this version of Sheaf reads 1`);
-  return header;
-}
-
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'wx');
   try {
@@ -261,5 +135,17 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** Whether its process is not there any more. */
+function isLeftBehind(name: string): boolean {
+  const id = UNFINISHED.exec(name)?.[1];
+  if (id === undefined) return false;
+  try {
+    process.kill(Number(id), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }

@@ -1,7 +1,9 @@
 import type { SheafContext } from '../../rdd/context.js';
 import type { Committed } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
-import { CheckpointFolder, type Cursor, obstacle, type StoredCheckpoint } from './checkpoint-folder.js';
+import { CheckpointFolder } from './checkpoint-folder.js';
+import { type Cursor, obstacle } from './checkpoint-header.js';
+import type { StoredCheckpoint } from './stored-checkpoint.js';
 
 export interface CheckpointOptions {
   /** Folder of the training's checkpoints, on a disk of the driver. */
@@ -52,10 +54,13 @@ export class Checkpoints {
     const { resume = 'auto', path } = this.options;
     await this.#folder.prepare();
     if (resume === 'never') return undefined;
-    const stored = await this.#folder.latest();
+    const problems: string[] = [];
+    const stored = await this.#folder.latest(({ message }) => problems.push(message));
     if (!stored && resume === 'always') throw new Error(`there is no checkpoint to go on from in ${path}`);
     if (!stored) return undefined;
     this.#refuse(stored, obstacle(stored.checkpoint, this.plan, stored.checkpoint.input));
+    for (const problem of problems)
+      this.context.bus.emit({ event: 'warning', message: `${problem}; training goes on from ${stored.folder}` });
     this.#resumed = stored;
     return { cursor: stored.checkpoint, committed: await stored.restore(scope, this.context.blocks) };
   }
