@@ -16,9 +16,18 @@ const STAGES: Readonly<Record<string, { fromJSON(json: any): BatchStage }>> = {
   WindowFeatures,
 };
 
-/** @throws TypeError for a stage that is not known */
+/** @throws TypeError for a stage that is not known, and for what is none of its kind */
 export function batchStageFromJSON(json: StageJson): BatchStage {
   if (!Object.hasOwn(STAGES, json.stage))
     throw new TypeError(`there is no stage "${json.stage}"; there are ${Object.keys(STAGES).join(', ')}`);
-  return STAGES[json.stage]!.fromJSON(json);
+  return restored(json, () => STAGES[json.stage]!.fromJSON(json));
+}
+
+/** @throws TypeError naming the stage in whose JSON something is missing or odd */
+export function restored<T>({ stage }: StageJson, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new TypeError(`this is no ${stage} that toJSON gave: ${(error as Error).message}`, { cause: error });
+  }
 }
