@@ -8,7 +8,7 @@ import type { ManyLabelMetrics, ManyLabelScores } from './metrics/many-label.js'
 import { formatManyLabels } from './metrics/many-label-table.js';
 import { type FittedNetwork, MLPModel, THRESHOLD } from './model.js';
 import { COLUMN, checkForms, FLAG, type Forms, oneOf } from './options.js';
-import { plainBatch } from './pipeline/plain-batch.js';
+import { ofGivenRows, plainBatch } from './pipeline/plain-batch.js';
 import type { PlainRow } from './pipeline/stage.js';
 import type { Label } from './predictions.js';
 
@@ -85,10 +85,10 @@ export class MLPClassificationModel extends MLPModel<Label | Label[], Evaluation
 
   /**
    * Probabilities of the classes, in their order, of plain rows.
-   * @throws TypeError for rows without features
+   * @throws TypeError for rows without features, or with one that is not a finite number
    */
   async predictProba(rows: readonly PlainRow[]): Promise<number[][]> {
-    return this.outputsOf(plainBatch(rows, this.features));
+    return ofGivenRows(() => this.outputsOf(plainBatch(rows, this.features)));
   }
 
   /**

@@ -36,6 +36,21 @@ it('keeps plan, losses and weights', async () => {
   expect([loaded.plan, loaded.losses, loaded.weightsHash]).toEqual([model.plan, model.losses, model.weightsHash]);
 });
 
+it('says what is wrong with the rows given, and nothing of a cluster', async () => {
+  const bad = [ROWS[0]!, { ...ROWS[1]!, c: Number.NaN }];
+  const arrays = bad.map((row) => Object.values(row));
+  const refused = (predicted: Promise<unknown>) => predicted.then(() => expect.unreachable(), String);
+  const own = EXAMPLE_MODELS.classifier();
+  for (const predict of [() => own.predict(arrays), () => own.predictProba(arrays)])
+    expect(await refused(predict())).toMatch(/^TypeError: column "features": feature 2 of row 2 is NaN; features must/);
+  const pipeline = EXAMPLE_MODELS['pipeline of scalers']();
+  for (const predict of [() => pipeline.predict(bad), () => pipeline.predictProba(bad)])
+    expect(await refused(predict())).toMatch(/^TypeError: .*column "c" has the value NaN in row 2; features must/);
+  await expect(loadModel(join(directory, 'none'))).rejects.toThrow(
+    /none is no saved model: model\.json cannot be read\. .*none\/model\.json: no such file$/,
+  );
+});
+
 it('names a stage that this version does not know', async () => {
   await writeModelFolder(join(directory, 'model'), { json: { stage: 'Word2Vec' }, weights: [] });
   await expect(loadModel(join(directory, 'model'))).rejects.toThrow(/there is no stage "Word2Vec"/);

@@ -15,7 +15,7 @@ import { type InferencePlan, inferencePlan } from './formats/inference.js';
 import type { Network } from './network.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { COLUMN, checkForms, type Form, type Forms } from './options.js';
-import { plainBatch } from './pipeline/plain-batch.js';
+import { ofGivenRows, plainBatch } from './pipeline/plain-batch.js';
 import type { Model, PlainRow, StageJson } from './pipeline/stage.js';
 import { PortableModel } from './portable-model.js';
 import type { PredictParameters } from './predict-step.js';
@@ -139,11 +139,11 @@ export abstract class MLPModel<Prediction = unknown, Metrics = unknown>
   /**
    * Predicts plain rows in this process, without executors: arrays of features, or objects with a column of them, or with the
    * columns they were assembled of.
-   * @throws TypeError for rows without features
+   * @throws TypeError for rows without features, or with one that is not a finite number
    * @example await model.predict([[5.1, 3.5, 1.4, 0.2]])
    */
   async predict(rows: readonly PlainRow[]): Promise<Prediction[]> {
-    return this.predictBatch(plainBatch(rows, this.features));
+    return ofGivenRows(() => this.predictBatch(plainBatch(rows, this.features)));
   }
 
   predictBatch(batch: RecordBatch): Prediction[] {

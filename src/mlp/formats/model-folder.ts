@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
 import { bytesOf } from '../../ps/float-bytes.js';
 import { SourceError } from '../../rdd/sources/source.js';
 import { localPath } from '../../rdd/storage/local.js';
@@ -155,6 +155,7 @@ export function placeOf(path: string): string {
 const join = (path: string, name: string) => `${placeOf(path).replace(/[\\/]+$/, '')}/${name}`;
 
 async function read(path: string, storage: StorageSettings): Promise<Buffer> {
+  if (isAbsolute(path) && !existsSync(path)) throw new SourceError(`${path}: no such file`); // of no concern to executors
   const pieces: Buffer[] = [];
   for await (const piece of openStorage(storage).openStream(path)) pieces.push(piece);
   return Buffer.concat(pieces);

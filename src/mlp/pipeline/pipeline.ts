@@ -2,7 +2,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { shown } from '../../rdd/arguments.js';
 import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { PortableModel } from '../portable-model.js';
-import { plainBatch } from './plain-batch.js';
+import { ofGivenRows, plainBatch } from './plain-batch.js';
 import {
   type Estimator,
   type FitColumns,
@@ -80,7 +80,7 @@ export class PipelineModel extends PortableModel implements Model {
   /**
    * What the network at the end makes of plain rows, in this process, without executors. Stages that leave rows out, or cut
    * windows, give as many predictions as there are rows left.
-   * @throws TypeError when the last stage is no model, and for rows that are no objects
+   * @throws TypeError when the last stage is no model, and for rows that are no objects, or that a stage refuses
    */
   async predict(rows: readonly PlainRow[]): Promise<unknown[]> {
     return this.#predicted('predict', rows, (model, batch) => model.predictBatch(batch));
@@ -109,7 +109,7 @@ export class PipelineModel extends PortableModel implements Model {
       throw new TypeError(
         `${method}: row ${bare + 1} is an array, and the first stage assembles columns: give objects of ${first.options.columns.join(', ')}`,
       );
-    return by(model, throughBatch(this.stages.slice(0, -1), batch));
+    return ofGivenRows(() => by(model, throughBatch(this.stages.slice(0, -1), batch)));
   }
 
   /** Transforms a table and judges the network at the end on it. @throws TypeError when the last stage is no model */

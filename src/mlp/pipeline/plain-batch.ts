@@ -1,4 +1,5 @@
 import type { RecordBatch } from 'apache-arrow';
+import { FailureError } from '../../protocol/failure.js';
 import { shown } from '../../rdd/arguments.js';
 import type { Row } from '../../rdd/arrow-rdd.js';
 import { listColumn } from '../../rdd/list-column.js';
@@ -37,6 +38,19 @@ export function plainBatch(rows: readonly PlainRow[], features = 'features'): Re
     batch = batch ? putColumn(batch, column) : batchOfVector(column);
   }
   return batch ?? batchOfValues([]);
+}
+
+/**
+ * What the engine complains of in a partition's rows, said of rows that were given in this process.
+ * @throws TypeError in the place of a FailureError
+ */
+export function ofGivenRows<T>(compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    throw new TypeError(error.message.replace(/\b(row \d+) of the (partition|batch)\b/g, '$1'));
+  }
 }
 
 function isVector(value: unknown): value is ArrayLike<number> {
