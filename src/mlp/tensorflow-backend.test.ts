@@ -84,6 +84,27 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     },
   );
 
+  it('makes one program for shards by themselves, as where some give a step no rows', () => {
+    const net = new TensorFlowNetwork(library, network);
+    const shards = [0, 1, 2, 3, 5];
+    for (const shard of shards) net.loadShard(shard, exampleData(network, 10, shard));
+    const batches = shards.map((shard) => ({ shard, rows: Int32Array.of(...(shard === 2 ? [] : [shard, 7])) }));
+    const theta = initialTheta(network, 1);
+    const extended = vi.spyOn(GraphSession.prototype, 'extend');
+    const [sums] = net.sums([{ theta, seed: 4, batches }], 3, 6);
+    expect(extended).toHaveBeenCalledTimes(1);
+    extended.mockRestore();
+    const together = (own: typeof batches) => net.sums([{ theta, seed: 4, batches: own }], 3, 6)[0]!;
+    expect(sums!.map(({ level, index }) => [level, index])).toEqual([
+      [2, 0],
+      [0, 5],
+    ]);
+    const [left, third] = together(batches.filter(({ shard }) => shard !== 2 && shard !== 5));
+    expect(sums![0]!.value.gradient).toEqual(left!.value.gradient.map((value, i) => value + third!.value.gradient[i]!));
+    expect(sums![1]!.value).toEqual(together(batches.slice(-1))[0]!.value);
+    net.dispose();
+  });
+
   it('goes on after a call that failed', () => {
     const g = new GraphBuilder();
     const from = placeholder(g, 'from', 'float32', [-1]);

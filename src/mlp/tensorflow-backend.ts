@@ -172,11 +172,13 @@ export class TensorFlowNetwork implements CompiledNetwork {
   /** Operations of its own for each network and shard. */
   #apart(requests: readonly SumRequest[], step: number, shards: number): Outcome {
     const distinct = distinctBatches(requests);
+    // Shards by themselves are not added to others: one program does for all of them, where one each takes longer and longer to make.
+    const alone = distinct.batches.length === 1;
     const batches = distinct.batches.map(({ shard }) => {
       const { weights, streamed } = this.#shards.get(shard)!;
-      return { shard, weighted: weights !== undefined, streamed };
+      return { shard: alone ? 0 : shard, weighted: weights !== undefined, streamed };
     });
-    const call = this.#program({ batches, networks: distinct.networks, shards });
+    const call = this.#program({ batches, networks: distinct.networks, shards: alone ? 1 : shards });
 
     const arrays: Values[] = [Int32Array.of(step)];
     const shapes: (readonly number[])[] = [SCALAR];
