@@ -47,7 +47,7 @@ export interface TrainingOptions extends UpdateOptions, LearningOptions, ServerO
   readonly epochs?: number;
   /** Decides the initial weights, the order of rows and what is held out. Default 0. */
   readonly seed?: number;
-  /** Gradient shards, part of the numerical plan. Default: a function of rows and batch. */
+  /** Gradient shards, part of the numerical plan, at most 65,536; each costs milliseconds of set-up. Default: a function of rows and batch. */
   readonly shards?: number;
   /** Of products in training, whose sums and weights stay float32: `bf16` has 8 bits of a factor, and is faster where the processor multiplies bfloat16. Default `float32`. */
   readonly precision?: Precision;
