@@ -24,9 +24,11 @@ export function newlyNeeded(): string[] {
   return fresh;
 }
 
-/** Loads modules of the engine, then what their `warmUp` loads. What cannot be loaded is told by the task that needs it. */
+/**
+ * Loads modules of the engine and, while others are still coming, what their `warmUp` loads. What cannot be loaded is told by
+ * the task that needs it.
+ */
 export async function warmStart(modules: readonly string[]): Promise<void> {
   const load = (module: string): Promise<Partial<WarmUp>> => import(new URL(`../${module}.js`, import.meta.url).href);
-  const loaded = await Promise.allSettled(modules.map(load));
-  for (const module of loaded) if (module.status === 'fulfilled') await module.value.warmUp?.().catch(() => {});
+  await Promise.allSettled(modules.map(async (module) => (await load(module)).warmUp?.()));
 }
