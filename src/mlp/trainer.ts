@@ -208,7 +208,7 @@ class Trainer {
     const epochEnded = searches ? iterated : committed.step === pace.last;
     this.#progress.commit(committed.step);
     this.#noteConsistency();
-    this.#log.commit();
+    this.#log.commit(committed.step, this.#progress.epoch);
     const report = epochEnded ? this.#endEpoch() : undefined;
     this.#states.save({ committed, cursor: this.#progress.keep() }, onTheWay);
     return report;
@@ -253,7 +253,7 @@ class Trainer {
     const { generation } = this.#cluster;
     this.#states.discard(stateScope(this.spec.model, { generation, step: this.#until })); // somebody may have written it
     const there = await this.#states.fallBack();
-    if (!there) this.#log.fellBack();
+    this.#log.fellBack(this.#states.last.committed.step);
     return there;
   }
 

@@ -10,29 +10,45 @@ const optimizer = { kind: 'sgd', learningRate: 0.1 } as const;
 const plan = numericalPlan({ rows: 20, batchSize: 10, epochs: 2, seed: 0, network, optimizer, shards: 2 });
 const cost = { bytes: 8, computeMs: 3, exchangeMs: 2 };
 
-function world() {
+function world({ max }: { max?: number } = {}) {
   let now = 0;
+  let [step, number] = [0, 1];
+  const adaptive = max === undefined ? {} : { adaptive: { baseBatch: 10, max, by: 'goodput' } as const };
+  const spec = { model: 'a', plan: { ...plan, ...adaptive } } as unknown as TrainingSpec;
   const bus = new EventBus({ now: () => now, after: () => () => {} });
   const rounds: { ms: number; bytes?: number }[] = [];
   bus.listen((event) => event.event === 'round' && rounds.push({ ms: event.ms, bytes: event.bytes }));
-  const log = new TrainingLog(bus, { model: 'a', plan } as unknown as TrainingSpec);
-  const round = (ms: number) => {
+  const log = new TrainingLog(bus, spec);
+  const round = (ms: number, of = cost) => {
     now += ms;
-    log.add(cost, 1);
+    step++;
+    log.add(of, 1);
   };
-  const epoch = () => {
-    log.commit();
-    log.epoch({ epoch: 1, loss: 1 }, 20, new Pace(plan, false, 0), 0, 1);
+  const commit = () => log.commit(step, number);
+  const epoch = (members = 1, batch = 10) => {
+    commit();
+    const pace = new Pace(spec.plan, false, 0);
+    pace.choose(batch);
+    log.epoch({ epoch: number, loss: 1 }, 20, pace, 0, members);
+    number++;
   };
-  return { log, round, epoch, rounds };
+  /** To the state after so many updates, in that epoch. */
+  const fallBack = (to: number, toEpoch = number) => {
+    [step, number] = [to, toEpoch];
+    log.fellBack(to);
+    log.begin();
+  };
+  return { log, round, commit, epoch, fallBack, rounds, spec };
 }
+
+type World = ReturnType<typeof world>;
 
 describe('TrainingLog', () => {
   it('says what an epoch took from one end to the next, over all its commits', () => {
-    const { log, round, epoch, rounds } = world();
+    const { log, round, commit, epoch, rounds } = world();
     log.begin();
     round(100);
-    log.commit();
+    commit();
     round(50);
     epoch();
     round(30);
@@ -43,24 +59,73 @@ describe('TrainingLog', () => {
     ]);
   });
 
-  it('leaves out what was lost and is done again', () => {
-    const { log, round, epoch, rounds } = world();
+  it('leaves out what was lost and is done again: after the last commit, or all of an epoch', () => {
+    const { log, round, commit, epoch, fallBack, rounds } = world();
     log.begin();
     round(100);
-    log.commit();
+    commit();
     round(70); // lost
-    log.begin();
+    fallBack(1);
     round(50);
     epoch();
     round(100);
-    log.commit();
-    log.fellBack();
-    log.begin();
+    commit();
+    fallBack(2);
     round(40);
     epoch();
     expect(rounds).toEqual([
       { ms: 150, bytes: 16 },
       { ms: 40, bytes: 8 },
     ]);
+  });
+
+  it('keeps what an earlier commit of the same epoch has, when that is gone back to', () => {
+    const { log, round, commit, epoch, fallBack, rounds } = world();
+    log.begin();
+    round(100);
+    commit();
+    round(50);
+    commit(); // lost
+    fallBack(1);
+    round(60);
+    epoch();
+    expect(rounds).toEqual([{ ms: 160, bytes: 16 }]);
+  });
+
+  it('keeps it when the end of that epoch is lost as well, which is told again', () => {
+    const { log, round, commit, epoch, fallBack, rounds } = world();
+    log.begin();
+    round(100);
+    commit();
+    round(50);
+    epoch();
+    fallBack(1, 1);
+    round(70);
+    epoch();
+    expect(rounds).toEqual([
+      { ms: 150, bytes: 16 },
+      { ms: 170, bytes: 16 },
+    ]);
+  });
+
+  it('learns what steps take of the slots at hand only: others may have joined in the middle of an epoch', () => {
+    const took = (computeMs: number) => ({ bytes: 0, computeMs, exchangeMs: 2 });
+    /** The batch after two epochs of two slots, of 10 and 20 ms a step. */
+    const chosen = (begin: (log: World) => void) => {
+      const all = world({ max: 1000 });
+      begin(all);
+      all.round(1, took(20));
+      all.epoch(2, 10);
+      all.round(1, took(40));
+      all.epoch(2, 20);
+      return all.log.chosen({ plan: all.spec.plan, batch: 20, noiseScale: 50 } as Pace);
+    };
+    const joined = chosen(({ log, round, commit }) => {
+      log.begin();
+      round(1, took(500)); // by one slot
+      commit();
+      log.begin();
+    });
+    expect(joined).toBe(chosen(({ log }) => log.begin()));
   });
 });

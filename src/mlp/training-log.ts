@@ -22,13 +22,26 @@ function plus(one: Spent, other: Spent): Spent {
   return { cost, steps: one.steps + other.steps, ms: one.ms + other.ms };
 }
 
+/** What it took to get from the commit before to this one. */
+interface SpentToCommit {
+  /** Updates made. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Generations formed before: another generation may have other slots. */
+  readonly formed: number;
+  readonly spent: Spent;
+}
+
+const total = (commits: readonly SpentToCommit[]) => commits.reduce((sum, { spent }) => plus(sum, spent), NOTHING);
+
 /** What the log is told of a training, epoch by epoch. */
 export class TrainingLog {
   #begun = 0;
+  #formed = 0;
   /** Rounds since the last commit. */
   #uncommitted: Spent = NOTHING;
-  /** Of the epoch, as far as it is committed. */
-  #committed: Spent = NOTHING;
+  /** Of the epoch at hand and of the one before, as a training may fall back into that: whichever state is gone on from. */
+  #commits: readonly SpentToCommit[] = [];
   /** Of the slots at hand. */
   #throughput = new Throughput();
 
@@ -40,22 +53,28 @@ export class TrainingLog {
   /** A generation has formed: time runs from now on, and what was not committed is done again. */
   begin(): void {
     this.#begun = this.bus.clock.now();
+    this.#formed++;
     this.#uncommitted = NOTHING;
     this.#throughput = new Throughput();
   }
 
-  /** All goes on from an earlier state than the last. */
-  fellBack(): void {
-    this.#committed = NOTHING;
+  /** All goes on from the state after so many updates: what was done after it is done again. */
+  fellBack(step: number): void {
+    this.#commits = this.#commits.filter((commit) => commit.step <= step);
   }
 
   add(cost: RoundCost | undefined, steps: number): void {
     this.#uncommitted = plus(this.#uncommitted, { cost, steps, ms: 0 });
   }
 
-  commit(): void {
+  /** @param step updates made @param epoch from 1, which they end in */
+  commit(step: number, epoch: number): void {
     const now = this.bus.clock.now();
-    this.#committed = plus(this.#committed, { ...this.#uncommitted, ms: now - this.#begun });
+    const spent = { ...this.#uncommitted, ms: now - this.#begun };
+    this.#commits = [
+      ...this.#commits.filter((commit) => commit.epoch >= epoch - 1),
+      { step, epoch, formed: this.#formed, spent },
+    ];
     this.#uncommitted = NOTHING;
     this.#begun = now;
   }
@@ -63,9 +82,9 @@ export class TrainingLog {
   /** An epoch is over, and committed. @param members slots that took part @returns the report with what was measured */
   epoch(report: EpochReport, rows: number, pace: Pace, generation: number, members: number): EpochReport {
     const { bus, spec } = this;
-    this.#learn(pace, members);
-    const { ms, cost } = this.#committed;
-    this.#committed = NOTHING;
+    const commits = this.#commits.filter(({ epoch }) => epoch === report.epoch);
+    const { ms, cost } = total(commits);
+    this.#learn(pace, members, total(commits.filter(({ formed }) => formed === this.#formed)));
     const measures = measuresOf(pace, rows / Math.max(ms / 1000, 1e-9));
     const { noiseScale, ...finite } = measures;
     const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
@@ -89,8 +108,8 @@ export class TrainingLog {
     this.bus.emit({ event: 'plan', what, choice: pace.batch, reason: `gradient noise scale ${noise}${worth}` });
   }
 
-  #learn({ batch }: Pace, members: number): void {
-    const { cost, steps } = this.#committed;
+  /** @param spent of the epoch, by the slots at hand */
+  #learn({ batch }: Pace, members: number, { cost, steps }: Spent): void {
     if (!cost) return;
     const { computeMs, exchangeMs } = cost;
     const each = 1000 * members * steps;
