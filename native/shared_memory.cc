@@ -9,10 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "addon.h"
 
 namespace sheaf {
 namespace {
+
+/// A process may have 65,530 mappings (vm.max_map_count). At that limit malloc, V8 and new threads fail too, so files stay well
+/// below it.
+constexpr int kMostMappings = 16384;
+std::atomic<int> mappings{0};
 
 /// Pages mapped for an ArrayBuffer, which may begin within the first. V8 itself counts an ArrayBuffer's bytes as memory that
 /// collecting it frees; counted here again they would make it collect twice as often.
@@ -24,6 +31,7 @@ struct Mapping {
 void Unmap(napi_env, void*, void* hint) {
   auto* mapping = static_cast<Mapping*>(hint);
   munmap(mapping->pages, mapping->length);
+  mappings--;
   delete mapping;
 }
 
@@ -53,6 +61,7 @@ napi_value MapFile(napi_env env, const std::string& path, int64_t offset, int64_
     napi_throw_error(env, nullptr, "this JavaScript engine allows no external buffers");
     return nullptr;
   }
+  mappings++;
   return buffer;
 }
 
@@ -69,6 +78,10 @@ napi_value Map(napi_env env, napi_callback_info info) {
 /// mapToRead(path, offset, bytes): what is written into the buffer reaches nobody else.
 napi_value MapToRead(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
+  if (mappings >= kMostMappings) {
+    napi_throw_error(env, nullptr, "too many files are mapped");
+    return nullptr;
+  }
   int64_t offset = 0;
   int64_t bytes = 0;
   napi_get_value_int64(env, arguments[1], &offset);

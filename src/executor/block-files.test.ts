@@ -1,10 +1,20 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nativeAddon } from '../native/addon.js';
 import type { BlockRef } from '../protocol/block.js';
 import { BlockFiles, type BlockHome } from './block-files.js';
 import { BlockService } from './block-service.js';
@@ -80,7 +90,36 @@ describe('blocks', () => {
     await expect(blocks.get(ref)).rejects.toThrow('block large cannot be read');
     const cut = await blocks.put('cut', 'app', content);
     truncateSync(cut.at[0]!.path, 500_000);
-    await expect(blocks.get(cut)).rejects.toThrow(/smaller than what is to be mapped|ends after/);
+    await expect(blocks.get(cut)).rejects.toThrow(/ends after 500000 of 600000 bytes/);
+  });
+
+  it.runIf(nativeAddon())('are read where they cannot be mapped', async () => {
+    const blocks = new BlockFiles(home('a'));
+    const content = bytes(600_000);
+    const ref = await blocks.put('large', 'app', content);
+    const map = vi.spyOn(nativeAddon()!, 'mapToRead').mockImplementation(() => {
+      throw new Error('cannot map: Cannot allocate memory');
+    });
+    expect((await blocks.get(ref)).equals(content)).toBe(true);
+    expect(map).toHaveBeenCalledOnce();
+    map.mockRestore();
+  });
+
+  // A process has 65,530 mappings at most.
+  it.runIf(nativeAddon())('are unmapped while a task reads one after the other', async () => {
+    const blocks = new BlockFiles(home('a'));
+    const ref = await blocks.put('large', 'app', bytes(256 * 1024));
+    const mapped = () => readFileSync('/proc/self/maps', 'utf8').split(ref.at[0]!.path).length - 1;
+    let most = 0;
+    for (let read = 1; read <= 12_000; read++) {
+      await blocks.get(ref);
+      if (read % 1000 === 0) most = Math.max(most, mapped());
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(8000);
+    // All at once: those that wait for a turn have it together.
+    const all = await Promise.all(Array.from({ length: 3000 }, () => blocks.get(ref)));
+    expect(all.every(({ length }) => length === ref.bytes)).toBe(true);
   });
 
   it('are released while a slot still writes into their scope', async () => {

@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { nativeAddon } from '../native/addon.js';
 import {
@@ -41,6 +42,8 @@ export interface BlockHome {
 const MEMORY_RESERVE_BYTES = 32 * 1024 * 1024;
 /** From here on a file is mapped: to read it into new memory costs more, most of it page faults. */
 const MAPPED_BYTES = 256 * 1024;
+/** So much is mapped before the event loop has a turn, in which what was collected is unmapped: at most 1024 files. */
+const MAPPED_IN_A_TURN = 256 * 1024 * 1024;
 
 /**
  * The blocks of one home, shared by the executor's process and its slots: they all write into the same two directories,
@@ -94,7 +97,7 @@ export class BlockFiles implements Blocks {
     return this.#fromHolders(ref, async (location) => {
       const bytes =
         location.host === this.home.host && existsSync(location.path)
-          ? readPart(location.path, segment?.offset ?? 0, segment?.bytes ?? ref.bytes)
+          ? await readPart(location.path, segment?.offset ?? 0, segment?.bytes ?? ref.bytes)
           : await fetchPart(location, ref, this.home.token, segment);
       if (ref.sha256 && !segment) checkCode(ref, bytes);
       return bytes;
@@ -234,9 +237,11 @@ function nearestFirst(at: readonly BlockLocation[], home: BlockHome): BlockLocat
 }
 
 /** A part of a file, aligned for typed columns: mapped where that costs less than to read it into memory of its own. */
-function readPart(path: string, offset: number, bytes: number): Buffer {
-  const addon = bytes >= MAPPED_BYTES && offset % 8 === 0 ? nativeAddon() : undefined;
-  if (addon) return Buffer.from(addon.mapToRead(path, offset, bytes));
+async function readPart(path: string, offset: number, bytes: number): Promise<Buffer> {
+  if (bytes >= MAPPED_BYTES && offset % 8 === 0) {
+    const mapped = await mapPart(path, offset, bytes);
+    if (mapped) return mapped;
+  }
   const target = Buffer.allocUnsafeSlow(bytes);
   const file = openSync(path, 'r');
   try {
@@ -250,6 +255,34 @@ function readPart(path: string, offset: number, bytes: number): Buffer {
     closeSync(file);
   }
   return target;
+}
+
+/** Bytes mapped since the last turn of the event loop that somebody waited for. */
+let mappedInTurn = 0;
+let turn: Promise<void> | undefined;
+
+/**
+ * Tasks read block after block in promises alone, in which the event loop has no turn; nothing would be unmapped, and released
+ * blocks would stay in memory.
+ * @returns undefined where it cannot be mapped: too much is, there is no add-on, or the file is not what it should be
+ */
+async function mapPart(path: string, offset: number, bytes: number): Promise<Buffer | undefined> {
+  const addon = nativeAddon();
+  if (!addon) return undefined;
+  while (mappedInTurn >= MAPPED_IN_A_TURN) {
+    turn ??= setImmediate().then(() => {
+      mappedInTurn = 0;
+      turn = undefined;
+    });
+    await turn;
+  }
+  try {
+    const mapped = Buffer.from(addon.mapToRead(path, offset, bytes));
+    mappedInTurn += bytes;
+    return mapped;
+  } catch {
+    return undefined;
+  }
 }
 
 async function fetchPart(

@@ -58,3 +58,13 @@ describe('loadAddon', () => {
     });
   });
 });
+
+it.runIf(nativeAddon())('maps only so many files that memory can still be had', () => {
+  const addon = nativeAddon()!;
+  const mapped: ArrayBuffer[] = [];
+  const mapAll = () => {
+    while (mapped.length < 20_000) mapped.push(addon.mapToRead(ADDON, 0, 8));
+  };
+  expect(mapAll).toThrow('too many files are mapped');
+  expect(mapped).toHaveLength(16_384);
+});

@@ -14,7 +14,11 @@ export interface NativeAddon {
    * @param lazily read where they are looked at; default: all at once
    */
   map(path: string, bytes: number, lazily?: boolean): ArrayBuffer;
-  /** Maps a part of a file; what is written into the buffer reaches nobody else. Read where it is looked at. */
+  /**
+   * Maps a part of a file; what is written into the buffer reaches nobody else. Read where it is looked at. Unmapped by a
+   * later turn of the event loop than the one in which the buffer is collected.
+   * @throws Error when 16,384 files are mapped
+   */
   mapToRead(path: string, offset: number, bytes: number): ArrayBuffer;
   /** Rows of a mapped matrix begin to be read from their file, and the caller goes on. */
   willRead(matrix: Float32Array, width: number, rows: Int32Array): void;
