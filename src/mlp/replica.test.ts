@@ -94,6 +94,20 @@ describe('a replica', () => {
     expect(dropped.at(-1)).toBe(1);
   });
 
+  it('does not count a shard as its own that could not be loaded', async () => {
+    const one = await Replica.resident(spec, slot());
+    const data = { features: new Float32Array(10), labels: new Int32Array(2) };
+    const { loadShard } = one.network;
+    one.network.loadShard = () => {
+      throw new Error('no memory');
+    };
+    expect(() => one.loadShard(1, data, 7)).toThrow('no memory');
+    expect([one.checksum(1), one.owned, one.residentBytes]).toEqual([undefined, [], 0]);
+    one.network.loadShard = loadShard;
+    one.loadShard(1, data, 7);
+    expect([one.checksum(1), one.owned, one.residentBytes]).toEqual([7, [1], 40]);
+  });
+
   it('makes no update of a step without rows', async () => {
     const one = await replica();
     const before = one.theta.slice();

@@ -80,8 +80,8 @@ export class Replica {
 
   /** Makes a shard resident. @param checksum of its rows */
   loadShard(shard: number, data: ShardData, checksum: number): void {
-    this.#loaded.set(shard, { bytes: data.features.byteLength, streamed: data.given === 'streamed', checksum });
     this.network.loadShard(shard, data);
+    this.#loaded.set(shard, { bytes: data.features.byteLength, streamed: data.given === 'streamed', checksum });
   }
 
   /** Of a shard's rows, where it is resident. */
