@@ -137,6 +137,27 @@ it('starts a process that dies before it has worked again with the next message 
   expect(preloads).toEqual([['rdd/stage-program', 'mlp/load-shard'], ['rdd/stage-program']]);
 });
 
+it('remembers what was needed over a process that it killed before that had answered', async () => {
+  const working = slot.run(message('a'));
+  started[0]!.answer(['mlp/load-shard']);
+  await working;
+  started[0]!.die();
+  await settled();
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  try {
+    const deaf = slot.run(message('b')); // its process still loads
+    slot.cancel(({ id }) => id === 'b');
+    vi.advanceTimersByTime(1000);
+    expect(await deaf).toEqual(lost);
+  } finally {
+    vi.useRealTimers();
+  }
+  await settled();
+  void slot.run(message('c'));
+  const preload = ['rdd/stage-program', 'mlp/load-shard'];
+  expect(started.map(({ init }) => init.preload)).toEqual([['rdd/stage-program'], preload, preload]);
+});
+
 it('starts nothing after it was closed', async () => {
   const working = slot.run(message('a'));
   started[0]!.answer();

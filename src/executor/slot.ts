@@ -29,7 +29,7 @@ interface Order {
  * The executor's side of one slot: starts its process, hands it one message at a time in order of arrival, and answers
  * `executor-lost` for the message at hand when the process dies. A process that had answered a message is replaced at once,
  * and its successor loads what it had needed. One that had not may never do: the next message starts another, which loads
- * nothing of that in advance.
+ * nothing of that in advance where the process died by itself.
  */
 export class Slot {
   #child: GuardedChild | undefined;
@@ -37,6 +37,8 @@ export class Slot {
   readonly #queue: Order[] = [];
   /** Modules of the engine that messages have needed, the newest last. */
   #needed: readonly string[] = [];
+  /** Processes that it has ended itself. */
+  readonly #killed = new WeakSet<GuardedChild>();
   #closed = false;
 
   constructor(
@@ -75,12 +77,18 @@ export class Slot {
     const running = this.#running;
     if (!running || !concerns(running.message)) return;
     this.#tell({ kind: 'cancel', id: running.message.id });
-    setTimeout(() => this.#running === running && this.#child?.kill(0), CANCEL_GRACE_MS).unref();
+    setTimeout(() => this.#running === running && this.#kill(), CANCEL_GRACE_MS).unref();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#child?.kill(0);
+    await this.#kill();
+  }
+
+  async #kill(): Promise<void> {
+    if (!this.#child) return;
+    this.#killed.add(this.#child);
+    await this.#child.kill(0);
   }
 
   async #next(): Promise<void> {
@@ -135,7 +143,7 @@ export class Slot {
     child.ended.then((code) => {
       if (this.#child === child) this.#child = undefined;
       // What it loaded in advance may be why.
-      if (!answered) this.#needed = [];
+      if (!answered && !this.#killed.has(child)) this.#needed = [];
       if (this.#running?.child === child) this.#settle(this.#lost(this.#running.message, describeExit(code)));
       if (answered) this.#replace();
     });
