@@ -17,7 +17,12 @@ export function slotsOf(root: number): number[] {
       return ''; // it has ended
     }
   };
-  return treeOf(root).filter((pid) => commandLine(pid).includes('slot-main'));
+  return treeOf(root).filter((pid) => isSlot(commandLine(pid).split('\0')));
+}
+
+/** A slot's guardian, a shell, names the slot's program too. Pure. */
+export function isSlot([program = '', ...options]: readonly string[]): boolean {
+  return /\bnode$/.test(program) && options.some((option) => option.endsWith('slot-main.js'));
 }
 
 /** When a process stands still: of every period the end, by the factor. Pure. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { secondsTo } from './progress.js';
-import { isHeld, slowDown } from './slow-down.js';
+import { isHeld, isSlot, slowDown } from './slow-down.js';
 
 describe('secondsTo', () => {
   const stepLosses = [...Array(10).fill(1), ...Array(10).fill(0.5)];
@@ -31,6 +31,14 @@ describe('slowDown', () => {
     expect(held('one', 1)).toBe(0);
     expect(held('turns', 0)).toBeCloseTo(0.375, 1);
     expect(held('turns', 1)).toBeCloseTo(0.375, 1);
+  });
+
+  it('means the slots themselves, not the shells that guard them', () => {
+    const program = '/lib/dist/executor/slot-main.js';
+    expect(isSlot(['/usr/bin/node', '--max-old-space-size=100', program, ''])).toBe(true);
+    expect(isSlot(['/bin/sh', '-c', '…', 'sheaf-guardian:slot-0', '/usr/bin/node', program, ''])).toBe(false);
+    expect(isSlot(['/usr/bin/node', '/lib/dist/executor/service-main.js', ''])).toBe(false);
+    expect(isSlot([''])).toBe(false);
   });
 
   it('leaves no process stopped', async () => {
