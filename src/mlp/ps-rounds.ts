@@ -36,6 +36,7 @@ export class ParameterServerRounds implements Rounds {
   #set: Consistency | undefined;
   #scope: string | undefined;
   #starts = 0;
+  #salvages = 0;
   /** What the log has been told last of who owns which weights. */
   #spread: string | undefined;
   #running = false;
@@ -94,8 +95,9 @@ export class ParameterServerRounds implements Rounds {
   }
 
   async commit(step: number): Promise<Committed> {
-    const { parts, lost } = await this.#save(step);
-    if (!covers(parts, layoutOf(this.cluster.spec.plan.network).length))
+    const { spec, generation } = this.cluster;
+    const { parts, lost } = await this.#save(stateScope(spec.model, { generation, step }), step);
+    if (!this.#areAll(parts))
       throw lostServers(new Error(`${lost} of ${this.#servers.length} server processes are gone`));
     const state = { step, parts };
     const committed = this.#sparse ? await this.cluster.withResiduals(state) : state;
@@ -109,28 +111,30 @@ export class ParameterServerRounds implements Rounds {
 
   /**
    * After a failure in a training that is not synchronous: ends what the servers do, and saves every update they have
-   * acknowledged. Its step is that of the slowest member: what others have done beyond it they do again.
+   * acknowledged. Its step is that of the slowest member: what others have done beyond it they do again. It is written to
+   * a scope of its own, as there may be a commit of that step whose content is another.
    *
    * @returns undefined when the last committed state is to be taken instead: updates are synchronous, or servers are gone
    */
   async salvage(): Promise<Committed | undefined> {
     if (isSync(this.#told)) return undefined;
-    try {
-      await this.#ask({ kind: 'end' });
-      const status = await this.status();
-      const clocks = status.flatMap(({ shards }) => shards.flatMap(({ clocks }) => clocks.map(([, clock]) => clock)));
-      const step = Math.min(...clocks);
-      const served = new Set(status.flatMap(({ shards }) => shards.map(({ shard }) => shard)));
-      const { parts } = await this.#save(
-        step,
-        times(this.#servers.length, (shard) => shard).filter((shard) => !served.has(shard)),
-      );
-      return covers(parts, layoutOf(this.cluster.spec.plan.network).length)
-        ? { step, parts, salvaged: true }
-        : undefined;
-    } catch {
-      return undefined; // whoever could have answered is gone as well
-    }
+    const { spec, context } = this.cluster;
+    const scope = `${spec.model}/salvaged-${this.#salvages++}`;
+    const salvaged = await this.#saveAsItIs(scope).catch(() => undefined); // whoever could have answered is gone as well
+    if (!salvaged) context.tasks.release(scope);
+    return salvaged;
+  }
+
+  /** @returns undefined when servers are gone with what they had */
+  async #saveAsItIs(scope: string): Promise<Committed | undefined> {
+    await this.#ask({ kind: 'end' });
+    const status = await this.status();
+    const clocks = status.flatMap(({ shards }) => shards.flatMap(({ clocks }) => clocks.map(([, clock]) => clock)));
+    const step = Math.min(...clocks);
+    const served = new Set(status.flatMap(({ shards }) => shards.map(({ shard }) => shard)));
+    const orphans = times(this.#servers.length, (shard) => shard).filter((shard) => !served.has(shard));
+    const { parts } = await this.#save(scope, step, orphans);
+    return this.#areAll(parts) ? { step, parts, salvaged: true } : undefined;
   }
 
   /** Changes how far members may be apart: at once, but from or to `sync` with the next round. @throws TypeError */
@@ -237,9 +241,11 @@ export class ParameterServerRounds implements Rounds {
   }
 
   /** @param orphans shards that no server serves any more: their replicas are saved */
-  async #save(step: number, orphans: readonly number[] = []): Promise<{ parts: CommittedPart[]; lost: number }> {
-    const { spec, generation } = this.cluster;
-    const scope = stateScope(spec.model, { generation, step });
+  async #save(
+    scope: string,
+    step: number,
+    orphans: readonly number[] = [],
+  ): Promise<{ parts: CommittedPart[]; lost: number }> {
     const answers = (await this.#ask({ kind: 'save', scope, step, orphans })) as unknown as ({
       parts: CommittedPart[];
     } | null)[];
@@ -250,6 +256,16 @@ export class ParameterServerRounds implements Rounds {
     );
     const lost = answers.filter((answer) => answer === null).length;
     return { parts: parts.sort((a, b) => a.from - b.from), lost };
+  }
+
+  /** Whether they cover theta. */
+  #areAll(parts: readonly CommittedPart[]): boolean {
+    let at = 0;
+    for (const { from, to } of parts) {
+      if (from !== at) return false;
+      at = to;
+    }
+    return at === layoutOf(this.cluster.spec.plan.network).length;
   }
 
   async #ask(request: AskServers['request']): Promise<Json[]> {
@@ -276,15 +292,6 @@ function layersOf({ parameters }: Layout): Range[] {
     layers.set(layer, { from: layers.get(layer)?.from ?? offset, to: offset + size });
   }
   return [...layers.values()];
-}
-
-function covers(parts: readonly CommittedPart[], length: number): boolean {
-  let at = 0;
-  for (const { from, to } of parts) {
-    if (from !== at) return false;
-    at = to;
-  }
-  return at === length;
 }
 
 function times<T>(count: number, make: (index: number) => T): T[] {
