@@ -49,6 +49,8 @@ class Trainer {
   #states: SavedStates;
   /** Of the epoch that ended with the state saved, until who watches has been told. */
   #untold: EpochReport | undefined;
+  /** Whether there is to be a checkpoint of the state saved, which is not written yet. */
+  #owesCheckpoint = false;
   /** Updates after which somebody who watches has seen enough. */
   #enough = Number.POSITIVE_INFINITY;
   readonly #control: TrainingControl = {
@@ -94,7 +96,7 @@ class Trainer {
     let theta: Float32Array | undefined;
     while (!theta) {
       try {
-        await this.#tell();
+        await this.#giveOut();
         if (this.#over) {
           await this.#states.settled();
           theta = await this.#states.theta();
@@ -150,8 +152,8 @@ class Trainer {
     const { hooks } = this.settings;
     const { searches, pace, cursor } = this.#progress;
     const due = this.#progress.due(this.#checkpoints?.every);
-    const loses = !searches && !this.#rounds.salvages?.(cursor.step);
-    this.#until = loses ? cursor.step + this.#interval.steps(due - cursor.step) : due;
+    const commitsOnTheWay = !searches && !this.#rounds.salvages?.(cursor.step);
+    this.#until = commitsOnTheWay ? cursor.step + this.#interval.steps(due - cursor.step) : due;
     let result: RoundResult = { step: cursor.step };
     this.#progress.begin();
     this.#interval.begin();
@@ -170,13 +172,25 @@ class Trainer {
     this.#interval.committed();
     if (onTheWay) return;
     this.#untold = report;
+    const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
+    this.#owesCheckpoint = report !== undefined || committed.step % every === 0;
     if (report && this.#byGoodput && !pace.over) await this.#tellBatch(committed.step);
-    if (this.#checkpoints && (report || committed.step % this.#checkpoints.every === 0))
-      await this.#checkpoints.write(this.#progress.cursor, committed, this.#cluster.input);
+    await this.#giveOut();
+  }
+
+  /**
+   * What is owed of the state saved: its checkpoint, and word of its epoch. When something is lost meanwhile and that state
+   * is not, it follows then.
+   */
+  async #giveOut(): Promise<void> {
+    if (this.#owesCheckpoint) {
+      const { committed, cursor } = this.#states.last;
+      await this.#checkpoints?.write(cursor, committed, this.#cluster.input);
+      this.#owesCheckpoint = false;
+    }
     await this.#tell();
   }
 
-  /** Of an epoch that is over. When something is lost meanwhile and its state is not, it is told then. */
   async #tell(): Promise<void> {
     if (!this.#untold) return;
     const state = async () => (await this.#states.copied()).committed;
@@ -238,23 +252,24 @@ class Trainer {
   /** After the loss of a member: back to what was committed, or to what its mode could save. */
   async #recover(error: Error): Promise<void> {
     await this.#states.settled();
+    const { generation } = this.#cluster;
+    this.#states.discard(stateScope(this.spec.model, { generation, step: this.#until })); // somebody may have written it
     const committed = await this.#rounds.salvage?.();
     if (committed) {
       const cursor = { ...this.#progress.cursor, step: committed.step }; // its pace is the plan's
       this.#states.salvaged({ committed, cursor });
-    } else if (!(await this.#fallBack())) this.#untold = undefined;
+    } else await this.#fallBack();
     this.#progress.returnTo(this.#states.last.cursor);
     const message = `training goes on from epoch ${this.#progress.epoch} on other slots: ${error.message}`;
     this.context.bus.emit({ event: 'warning', message });
   }
 
-  /** @returns whether the last state is there */
-  async #fallBack(): Promise<boolean> {
-    const { generation } = this.#cluster;
-    this.#states.discard(stateScope(this.spec.model, { generation, step: this.#until })); // somebody may have written it
+  async #fallBack(): Promise<void> {
     const there = await this.#states.fallBack();
     this.#log.fellBack(this.#states.last.committed.step);
-    return there;
+    if (there) return;
+    this.#untold = undefined;
+    this.#owesCheckpoint = false;
   }
 
   get #over(): boolean {
