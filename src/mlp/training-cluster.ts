@@ -89,8 +89,10 @@ export class TrainingCluster {
       },
       async (checksum) => checksum,
     );
-    this.input = inputFingerprint(checksums as number[]);
     const { generation } = this;
+    const input = inputFingerprint(checksums as number[]);
+    if (this.input && input !== this.input) this.#warnOfOtherRows();
+    this.input = input;
     const { step } = committed;
     const { residuals = [] } = committed;
     const answers = await this.all(({ rank, shards, range }) => ({
@@ -233,6 +235,15 @@ export class TrainingCluster {
     this.#builds.clear();
     for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
     if (this.#builds.size > 1) this.#warnOfMixture();
+  }
+
+  /** Slots keep the shards they have, and those of a lost one are computed again. */
+  #warnOfOtherRows(): void {
+    const message =
+      `the training rows of ${this.spec.model} differ from one computation to the next (values, labels or order): shards that ` +
+      'were loaded again are not those that were lost, and the weights cannot be had a second time; checkpoint the ' +
+      'input before training, or persist it with a copy (MEMORY_AND_DISK_2), or make what computes it depend on its input and seeds alone';
+    this.context.bus.emit({ event: 'warning', message });
   }
 
   #warnOfMixture(): void {
