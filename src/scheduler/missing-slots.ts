@@ -15,8 +15,8 @@ export interface MissingSlots {
 }
 
 /**
- * What is missing, and what to do about the reason that holds: executors of other versions are named where they would have been enough.
- * Pure.
+ * What is missing, and what to do about the reason that holds: executors of other versions are named where they would have
+ * been enough. Pure.
  */
 export function missingText({ count, device, slots, foreign, waitMs }: MissingSlots): string {
   const fitting = (those: readonly { readonly device: SlotDevice }[]) =>

@@ -85,8 +85,8 @@ export class CheckpointFolder {
   }
 
   /**
-   * Another cursor of a checkpoint that has been written, of the same state. Where that step has none, or one of a training of another
-   * plan, other rows or another course, nothing is done.
+   * Another cursor of a checkpoint that has been written, of the same state. Where that step has none, or one of a training
+   * of another plan, other rows or another course, nothing is done.
    */
   async amend(checkpoint: Checkpoint): Promise<void> {
     const path = join(this.path, nameOf(checkpoint.step), HEADER);

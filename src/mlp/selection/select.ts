@@ -60,8 +60,8 @@ export interface Trials<P> {
 }
 
 /**
- * Fits every combination on every split's training part (networks of one shape all at once, see `fitMany`) and measures it on its validation part. A training whose loss is no
- * number any more counts as NaN, never the best.
+ * Fits every combination on every split's training part (networks of one shape all at once, see `fitMany`) and measures it
+ * on its validation part. A training whose loss is no number any more counts as NaN, never the best.
  */
 export async function runTrials<P extends object, M extends Transformer>(
   options: SelectionOptions<P, M>,
