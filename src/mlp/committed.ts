@@ -81,7 +81,10 @@ function putVectors(id: string, scope: string, vectors: readonly Float32Array[],
   return blocks.put(id, scope, all, { bytes });
 }
 
-/** Theta before `readParts` fills it in, aligned for graphs: the initial weights, which cost more than reading, where there are no parts. */
+/**
+ * Theta before `readParts` fills it in, aligned for graphs: the initial weights, which cost more than reading, where there are
+ * no parts.
+ */
 export function unreadTheta(
   parts: readonly CommittedPart[],
   { network, seed, initializer }: Pick<NumericalPlan, 'network' | 'seed' | 'initializer'>,
@@ -117,4 +120,16 @@ export async function readParts(
       slot.set(values.subarray(at + first, at + last), first - range.from);
     });
   }
+}
+
+/** Theta as the parts have it, or the initial weights where there are none; fills in `slots` as `readParts`. */
+export async function readTheta(
+  parts: readonly CommittedPart[],
+  plan: Parameters<typeof unreadTheta>[1],
+  blocks: Blocks,
+  { range, slots }: { readonly range?: Range; readonly slots?: readonly Float32Array[] } = {},
+): Promise<Float32Array> {
+  const theta = unreadTheta(parts, plan);
+  await readParts(parts, blocks, theta, range, slots);
+  return theta;
 }

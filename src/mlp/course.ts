@@ -1,7 +1,7 @@
 import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
-import { type Committed, readParts, unreadTheta } from './committed.js';
+import { type Committed, readTheta, unreadTheta } from './committed.js';
 import { allFinite, Diverged, type DivergedError, divergedError } from './diverged.js';
 import { putTheta } from './evaluate.js';
 import type { ManyAnswer, ManyMember } from './fit-many-program.js';
@@ -122,8 +122,7 @@ export class Course {
     const before = this.#saved.cursor;
     const cursor: Cursor = { ...before, step, losses: [...before.losses, ...answer.losses], partial: answer.partial };
     const epochEnded = step % plan.stepsPerEpoch === 0;
-    const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
-    if (epochEnded || step % every === 0) await this.#checkpoints?.write(cursor, committed, input);
+    if (this.#checkpoints?.isDue(step, epochEnded)) await this.#checkpoints.write(cursor, committed, input);
     const stopped = epochEnded && (await this.#endsAfter(cursor, committed));
     const forgotten = this.#previous.cursor.step;
     this.#previous = this.#saved;
@@ -171,9 +170,7 @@ export class Course {
   }
 
   async #theta({ parts }: Committed): Promise<Float32Array> {
-    const theta = unreadTheta(parts, this.spec.plan);
-    await readParts(parts, this.context.blocks, theta);
-    return theta;
+    return readTheta(parts, this.spec.plan, this.context.blocks);
   }
 
   /** Updates of the whole training. */

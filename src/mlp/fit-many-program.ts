@@ -7,7 +7,7 @@ import type { CompiledNetwork } from './backend.js';
 import { type Shortcomings, shortcomingsOf } from './backend-warning.js';
 import { type BackendChoice, loadBackend } from './backends.js';
 import type { Cursor } from './checkpoint/checkpoint-header.js';
-import { type CommittedPart, readParts, unreadTheta, writeParts } from './committed.js';
+import { type CommittedPart, readTheta, writeParts } from './committed.js';
 import { type ShardBlocks, shardData } from './fit-many-shard.js';
 import { ManyNetworks, type ManyResult, type MemberState } from './many-networks.js';
 import type { NumericalPlan } from './numerical-plan.js';
@@ -114,9 +114,8 @@ async function stateOf(
   blocks: Blocks,
 ): Promise<MemberState> {
   const plan = plans[member]!;
-  const theta = unreadTheta(parts, plan);
   const optimizer = rangeOptimizer(plan);
-  await readParts(parts, blocks, theta, optimizer.range, optimizer.slots);
+  const theta = await readTheta(parts, plan, blocks, optimizer);
   return { plan, theta, optimizer, partial };
 }
 

@@ -10,7 +10,7 @@ import { addGradientSums, addInto, type GradientSum, reduceNodes, subtreeRoots, 
 import { sumOf } from '../ps/wire/residuals.js';
 import type { CompiledNetwork, ComputeBackend, ShardData } from './backend.js';
 import { loadBackend } from './backends.js';
-import { type Committed, readParts, unreadTheta } from './committed.js';
+import { type Committed, readTheta } from './committed.js';
 import { layoutOf } from './layout.js';
 import { GradientLearner } from './learners/gradient-learner.js';
 import type { Learner, Learnt, WorkerState } from './learners/learner.js';
@@ -134,10 +134,8 @@ export class Replica {
     const { plan, measure = false } = this.spec;
     const { step, parts } = committed;
     this.pace = new Pace(plan, measure, step, pace);
-    const theta = unreadTheta(parts, plan);
     this.optimizer = rangeOptimizer(plan, range);
-    await readParts(parts, blocks, theta, this.optimizer.range, this.optimizer.slots);
-    this.theta = theta;
+    this.theta = await readTheta(parts, plan, blocks, this.optimizer);
     this.#sums.clear();
     this.written = [];
     if (!committed.salvaged)

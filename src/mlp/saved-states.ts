@@ -1,7 +1,7 @@
 import type { BlockRef } from '../protocol/block.js';
 import type { SheafContext } from '../rdd/context.js';
 import type { Cursor } from './checkpoint/checkpoint-header.js';
-import { type Committed, readParts, unreadTheta } from './committed.js';
+import { type Committed, readTheta, unreadTheta } from './committed.js';
 import { allFinite } from './diverged.js';
 import type { NumericalPlan } from './numerical-plan.js';
 
@@ -158,9 +158,7 @@ export class SavedStates {
   }
 
   async #theta({ parts }: Committed): Promise<Float32Array> {
-    const theta = unreadTheta(parts, this.plan);
-    await readParts(parts, this.context.blocks, theta);
-    return theta;
+    return readTheta(parts, this.plan, this.context.blocks);
   }
 }
 

@@ -172,8 +172,7 @@ class Trainer {
     this.#interval.committed();
     if (onTheWay) return;
     this.#untold = report;
-    const { every = Number.POSITIVE_INFINITY } = this.#checkpoints ?? {};
-    this.#owesCheckpoint = report !== undefined || committed.step % every === 0;
+    this.#owesCheckpoint = this.#checkpoints?.isDue(committed.step, report !== undefined) ?? false;
     if (report && this.#byGoodput && !pace.over) await this.#tellBatch(committed.step);
     await this.#giveOut();
   }

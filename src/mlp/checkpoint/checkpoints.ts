@@ -46,6 +46,11 @@ export class Checkpoints {
     return this.options.everySteps ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Whether there is to be one after so many updates. */
+  isDue(step: number, epochEnded: boolean): boolean {
+    return epochEnded || step % this.every === 0;
+  }
+
   /**
    * Where to go on, if anywhere.
    * @throws Error when there is a checkpoint of another plan, or none though one must be, or none can be written

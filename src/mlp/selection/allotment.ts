@@ -29,4 +29,4 @@ export function wanted(sizes: readonly number[], share: number): number {
   return drawnBelow(sumOf(sizes), share);
 }
 
-const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);
+export const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);

@@ -3,7 +3,7 @@ import type { ArrowRDD } from '../../rdd/arrow-rdd.js';
 import { keyedRandom, shuffledIndices } from '../../rdd/random.js';
 import { shortList } from '../columns.js';
 import { scanTable, type ValueCounts } from '../pipeline/fit-scan.js';
-import { allotment, wanted } from './allotment.js';
+import { allotment, sumOf, wanted } from './allotment.js';
 import type { Kept } from './split-step.js';
 import { type Strata, strataOf } from './strata.js';
 
@@ -74,7 +74,6 @@ export async function kFolds(table: ArrowRDD, folds: number, options: SplitOptio
   return numbers.map((fold) => rowSplit(table, rows, options.seed, (part) => ({ folds, fold, part }), strata));
 }
 
-const sumOf = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0);
 const rowsIn = (counts: ReadonlyMap<string, number>) => sumOf([...counts.values()]);
 
 /** Rows of each partition by class; undefined where the column is made by a stage only, or gives rows many labels. */
@@ -189,7 +188,7 @@ export function groupFolds(groups: ReadonlyMap<string, number>, folds: number, s
  * @param groups two at least
  */
 export function heldOutGroups(groups: ReadonlyMap<string, number>, share: number, seed: number): string[] {
-  const total = [...groups.values()].reduce((sum, count) => sum + count, 0);
+  const total = sumOf([...groups.values()]);
   const order = drawn(groups, seed);
   const held: string[] = [];
   let rows = 0;
