@@ -1,5 +1,6 @@
 import type { SheafContext } from '../rdd/context.js';
-import type { Cursor } from './checkpoint/checkpoint-header.js';
+import type { Builds } from './builds.js';
+import type { Cursor, Origin } from './checkpoint/checkpoint-header.js';
 import { Checkpoints } from './checkpoint/checkpoints.js';
 import { type Committed, readTheta, unreadTheta } from './committed.js';
 import { allFinite, Diverged, type DivergedError, divergedError } from './diverged.js';
@@ -47,6 +48,7 @@ export class Course {
   #stopped = false;
   #failure: DivergedError | undefined;
   #backend = '';
+  #builds: Builds = [];
   readonly #checkpoints: Checkpoints | undefined;
   readonly #watching: Watching | undefined;
 
@@ -71,10 +73,16 @@ export class Course {
     const resumed = await this.#checkpoints?.resume(`${scope}/beginning`);
     this.#saved = this.#previous = resumed ?? { committed: { step: 0, parts }, cursor: BEGINNING };
     if (!resumed) return;
-    const { cursor, committed } = resumed;
+    const { cursor, committed, builds } = resumed;
+    this.#builds = builds;
     const betweenEpochs = cursor.losses.length > 0 && cursor.partial.rows === 0;
     const stops = await this.#watching?.resume(cursor.losses.length, betweenEpochs ? committed : undefined);
     this.#stopped = stops ?? false;
+  }
+
+  /** That computed the state it has come to; empty where there is none, or it is not known. */
+  get builds(): Builds {
+    return this.#builds;
   }
 
   checkInput(input: string): void {
@@ -105,7 +113,7 @@ export class Course {
    * tells `onEpoch`: last, so that an epoch that is lost on the way is told once.
    * @throws FailureError when the state is gone with its executor: nothing has changed then
    */
-  async advance(answer: Answer, step: number, input: string): Promise<void> {
+  async advance(answer: Answer, step: number, origin: Origin): Promise<void> {
     const { plan } = this.spec;
     this.#backend = answer.backend;
     if (answer.diverged) {
@@ -122,11 +130,12 @@ export class Course {
     const before = this.#saved.cursor;
     const cursor: Cursor = { ...before, step, losses: [...before.losses, ...answer.losses], partial: answer.partial };
     const epochEnded = step % plan.stepsPerEpoch === 0;
-    if (this.#checkpoints?.isDue(step, epochEnded)) await this.#checkpoints.write(cursor, committed, input);
+    if (this.#checkpoints?.isDue(step, epochEnded)) await this.#checkpoints.write(cursor, committed, origin);
     const stopped = epochEnded && (await this.#endsAfter(cursor, committed));
     const forgotten = this.#previous.cursor.step;
     this.#previous = this.#saved;
     this.#saved = { committed, cursor };
+    this.#builds = origin.builds;
     this.#stopped = stopped;
     if (forgotten < this.#previous.cursor.step) this.context.dag.release(`${this.scope}/step-${forgotten}`);
   }

@@ -44,6 +44,7 @@ export interface ManyMember {
 export interface ManyAnswer extends Shortcomings {
   /** Compute backend, for people. */
   readonly backend: string;
+  readonly fingerprint: string;
   readonly networks: readonly (Pick<ManyResult, 'losses' | 'partial'> & {
     readonly member: number;
     readonly parts: readonly CommittedPart[];
@@ -84,7 +85,8 @@ const program: SlotProgram = {
           const parts = await writeParts([{ from: 0, theta, slots: optimizer.slots }], until, scope, context.blocks);
           networks.push({ member, losses, partial, parts, diverged: diverged ? asJson(diverged) : null });
         }
-        const answer = { backend: backend.description, ...shortcomingsOf(backend), networks };
+        const { description, fingerprint } = backend;
+        const answer = { backend: description, fingerprint, ...shortcomingsOf(backend), networks };
         return answer satisfies ManyAnswer as unknown as Json;
       },
     };

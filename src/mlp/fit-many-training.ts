@@ -5,6 +5,7 @@ import type { ArrowRDD } from '../rdd/arrow-rdd.js';
 import { deviceAmong } from '../scheduler/slot-device.js';
 import { warnOfShortcomings } from './backend-warning.js';
 import { backendRequest } from './backends.js';
+import { changeOfBuilds } from './builds.js';
 import { Course, type CourseSpec, type Trained } from './course.js';
 import type { DivergedError } from './diverged.js';
 import type { ManyAnswer, ManyInputs, ManySpec } from './fit-many-program.js';
@@ -34,10 +35,11 @@ export async function trainMany(
   const { context } = table;
   const scope = `${context.app}/fit-many-${trainings++}`;
   try {
+    const told = new Set<string>();
     const all = courses.map((spec, member) => new Course(context, spec, `${scope}/network-${member}`));
     for (const course of all) await course.begin();
     for (let attempt = 0, fruitless = 0; all.some((course) => !course.over); attempt++) {
-      const rounds = new ManyRounds(table, all, parts, `${scope}/attempt-${attempt}`);
+      const rounds = new ManyRounds(table, all, parts, `${scope}/attempt-${attempt}`, told);
       try {
         await rounds.form();
         for (; all.some((course) => !course.over); fruitless = 0) await rounds.run();
@@ -89,6 +91,8 @@ class ManyRounds {
     readonly courses: readonly Course[],
     readonly parts: readonly PartitionSummary[],
     readonly scope: string,
+    /** What has been warned of in this training. */
+    readonly told: Set<string>,
   ) {}
 
   /** Writes the rows where any slot can read them. @throws Error when they are not those of a checkpoint */
@@ -147,8 +151,23 @@ class ManyRounds {
     });
     const answers = results.map(({ value, at }) => ({ ...(value as unknown as ManyAnswer), at }));
     warnOfShortcomings(this.table.context, answers);
-    const learnt = answers.flatMap(({ backend, networks }) => networks.map((network) => ({ ...network, backend })));
+    const learnt = answers.flatMap(({ networks, ...by }) => networks.map((network) => ({ ...network, ...by })));
+    this.#warnOfBuilds(learnt);
+    const input = this.#input;
     // What fails has all courses begin again from where they stand: none may still be moving then.
-    await together(learnt.map((answer) => courses[answer.member]!.advance(answer, until, this.#input)));
+    await together(
+      learnt.map((answer) => courses[answer.member]!.advance(answer, until, { input, builds: [answer.fingerprint] })),
+    );
+  }
+
+  /** Of many networks once. @param answers of networks that go on, each with what computed it now */
+  #warnOfBuilds(answers: readonly { readonly member: number; readonly fingerprint: string }[]): void {
+    const { context } = this.table;
+    for (const { member, fingerprint } of answers) {
+      const change = changeOfBuilds('networks trained together', this.courses[member]!.builds, [fingerprint]);
+      if (!change || this.told.has(change)) continue;
+      this.told.add(change);
+      context.bus.emit({ event: 'warning', message: change });
+    }
   }
 }

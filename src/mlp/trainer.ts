@@ -88,6 +88,7 @@ class Trainer {
     if (resumed) {
       this.#states = this.#statesFrom(resumed);
       this.#progress.returnTo(resumed.cursor);
+      this.#cluster.builds = resumed.builds;
     }
     const { consistency } = resumed?.cursor ?? {};
     if (consistency && !this.settings.servers?.consistencyOf) this.#goOnWith(consistency);
@@ -184,7 +185,7 @@ class Trainer {
   async #giveOut(): Promise<void> {
     if (this.#owesCheckpoint) {
       const { committed, cursor } = this.#states.last;
-      await this.#checkpoints?.write(cursor, committed, this.#cluster.input);
+      await this.#checkpoints?.write(cursor, committed, this.#cluster);
       this.#owesCheckpoint = false;
     }
     await this.#tell();
@@ -195,7 +196,7 @@ class Trainer {
     const state = async () => (await this.#states.copied()).committed;
     if (isStop(await this.settings.hooks?.onEpoch?.(this.#untold, state, this.#control))) this.#stop();
     this.#untold = undefined;
-    if (this.#noteConsistency()) await this.#checkpoints?.amend(this.#progress.cursor, this.#cluster.input);
+    if (this.#noteConsistency()) await this.#checkpoints?.amend(this.#progress.cursor, this.#cluster);
   }
 
   /** @returns whether a callback has set another since the last time */

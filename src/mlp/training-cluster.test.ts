@@ -15,6 +15,7 @@ function world(...checksums: readonly (readonly number[])[]) {
   const warnings: string[] = [];
   const loads = [...checksums];
   const answer = { description: 'backend', fingerprint: 'f', meeting: null };
+  const computeOn = (fingerprint: string) => Object.assign(answer, { fingerprint });
   const context = {
     bus: { emit: ({ message }: { message: string }) => warnings.push(message) },
     conf: { get: () => 'auto' },
@@ -30,7 +31,7 @@ function world(...checksums: readonly (readonly number[])[]) {
   } as unknown as SheafContext;
   const spec = { model: 'a', plan } as unknown as TrainingSpec;
   const cluster = new TrainingCluster(context, spec, {} as ArrowRDD);
-  return { warnings, form: () => cluster.form({ step: 0, parts: [] }, undefined) };
+  return { cluster, warnings, computeOn, form: (step = 0) => cluster.form({ step, parts: [] }, undefined) };
 }
 
 describe('a generation', () => {
@@ -48,5 +49,28 @@ describe('a generation', () => {
         /^the training rows of a differ from one computation to the next .* checkpoint the input before training/,
       ),
     ]);
+  });
+
+  it('that computes with another build than the one before, or than its checkpoint, is warned of, both named', async () => {
+    const { cluster, warnings, computeOn, form } = world([1, 2], [1, 2], [1, 2], [1, 2]);
+    await form(0);
+    computeOn('g'); // before the first update nothing is mixed
+    await form(0);
+    expect(warnings).toEqual([]);
+    computeOn('h');
+    for (let generation = 0; generation < 2; generation++) await form(7);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^a after 7 updates: until here .* by g, .* by h, so its weights may differ in their last bits/,
+      ),
+    ]);
+    expect(cluster.builds).toEqual(['h']);
+  });
+
+  it('that goes on from a checkpoint of another build is warned of', async () => {
+    const { cluster, warnings, form } = world([1, 2]);
+    cluster.builds = ['e'];
+    await form(7);
+    expect(warnings).toEqual([expect.stringMatching(/computed by e, from here on by f/)]);
   });
 });

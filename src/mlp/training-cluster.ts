@@ -10,6 +10,7 @@ import type { SheafContext } from '../rdd/context.js';
 import { type DevicePreference, deviceAmong, type SlotDevice } from '../scheduler/slot-device.js';
 import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler/task-set.js';
 import { warnOfShortcomings } from './backend-warning.js';
+import { type Builds, buildsOf, changeOfBuilds } from './builds.js';
 import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
 import type { MeetingPoint } from './membership.js';
 import type { PaceState } from './pace.js';
@@ -41,12 +42,12 @@ export class TrainingCluster {
   backend = '';
   /** Fingerprint of the training rows in the order of their shards. */
   input = '';
+  /** What this generation computes with; before the first, what computed the state that it goes on from. */
+  builds: Builds = [];
   #program: ProgramRef | undefined;
   #stages = 0;
   /** Kind of slots that train. */
   #device: SlotDevice | undefined;
-  /** Fingerprints of what computes in this generation, each with one place where it does. */
-  readonly #builds = new Map<string, string>();
 
   constructor(
     readonly context: SheafContext,
@@ -103,7 +104,7 @@ export class TrainingCluster {
       const { meeting } = answers[rank]!.value as unknown as RestoreAnswer;
       return { ...member, meeting: meeting ?? undefined };
     });
-    this.#noteBackends(answers);
+    this.#noteBackends(answers, step);
   }
 
   /** The writers' parts of the state are kept on two executors. */
@@ -228,13 +229,17 @@ export class TrainingCluster {
     return (await this.context.tasks.run(set)).map(({ value }) => value);
   }
 
-  #noteBackends(results: readonly TaskResult[]): void {
+  /** @param step updates made before */
+  #noteBackends(results: readonly TaskResult[], step: number): void {
     const answers = results.map(({ value, at }) => ({ ...(value as unknown as RestoreAnswer), at }));
     this.backend = answers[0]!.description;
     warnOfShortcomings(this.context, answers);
-    this.#builds.clear();
-    for (const { fingerprint, at } of answers) this.#builds.set(fingerprint, at);
-    if (this.#builds.size > 1) this.#warnOfMixture();
+    const places = new Map(answers.map(({ fingerprint, at }) => [fingerprint, at]));
+    if (places.size > 1) this.#warnOfMixture(places);
+    const builds = buildsOf(places.keys());
+    const change = changeOfBuilds(`${this.spec.model} after ${step} updates`, step > 0 ? this.builds : [], builds);
+    if (change) this.context.bus.emit({ event: 'warning', message: change });
+    this.builds = builds;
   }
 
   /** Slots keep the shards they have, and those of a lost one are computed again. */
@@ -246,8 +251,8 @@ export class TrainingCluster {
     this.context.bus.emit({ event: 'warning', message });
   }
 
-  #warnOfMixture(): void {
-    const list = [...this.#builds].map(([build, where]) => `${where}: ${build}`).join('; ');
+  #warnOfMixture(places: ReadonlyMap<string, SlotKey>): void {
+    const list = [...places].map(([build, where]) => `${where}: ${build}`).join('; ');
     const message = `this cluster is mixed, so the weights may differ in their last bits from those of another run: ${list}`;
     this.context.bus.emit({ event: 'warning', message });
   }

@@ -1,6 +1,6 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClassifierOptions, MLPClassifier, type SheafContext } from 'sheaf';
+import { type ClassifierOptions, fitMany, MLPClassifier, type SheafContext } from 'sheaf';
 import { describe, expect, it } from 'vitest';
 import { contextOfAllTests, directoryOfAllTests } from '../support/contexts.js';
 import { blobs, readBlobs, writeBlobs } from './blobs.js';
@@ -68,6 +68,43 @@ describe('a training that ended in the middle of an epoch', () => {
     const whole = await trainOn(two, { checkpoint: { ...kept, resume: 'never' } });
     expect(whole.weightsHash).not.toBe(first.weightsHash);
     expect(whole.losses).toHaveLength(3);
+  });
+});
+
+describe('what computes otherwise than a checkpoint was computed', () => {
+  const warnings: string[] = [];
+  const other = contextOfAllTests('local[1]', {
+    conf: { 'sheaf.backend': 'tfjs-wasm' },
+    listen: (event) => event.event === 'warning' && warnings.push(event.message),
+  });
+
+  it('goes on from it with a warning that names both', async () => {
+    const kept = checkpoint();
+    const half = { checkpoint: kept, onStep: ({ step }: { step: number }) => step < 10 };
+    await trainOn(one, half);
+    const header = join(kept.path, 'step-000000000010', 'checkpoint.json');
+    const { builds } = JSON.parse(readFileSync(header, 'utf8')).checkpoint;
+    expect(builds).toEqual([expect.stringMatching(/^tensorflow /)]);
+    const resumed = await trainOn(other, { checkpoint: kept });
+    expect(resumed.losses).toHaveLength(3);
+    const of = (step: number) =>
+      expect.stringMatching(new RegExp(`after ${step} updates: until here .* by tensorflow .*, .* by tfjs-wasm `));
+    expect(warnings).toEqual([of(10)]);
+    await trainOn(other, { checkpoint: kept, onStep: () => expect.unreachable() });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('says so of networks trained together, once for all of them', async () => {
+    const estimators = [0, 1].map(() => new MLPClassifier({ ...OPTIONS, checkpoint: checkpoint() }));
+    const part = ({ epoch }: { epoch: number }) => (epoch < 2 ? undefined : ('stop' as const));
+    const first = estimators.map(({ options }) => new MLPClassifier({ ...options, onEpoch: part }));
+    await fitMany(first, readBlobs(one(), data, 4, 3));
+    warnings.length = 0;
+    const models = await fitMany(estimators, readBlobs(other(), data, 4, 3));
+    expect(models.map(({ losses }) => losses.length)).toEqual([3, 3]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^networks trained together: until here .* by tensorflow .*, .* by tfjs-wasm /),
+    ]);
   });
 });
 

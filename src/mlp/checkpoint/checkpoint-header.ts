@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Consistency } from '../../ps/server/consistency.js';
+import type { Builds } from '../builds.js';
 import type { NumericalPlan } from '../numerical-plan.js';
 import type { PaceState } from '../pace.js';
 
@@ -29,10 +30,18 @@ export interface EpochMeasure {
   readonly noiseScale: number | null;
 }
 
-export interface Checkpoint extends Cursor {
-  readonly plan: NumericalPlan;
+/** What a state was computed from, besides the plan, and by what. */
+export interface Origin {
   /** Of the training rows in the order of their shards: SHA-256 over each shard's checksum. */
   readonly input: string;
+  /** That computed its last updates. */
+  readonly builds: Builds;
+}
+
+export interface Checkpoint extends Cursor, Pick<Origin, 'input'> {
+  readonly plan: NumericalPlan;
+  /** Absent in those of earlier versions. */
+  readonly builds?: Builds;
 }
 
 /** What `checkpoint.json` holds: the cursor, and the files beside it with their checksums. */

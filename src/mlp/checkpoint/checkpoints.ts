@@ -1,8 +1,9 @@
 import type { SheafContext } from '../../rdd/context.js';
+import type { Builds } from '../builds.js';
 import type { Committed } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
-import { type Cursor, obstacle } from './checkpoint-header.js';
+import { type Checkpoint, type Cursor, type Origin, obstacle } from './checkpoint-header.js';
 import type { StoredCheckpoint } from './stored-checkpoint.js';
 
 export interface CheckpointOptions {
@@ -26,6 +27,14 @@ export function isCheckpoint(value: unknown): value is CheckpointOptions {
   const resumes = resume === undefined || ['auto', 'always', 'never'].includes(resume as string);
   const named = typeof path === 'string' && path !== '' && Object.keys(others).length === 0;
   return named && isCount(everySteps) && isCount(keep) && resumes;
+}
+
+/** Where a training goes on. */
+export interface Resumed {
+  readonly cursor: Cursor;
+  readonly committed: Committed;
+  /** That computed it; empty where it is not known. */
+  readonly builds: Builds;
 }
 
 /** The checkpoints of one training, as its loop sees them. */
@@ -55,7 +64,7 @@ export class Checkpoints {
    * Where to go on, if anywhere.
    * @throws Error when there is a checkpoint of another plan, or none though one must be, or none can be written
    */
-  async resume(scope: string): Promise<{ cursor: Cursor; committed: Committed } | undefined> {
+  async resume(scope: string): Promise<Resumed | undefined> {
     const { resume = 'auto', path } = this.options;
     await this.#folder.prepare();
     if (resume === 'never') return undefined;
@@ -67,7 +76,8 @@ export class Checkpoints {
     for (const problem of problems)
       this.context.bus.emit({ event: 'warning', message: `${problem}; training goes on from ${stored.folder}` });
     this.#resumed = stored;
-    return { cursor: stored.checkpoint, committed: await stored.restore(scope, this.context.blocks) };
+    const { builds = [], ...cursor } = stored.checkpoint;
+    return { cursor, builds, committed: await stored.restore(scope, this.context.blocks) };
   }
 
   /** Once the rows are known. @throws Error when they are not those of the checkpoint that is gone on from */
@@ -76,13 +86,17 @@ export class Checkpoints {
     if (stored) this.#refuse(stored, obstacle(stored.checkpoint, this.plan, input));
   }
 
-  async write(cursor: Cursor, committed: Committed, input: string): Promise<void> {
-    await this.#folder.write({ ...cursor, plan: this.plan, input }, committed, this.context.blocks);
+  async write(cursor: Cursor, committed: Committed, origin: Origin): Promise<void> {
+    await this.#folder.write(this.#checkpoint(cursor, origin), committed, this.context.blocks);
   }
 
   /** The cursor of what was written last has changed since. */
-  async amend(cursor: Cursor, input: string): Promise<void> {
-    await this.#folder.amend({ ...cursor, plan: this.plan, input });
+  async amend(cursor: Cursor, origin: Origin): Promise<void> {
+    await this.#folder.amend(this.#checkpoint(cursor, origin));
+  }
+
+  #checkpoint(cursor: Cursor, { input, builds }: Origin): Checkpoint {
+    return { ...cursor, plan: this.plan, input, builds };
   }
 
   #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {
