@@ -160,7 +160,8 @@ export class Course {
     const theta = await this.#theta(committed);
     if (!allFinite(theta))
       return divergedError(new Diverged(cursor.step - 1), this.spec.plan, await this.#lastGood(), cursor.losses.length);
-    return { theta, losses: cursor.losses, backend: this.#backend, ...(await this.#watching?.outcome()) };
+    const backend = this.#backend || this.#builds.join(' and '); // of a checkpoint at its end
+    return { theta, losses: cursor.losses, backend, ...(await this.#watching?.outcome()) };
   }
 
   async #diverged({ diverged, parts }: Answer): Promise<DivergedError> {

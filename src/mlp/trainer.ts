@@ -119,7 +119,8 @@ class Trainer {
     }
     if (!allFinite(theta))
       throw await this.#diverged(new Diverged(this.#states.last.committed.step - 1), this.#progress.epoch - 1);
-    const { backend, generation } = this.#cluster;
+    const { builds, generation } = this.#cluster;
+    const backend = this.#cluster.backend || builds.join(' and '); // of a checkpoint at its end
     const { losses, measured } = this.#progress.cursor;
     return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
   }

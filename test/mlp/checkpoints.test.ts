@@ -60,6 +60,7 @@ describe('a training that ended in the middle of an epoch', () => {
     const again = await trainOn(one, { checkpoint: { ...kept, resume: 'always' }, onStep: () => expect.unreachable() });
     expect(again.weightsHash).toBe(whole.weightsHash);
     expect(again.losses).toEqual(whole.losses);
+    expect(again.backend).toMatch(/^tensorflow /);
   });
 
   it('begins anew when it is told to', async () => {
@@ -118,8 +119,19 @@ describe('a checkpoint is refused', () => {
   it('for another plan', async () => {
     const kept = await stopped();
     await expect(trainOn(two, { checkpoint: kept, seed: 6 })).rejects.toThrow(
-      /cannot go on from .*step-000000000004: the numerical plan has changed: seed 5 became 6; give it another path/,
+      /cannot go on from .*step-000000000004: the numerical plan has changed: seed 5 became 6; begin anew, with another path/,
     );
+  });
+
+  it('for more epochs, and what it says to do instead works', async () => {
+    const kept = await stopped();
+    await expect(trainOn(two, { checkpoint: kept, epochs: 5 })).rejects.toThrow(
+      /epochs 3 became 5; .* fit with the former options gives the model, and a fit with another path and warmStart: model goes on/,
+    );
+    const model = await trainOn(two, { checkpoint: kept });
+    const further = await trainOn(two, { checkpoint: checkpoint(), epochs: 2, warmStart: model });
+    expect(further.losses[0]).toBeLessThan(model.losses[0]!);
+    expect(further.losses).toHaveLength(2);
   });
 
   it('for rows that have changed, or stand in another order', async () => {

@@ -4,6 +4,7 @@ import type { Consistency } from '../../ps/server/consistency.js';
 import type { Builds } from '../builds.js';
 import type { NumericalPlan } from '../numerical-plan.js';
 import type { PaceState } from '../pace.js';
+import { planDifferences } from './plan-differences.js';
 
 /** Name of the header's file. */
 export const HEADER = 'checkpoint.json';
@@ -73,19 +74,22 @@ export function parsedHeader(text: string, path: string): Header {
   return header;
 }
 
+const ANEW = "begin anew, with another path or resume: 'never'";
+const FURTHER =
+  'or train further: fit with the former options gives the model, and a fit with another path and warmStart: model goes on from its weights';
+
 /**
- * Why a training cannot go on from a checkpoint: undefined when it can.
+ * Why a training cannot go on from a checkpoint, and what to do: undefined when it can.
  * @param input of the training at hand
  */
 export function obstacle(checkpoint: Checkpoint, plan: NumericalPlan, input: string): string | undefined {
   if (checkpoint.plan.hash !== plan.hash) {
-    const changed = Object.keys({ ...checkpoint.plan, ...plan }).filter(
-      (key) => key !== 'hash' && key !== 'stepsPerEpoch' && differ(checkpoint.plan, plan, key as keyof NumericalPlan),
-    );
-    const list = changed.map((key) => `${key} ${shown(checkpoint.plan, key)} became ${shown(plan, key)}`);
-    return `the numerical plan has changed: ${list.join(', ')}`;
+    const list = planDifferences(checkpoint.plan, plan).join(', ') || 'another version of Sheaf made it';
+    const further = isDeepStrictEqual(checkpoint.plan.network, plan.network) ? `; ${FURTHER}` : '';
+    return `the numerical plan has changed: ${list}; ${ANEW}${further}`;
   }
-  if (checkpoint.input !== input) return 'the training rows are not those it was written for (values, labels or order)';
+  if (checkpoint.input !== input)
+    return `the training rows are not those it was written for (values, labels or order); ${ANEW}`;
   return undefined;
 }
 
@@ -94,10 +98,5 @@ export function isSameState(stored: Checkpoint, { plan, input, step, losses }: C
   const same = stored.step === step && isDeepStrictEqual(stored.losses, JSON.parse(JSON.stringify(losses)));
   return same && obstacle(stored, plan, input) === undefined;
 }
-
-const differ = (a: NumericalPlan, b: NumericalPlan, key: keyof NumericalPlan) =>
-  JSON.stringify(a[key]) !== JSON.stringify(b[key]);
-
-const shown = (plan: NumericalPlan, key: string) => JSON.stringify(plan[key as keyof NumericalPlan]) ?? 'absent';
 
 export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

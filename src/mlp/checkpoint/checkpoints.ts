@@ -101,8 +101,6 @@ export class Checkpoints {
 
   #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {
     if (reason === undefined) return;
-    throw new Error(
-      `the training cannot go on from ${folder}: ${reason}; give it another path, or begin anew with resume: 'never'`,
-    );
+    throw new Error(`the training cannot go on from ${folder}: ${reason}`);
   }
 }
