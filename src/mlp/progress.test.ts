@@ -35,6 +35,18 @@ describe('Progress', () => {
     expect([undefined, 4, 7, 14].map((every) => progress.due(every))).toEqual([20, 16, 20, 20]);
   });
 
+  it('goes on after a loss from what is left, and ends an epoch with a step that is told', () => {
+    const spec = { plan: { ...plan, rows: 100, stepsPerEpoch: 10 } };
+    const progress = new Progress(spec, { ...BEGINNING, step: 12, losses: [1] });
+    expect(progress.salvaged(15)).toEqual({ cursor: { ...BEGINNING, step: 15, losses: [1] }, rows: 30 });
+    const { cursor, rows } = progress.salvaged(20);
+    expect([cursor.step, rows]).toEqual([19, 70]);
+    progress.returnTo(cursor);
+    expect([progress.epoch, progress.due()]).toEqual([2, 20]);
+    progress.count(19, loss(3));
+    expect(progress.epochLoss).toBe(3);
+  });
+
   it('refuses a loss that is no number', () => {
     const progress = new Progress({ plan }, BEGINNING);
     expect(() => progress.count(0, loss(Number.NaN))).toThrow(Diverged);

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cursor } from './checkpoint/checkpoint-header.js';
 import { Diverged } from './diverged.js';
-import { nextMultiple } from './numerical-plan.js';
+import { nextMultiple, updatesPerEpoch } from './numerical-plan.js';
 import { Pace } from './pace.js';
 import type { StepLoss } from './rounds.js';
 import type { StepReport } from './training-reports.js';
@@ -59,6 +59,19 @@ export class Progress {
    */
   due(every = Number.POSITIVE_INFINITY): number {
     return this.searches ? this.#pace.last : Math.min(this.#pace.last, nextMultiple(this.#cursor.step, every));
+  }
+
+  /**
+   * Where to go on after a loss that left the state after so many updates, with the plan's pace. The last update of an epoch is
+   * made once more: nobody may have told of those before it, and an epoch's loss is that of steps that were told.
+   * @returns also the rows of the updates that were not told, as many as the plan has in so many
+   */
+  salvaged(after: number): { readonly cursor: Cursor; readonly rows: number } {
+    const { plan } = this.spec;
+    const step = Math.min(after, this.#pace.last - 1);
+    const untold = Math.max(0, step - this.#cursor.step);
+    const rows = Math.round((untold * plan.rows) / updatesPerEpoch(plan));
+    return { cursor: { ...this.#cursor, step }, rows };
   }
 
   /** Whether a search has ended an iteration with the last update. */

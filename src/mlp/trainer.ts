@@ -146,7 +146,7 @@ class Trainer {
     await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
-    this.#log.begin();
+    this.#log.begin(this.#cluster.generation, this.#cluster.members.length);
   }
 
   /** Rounds up to the next commit, the commit, and who is to be told. */
@@ -162,8 +162,13 @@ class Trainer {
     while (result.step < this.#until && !this.#stopped && !this.#progress.iterated) {
       const steps = hooks?.onStep || searches ? 1 : this.#until - result.step;
       const commits = !searches && result.step + steps === this.#until;
-      result = await this.#rounds.run(result.step, steps, (step, loss) => this.#count(step, loss), commits);
-      this.#log.add(result.cost, steps);
+      let rows = 0;
+      const count = (step: number, loss: StepLoss) => {
+        rows += loss.rows;
+        this.#count(step, loss);
+      };
+      result = await this.#rounds.run(result.step, steps, count, commits);
+      this.#log.add(result.cost, steps, rows);
       this.#interval.ran(steps, result.besidesMs);
     }
     this.#until = result.step;
@@ -230,10 +235,9 @@ class Trainer {
   }
 
   #endEpoch(): EpochReport | undefined {
-    const { epoch, epochLoss: loss, pace, cursor } = this.#progress;
+    const { epoch, epochLoss: loss, pace } = this.#progress;
     if (loss === undefined) return undefined;
-    const { generation, members } = this.#cluster;
-    const report = this.#log.epoch({ epoch, loss }, cursor.partial.rows, pace, generation, members.length);
+    const report = this.#log.epoch({ epoch, loss }, pace);
     this.#progress.endEpoch(loss);
     if (this.#byGoodput) pace.choose(this.#log.chosen(pace));
     if (this.spec.plan.adaptive?.max !== undefined && !pace.over) this.#log.batch(report, pace);
@@ -255,10 +259,11 @@ class Trainer {
     await this.#states.settled();
     const { generation } = this.#cluster;
     this.#states.discard(stateScope(this.spec.model, { generation, step: this.#until })); // somebody may have written it
-    const committed = await this.#rounds.salvage?.();
-    if (committed) {
-      const cursor = { ...this.#progress.cursor, step: committed.step }; // its pace is the plan's
-      this.#states.salvaged({ committed, cursor });
+    const salvaged = await this.#rounds.salvage?.();
+    if (salvaged) {
+      const { cursor, rows } = this.#progress.salvaged(salvaged.step);
+      this.#log.salvaged(cursor.step, this.#progress.epoch, rows);
+      this.#states.salvaged({ committed: { ...salvaged, step: cursor.step }, cursor });
     } else await this.#fallBack();
     this.#progress.returnTo(this.#states.last.cursor);
     const message = `training goes on from epoch ${this.#progress.epoch} on other slots: ${error.message}`;

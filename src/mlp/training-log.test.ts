@@ -16,37 +16,47 @@ function world({ max }: { max?: number } = {}) {
   const adaptive = max === undefined ? {} : { adaptive: { baseBatch: 10, max, by: 'goodput' } as const };
   const spec = { model: 'a', plan: { ...plan, ...adaptive } } as unknown as TrainingSpec;
   const bus = new EventBus({ now: () => now, after: () => () => {} });
-  const rounds: { ms: number; bytes?: number }[] = [];
-  bus.listen((event) => event.event === 'round' && rounds.push({ ms: event.ms, bytes: event.bytes }));
+  const rounds: { ms: number; rows: number; bytes?: number }[] = [];
+  bus.listen((event) => event.event === 'round' && rounds.push({ ms: event.ms, rows: event.rows, bytes: event.bytes }));
   const log = new TrainingLog(bus, spec);
   const round = (ms: number, of = cost) => {
     now += ms;
     step++;
-    log.add(of, 1);
+    log.add(of, 1, 10);
   };
   const commit = () => log.commit(step, number);
-  const epoch = (members = 1, batch = 10) => {
+  const epoch = (batch = 10) => {
     commit();
     const pace = new Pace(spec.plan, false, 0);
     pace.choose(batch);
-    log.epoch({ epoch: number, loss: 1 }, 20, pace, 0, members);
+    log.epoch({ epoch: number, loss: 1 }, pace);
     number++;
   };
   /** To the state after so many updates, in that epoch. */
   const fallBack = (to: number, toEpoch = number) => {
     [step, number] = [to, toEpoch];
     log.fellBack(to);
-    log.begin();
+    begin();
   };
-  return { log, round, commit, epoch, fallBack, rounds, spec };
+  let generation = 0;
+  const begin = (members = 1) => log.begin(generation++, members);
+  /** Something is lost in the middle of a round; so many of its updates are not. */
+  const salvage = (ms: number, updates: number) => {
+    now += ms;
+    step += updates;
+    log.salvaged(step, number, 10 * updates);
+    now += 1000; // others take over
+    begin();
+  };
+  return { log, begin, round, commit, epoch, fallBack, salvage, rounds, spec };
 }
 
 type World = ReturnType<typeof world>;
 
 describe('TrainingLog', () => {
   it('says what an epoch took from one end to the next, over all its commits', () => {
-    const { log, round, commit, epoch, rounds } = world();
-    log.begin();
+    const { begin, round, commit, epoch, rounds } = world();
+    begin();
     round(100);
     commit();
     round(50);
@@ -54,14 +64,14 @@ describe('TrainingLog', () => {
     round(30);
     epoch();
     expect(rounds).toEqual([
-      { ms: 150, bytes: 16 },
-      { ms: 30, bytes: 8 },
+      { ms: 150, rows: 20, bytes: 16 },
+      { ms: 30, rows: 10, bytes: 8 },
     ]);
   });
 
   it('leaves out what was lost and is done again: after the last commit, or all of an epoch', () => {
-    const { log, round, commit, epoch, fallBack, rounds } = world();
-    log.begin();
+    const { begin, round, commit, epoch, fallBack, rounds } = world();
+    begin();
     round(100);
     commit();
     round(70); // lost
@@ -74,14 +84,14 @@ describe('TrainingLog', () => {
     round(40);
     epoch();
     expect(rounds).toEqual([
-      { ms: 150, bytes: 16 },
-      { ms: 40, bytes: 8 },
+      { ms: 150, rows: 20, bytes: 16 },
+      { ms: 40, rows: 10, bytes: 8 },
     ]);
   });
 
   it('keeps what an earlier commit of the same epoch has, when that is gone back to', () => {
-    const { log, round, commit, epoch, fallBack, rounds } = world();
-    log.begin();
+    const { begin, round, commit, epoch, fallBack, rounds } = world();
+    begin();
     round(100);
     commit();
     round(50);
@@ -89,12 +99,12 @@ describe('TrainingLog', () => {
     fallBack(1);
     round(60);
     epoch();
-    expect(rounds).toEqual([{ ms: 160, bytes: 16 }]);
+    expect(rounds).toEqual([{ ms: 160, rows: 20, bytes: 16 }]);
   });
 
   it('keeps it when the end of that epoch is lost as well, which is told again', () => {
-    const { log, round, commit, epoch, fallBack, rounds } = world();
-    log.begin();
+    const { begin, round, commit, epoch, fallBack, rounds } = world();
+    begin();
     round(100);
     commit();
     round(50);
@@ -103,9 +113,29 @@ describe('TrainingLog', () => {
     round(70);
     epoch();
     expect(rounds).toEqual([
-      { ms: 150, bytes: 16 },
-      { ms: 170, bytes: 16 },
+      { ms: 150, rows: 20, bytes: 16 },
+      { ms: 170, rows: 20, bytes: 16 },
     ]);
+  });
+
+  it('counts what a loss leaves: rounds since the last commit, and of the round it broke off updates and time', () => {
+    const { begin, round, commit, epoch, salvage, rounds } = world();
+    begin();
+    round(100);
+    commit();
+    round(50);
+    salvage(70, 3);
+    round(30);
+    epoch();
+    expect(rounds).toEqual([{ ms: 250, rows: 60, bytes: 24 }]);
+  });
+
+  it('of an epoch gone on with from a checkpoint tells rows and time since then', () => {
+    const { begin, round, epoch, rounds } = world();
+    begin();
+    round(50); // the second of two
+    epoch();
+    expect(rounds).toEqual([{ ms: 50, rows: 10, bytes: 8 }]);
   });
 
   it('learns what steps take of the slots at hand only: others may have joined in the middle of an epoch', () => {
@@ -115,17 +145,17 @@ describe('TrainingLog', () => {
       const all = world({ max: 1000 });
       begin(all);
       all.round(1, took(20));
-      all.epoch(2, 10);
+      all.epoch(10);
       all.round(1, took(40));
-      all.epoch(2, 20);
+      all.epoch(20);
       return all.log.chosen({ plan: all.spec.plan, batch: 20, noiseScale: 50 } as Pace);
     };
-    const joined = chosen(({ log, round, commit }) => {
-      log.begin();
-      round(1, took(500)); // by one slot
+    const joined = chosen(({ begin, round, commit }) => {
+      begin(1);
+      round(1, took(500));
       commit();
-      log.begin();
+      begin(2);
     });
-    expect(joined).toBe(chosen(({ log }) => log.begin()));
+    expect(joined).toBe(chosen(({ begin }) => begin(2)));
   });
 });

@@ -12,14 +12,15 @@ interface Spent {
   readonly cost: RoundCost | undefined;
   /** That the cost is of. */
   readonly steps: number;
+  readonly rows: number;
   readonly ms: number;
 }
 
-const NOTHING: Spent = { cost: undefined, steps: 0, ms: 0 };
+const NOTHING: Spent = { cost: undefined, steps: 0, rows: 0, ms: 0 };
 
 function plus(one: Spent, other: Spent): Spent {
   const cost = one.cost && other.cost ? addCosts(one.cost, other.cost) : (other.cost ?? one.cost);
-  return { cost, steps: one.steps + other.steps, ms: one.ms + other.ms };
+  return { cost, steps: one.steps + other.steps, rows: one.rows + other.rows, ms: one.ms + other.ms };
 }
 
 /** What it took to get from the commit before to this one. */
@@ -27,8 +28,8 @@ interface SpentToCommit {
   /** Updates made. */
   readonly step: number;
   readonly epoch: number;
-  /** Generations formed before: another generation may have other slots. */
-  readonly formed: number;
+  /** Which made it: another may have other slots. */
+  readonly generation: number;
   readonly spent: Spent;
 }
 
@@ -37,7 +38,9 @@ const total = (commits: readonly SpentToCommit[]) => commits.reduce((sum, { spen
 /** What the log is told of a training, epoch by epoch. */
 export class TrainingLog {
   #begun = 0;
-  #formed = 0;
+  #generation = -1;
+  /** Of the generation. */
+  #members = 0;
   /** Rounds since the last commit. */
   #uncommitted: Spent = NOTHING;
   /** Of the epoch at hand and of the one before, as a training may fall back into that: whichever state is gone on from. */
@@ -51,9 +54,9 @@ export class TrainingLog {
   ) {}
 
   /** A generation has formed: time runs from now on, and what was not committed is done again. */
-  begin(): void {
+  begin(generation: number, members: number): void {
     this.#begun = this.bus.clock.now();
-    this.#formed++;
+    [this.#generation, this.#members] = [generation, members];
     this.#uncommitted = NOTHING;
     this.#throughput = new Throughput();
   }
@@ -63,8 +66,19 @@ export class TrainingLog {
     this.#commits = this.#commits.filter((commit) => commit.step <= step);
   }
 
-  add(cost: RoundCost | undefined, steps: number): void {
-    this.#uncommitted = plus(this.#uncommitted, { cost, steps, ms: 0 });
+  /**
+   * All goes on from the state after so many updates, which is newer than what was committed: what was done counts, also in the
+   * round that a loss broke off, though what that cost its members could not tell.
+   * @param rows of its updates
+   */
+  salvaged(step: number, epoch: number, rows: number): void {
+    this.add(undefined, 0, rows);
+    this.commit(step, epoch);
+  }
+
+  /** A round is over. */
+  add(cost: RoundCost | undefined, steps: number, rows: number): void {
+    this.#uncommitted = plus(this.#uncommitted, { cost, steps, rows, ms: 0 });
   }
 
   /** @param step updates made @param epoch from 1, which they end in */
@@ -73,18 +87,19 @@ export class TrainingLog {
     const spent = { ...this.#uncommitted, ms: now - this.#begun };
     this.#commits = [
       ...this.#commits.filter((commit) => commit.epoch >= epoch - 1),
-      { step, epoch, formed: this.#formed, spent },
+      { step, epoch, generation: this.#generation, spent },
     ];
     this.#uncommitted = NOTHING;
     this.#begun = now;
   }
 
-  /** An epoch is over, and committed. @param members slots that took part @returns the report with what was measured */
-  epoch(report: EpochReport, rows: number, pace: Pace, generation: number, members: number): EpochReport {
+  /** An epoch is over, and committed. @returns the report with what was measured */
+  epoch(report: EpochReport, pace: Pace): EpochReport {
     const { bus, spec } = this;
+    const generation = this.#generation;
     const commits = this.#commits.filter(({ epoch }) => epoch === report.epoch);
-    const { ms, cost } = total(commits);
-    this.#learn(pace, members, total(commits.filter(({ formed }) => formed === this.#formed)));
+    const { rows, ms, cost } = total(commits);
+    this.#learn(pace, total(commits.filter((commit) => commit.generation === generation)));
     const measures = measuresOf(pace, rows / Math.max(ms / 1000, 1e-9));
     const { noiseScale, ...finite } = measures;
     const noise = Number.isFinite(noiseScale) ? { noiseScale } : {};
@@ -109,10 +124,10 @@ export class TrainingLog {
   }
 
   /** @param spent of the epoch, by the slots at hand */
-  #learn({ batch }: Pace, members: number, { cost, steps }: Spent): void {
+  #learn({ batch }: Pace, { cost, steps }: Spent): void {
     if (!cost) return;
     const { computeMs, exchangeMs } = cost;
-    const each = 1000 * members * steps;
+    const each = 1000 * this.#members * steps;
     this.#throughput.add({ batch, compute: computeMs / each, exchange: exchangeMs / each });
   }
 }

@@ -114,6 +114,7 @@ export type SheafEvent =
       readonly epoch: number;
       readonly epochs: number;
       readonly loss: number;
+      /** Of an epoch that was gone on with from a checkpoint: since then, in `ms`. */
       readonly rows: number;
       readonly ms: number;
       /** Where no step passes through the driver, of all members: payload sent, time with gradients and with all else. */
