@@ -13,7 +13,8 @@ import { type SegmentShape, SharedSegment, segmentBytes } from '../ps/allreduce/
 import type { Exchange } from '../ps/exchange.js';
 import { joinMesh } from '../ps/mesh/join.js';
 import { type MeshAddress, MeshListener } from '../ps/mesh/listener.js';
-import { joinServers, type ServersOrder } from '../ps/server/server-exchange.js';
+import { Mailbox, mailboxBytes } from '../ps/server/mailbox.js';
+import { joinServers, type OwnMailbox, type ServersOrder } from '../ps/server/server-exchange.js';
 import { subtreeRoots } from '../ps/tree.js';
 import { codecOf, type Wire } from '../ps/wire/wire.js';
 import type { Replica } from './replica.js';
@@ -56,7 +57,7 @@ export class Membership {
   static async join(plan: ExchangePlan, shards: readonly number[], replica: Replica, context: TaskContext) {
     Membership.leave(replica, context);
     const ending = new AbortController();
-    const exchange = await open(plan, replica, ending.signal, context);
+    const exchange = await open(plan, shards, replica, ending.signal, context);
     if (exchange.homes) replica.moveInto(exchange.homes, shards);
     if (replica.owed && exchange.residual) {
       exchange.residual.set(replica.owed);
@@ -95,8 +96,14 @@ export class Membership {
 
 const idOf = (replica: Replica) => `membership:${replica.spec.model}`;
 
-async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, slot: SlotContext): Promise<Exchange> {
-  if (plan.kind === 'servers') return joinServers(plan, signal);
+async function open(
+  plan: ExchangePlan,
+  own: readonly number[],
+  replica: Replica,
+  signal: AbortSignal,
+  slot: SlotContext,
+): Promise<Exchange> {
+  if (plan.kind === 'servers') return joinServers(plan, signal, await mailboxFor(plan, own, replica, slot));
   const { shards } = replica.spec.plan;
   const { measure } = replica.spec;
   const { rank, members } = plan;
@@ -120,6 +127,25 @@ async function open(plan: ExchangePlan, replica: Replica, signal: AbortSignal, s
   const codec = codecOf(plan.wire, theta.length);
   const reduction = planAllReduce(plan.algorithm, codec ? { ...shape, merged: true } : shape);
   return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec, measure });
+}
+
+/** Memory for what goes between a member and the servers of its host; not where sums are encoded, nor without the add-on. */
+async function mailboxFor(
+  { wire = 'float32' }: ServersOrder,
+  shards: readonly number[],
+  replica: Replica,
+  slot: SlotContext,
+): Promise<OwnMailbox | undefined> {
+  const addon = nativeAddon();
+  if (!addon || wire !== 'float32') return undefined;
+  const shape = shapeOf(replica, shards);
+  const bytes = mailboxBytes(shape);
+  const { model } = replica.spec;
+  const id = `mailbox:${slot.executor}:${slot.slot}`;
+  const { at } = await slot.blocks.put(id, `${model}/g${replica.generation}`, zeros(bytes), { bytes });
+  const { path } = at[0]!;
+  const mailbox = new Mailbox(addon.map(path, bytes), shape).seal();
+  return { mailbox, offer: { path, key: mailbox.key, ...shape } };
 }
 
 /** One a slot, kept while it lives. */

@@ -1,5 +1,5 @@
-import { reduceNodes, type TreeNode } from './tree.js';
-import { ADD } from './vector/kernels.js';
+import { addInto, reduceNodes, type TreeNode } from './tree.js';
+import { ADD, type OrderedSum } from './vector/kernels.js';
 
 /**
  * The canonical tree's additions over some nodes that together cover all shards, as `OrderedSum.order`: numbers of nodes, and
@@ -24,4 +24,16 @@ export function addInOrder<T>(order: Int32Array, values: readonly T[], add: (lef
     }
   }
   return waiting[0]!;
+}
+
+/** The sum in a vector of its own: those it is added up from stay as they are. */
+export function addedUp({ vectors, order }: OrderedSum): Float32Array {
+  const own = new Set<Float32Array>();
+  const owned = (vector: Float32Array) => {
+    if (own.has(vector)) return vector;
+    const copy = vector.slice();
+    own.add(copy);
+    return copy;
+  };
+  return owned(addInOrder(order, vectors, (left, right) => addInto(owned(left), right)));
 }

@@ -15,3 +15,8 @@ export function floats(bytes: Buffer): Float32Array {
 export function bytesOf(values: Float32Array | Float64Array | Int32Array | Uint8Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
+
+/** Whether they are views of the same bytes. */
+export function isSameView(one: Float32Array, other: Float32Array): boolean {
+  return one.buffer === other.buffer && one.byteOffset === other.byteOffset && one.length === other.length;
+}

@@ -1,4 +1,5 @@
 import { fromNumbers, NUMBERS, numbersOf, type StepTotal } from '../exchange.js';
+import { isSameView } from '../float-bytes.js';
 import { CHUNK } from '../slices.js';
 import type { GradientSum, ValueNode } from '../tree.js';
 
@@ -54,7 +55,7 @@ export class SharedSegment {
       this.#numbers.set(numbersOf(node), k * NUMBERS);
       const { gradient } = node.value;
       const home = this.sums[k]!;
-      if (gradient.byteOffset !== home.byteOffset || gradient.buffer !== home.buffer) home.set(gradient);
+      if (!isSameView(gradient, home)) home.set(gradient);
     });
   }
 

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { bytesOf } from '../float-bytes.js';
-import type { GradientSum, ValueNode } from '../tree.js';
+import type { ValueNode } from '../tree.js';
 import { codecOf } from '../wire/wire.js';
 import { type FrameReceiver, sendFrame } from './frames.js';
-import { isRequest, type NodeHeader, type Reply, type Request } from './messages.js';
-import { Refused } from './primary.js';
+import type { Mailbox } from './mailbox.js';
+import { isRequest, type Reply, type Request } from './messages.js';
+import { Refused, type ShardSum, type TakeTheta } from './primary.js';
 import type { ShardState } from './shard-state.js';
 
 /** Largest header of a peer that has not yet said who it is, and of all others. */
@@ -26,6 +27,8 @@ export class Connection implements FrameReceiver<Request> {
   member: number | undefined;
   share = 0;
   peer = false;
+  /** Of a member whose memory this process shares. */
+  mailbox: Mailbox | undefined;
   /** Chunk sums that have come. */
   norms: Float64Array | undefined;
   /** A state that is being transferred. */
@@ -64,15 +67,43 @@ export class Connection implements FrameReceiver<Request> {
     return vectors.slice(0, count);
   }
 
-  /** The subtree sums that a push brought. @throws Refused when their number is another than the header says */
-  nodes(shard: number, headers: readonly NodeHeader[]): ValueNode<GradientSum>[] {
-    const buffers = this.#buffers.get(shard);
-    if (headers.length > 0 && (!buffers?.busy || buffers.used !== headers.length))
-      throw new Refused(`the sums of shard ${shard} are missing`);
-    return headers.map(({ level, index, rows, weight, lossSum, spread }, k) => {
-      const gradient = buffers!.vectors[k]!;
-      return { level, index, value: { gradient, rows, weight, lossSum: lossSum ?? Number.NaN, spread } };
+  /** The subtree sums of a push, where they lie. @throws Refused when they are not there */
+  nodes({ shard, nodes, mailbox }: Push, state: ShardState): ValueNode<ShardSum>[] {
+    const gradients = mailbox ? this.#left(nodes.length, state) : this.#arrived(shard, nodes.length, state);
+    return nodes.map(({ level, index, rows, weight, lossSum, spread }, k) => {
+      const value = { gradients: gradients[k]!, rows, weight, lossSum: lossSum ?? Number.NaN, spread };
+      return { level, index, value };
     });
+  }
+
+  #arrived(shard: number, count: number, state: ShardState): Float32Array[][] {
+    const buffers = this.#buffers.get(shard);
+    if (count > 0 && (!buffers?.busy || buffers.used !== count)) throw missing(shard);
+    return (buffers?.vectors ?? []).map((vector) => state.views(vector));
+  }
+
+  #left(count: number, { ranges }: ShardState): Float32Array[][] {
+    const { sums } = this.#mailbox();
+    if (count > sums.length) throw new Refused(`a mailbox for ${sums.length} sums does not hold ${count}`);
+    return sums.slice(0, count).map((sum) => ranges.map(({ from, to }) => sum.subarray(from, to)));
+  }
+
+  #mailbox(): Mailbox {
+    if (!this.mailbox) throw new Refused('this server shares no memory with the member');
+    return this.mailbox;
+  }
+
+  /** Puts theta in the mailbox. A member whose connection has broken meanwhile may compute with what it has found there. */
+  deliver({ ranges }: ShardState): TakeTheta {
+    const { theta: home } = this.#mailbox();
+    return (theta) => {
+      if (this.socket.destroyed) return;
+      let at = 0;
+      for (const { from, to } of ranges) {
+        home.set(theta.subarray(at, at + to - from), from);
+        at += to - from;
+      }
+    };
   }
 
   /** Room for encoded sums, each beginning at a multiple of 4; undefined: no encoding of them is so long. */
@@ -95,7 +126,7 @@ export class Connection implements FrameReceiver<Request> {
     const codec = codecOf(wire!, 0);
     const parts = this.#encoded.get(shard);
     const { vectors } = this.#buffers.get(shard) ?? {};
-    if (!codec || !parts || !vectors) throw new Refused(`the sums of shard ${shard} are missing`);
+    if (!codec || !parts || !vectors) throw missing(shard);
     this.#encoded.delete(shard);
     const views = vectors.slice(0, nodes.length).flatMap((vector) => state.views(vector));
     try {
@@ -107,7 +138,7 @@ export class Connection implements FrameReceiver<Request> {
 
   taken(shard: number): Float32Array[] {
     const buffers = this.#buffers.get(shard);
-    if (!buffers?.busy) throw new Refused(`the sums of shard ${shard} are missing`);
+    if (!buffers?.busy) throw missing(shard);
     buffers.busy = false;
     return buffers.vectors;
   }
@@ -121,3 +152,5 @@ export class Connection implements FrameReceiver<Request> {
     return this.socket.destroyed ? 0 : sendFrame(this.socket, reply, payload.map(bytesOf));
   }
 }
+
+const missing = (shard: number) => new Refused(`the sums of shard ${shard} are missing`);

@@ -28,7 +28,11 @@ export class Link implements FrameReceiver<Reply> {
   /** Payload bytes. */
   bytesSent = 0;
   bytesReceived = 0;
+  /** Whether the process there has mapped this member's mailbox: then sums and weights lie in it, and are not sent. */
+  mailbox = false;
   readonly closed: Promise<void>;
+  /** Of the payload bytes, those that lay in the mailbox. */
+  #leftBytes = 0;
   readonly #waiters = new Map<number, Waiter>();
   #next = 0;
   #broken: LinkLost | undefined;
@@ -60,7 +64,7 @@ export class Link implements FrameReceiver<Reply> {
 
   /** Bytes of headers, both ways. */
   get overheadBytes(): number {
-    return this.socket.bytesWritten + this.socket.bytesRead - this.bytesSent - this.bytesReceived;
+    return this.socket.bytesWritten + this.socket.bytesRead - (this.bytesSent + this.bytesReceived - this.#leftBytes);
   }
 
   get broken(): boolean {
@@ -68,8 +72,8 @@ export class Link implements FrameReceiver<Reply> {
   }
 
   /**
-   * @param payload sent as it is; must not change before the answer
-   * @param into where the answer's payload is written
+   * @param payload sent as it is; must not change before the answer. With a mailbox it lies there
+   * @param into where the answer's payload is written; with a mailbox places in it
    * @throws LinkLost; Refused with the server's reason; FailureError with what went wrong in the server
    */
   async ask(request: Ask, payload: readonly Uint8Array[] = [], into: readonly Uint8Array[] = []): Promise<Answer> {
@@ -77,7 +81,11 @@ export class Link implements FrameReceiver<Reply> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiters.set(id, { into, resolve, reject });
-      this.bytesSent += sendFrame(this.socket, { ...request, id }, payload);
+      const mailbox = this.mailbox && (request.kind === 'push' || request.kind === 'pull');
+      const header = mailbox ? { ...request, id, mailbox } : { ...request, id };
+      const sent = sendFrame(this.socket, header, mailbox ? [] : payload);
+      if (mailbox) this.#leftBytes += bytesIn(payload);
+      this.bytesSent += mailbox ? bytesIn(payload) : sent;
     });
   }
 
@@ -99,6 +107,10 @@ export class Link implements FrameReceiver<Reply> {
   receive(reply: Reply): void {
     const waiter = this.#waiters.get(reply.re);
     this.#waiters.delete(reply.re);
+    if (this.mailbox && waiter && reply.kind === 'pushed' && reply.pulled) {
+      this.#leftBytes += bytesIn(waiter.into);
+      this.bytesReceived += bytesIn(waiter.into);
+    }
     if (reply.kind === 'refused') waiter?.reject(new Refused(reply.reason));
     else if (reply.kind === 'failed') waiter?.reject(new FailureError(reply.failure));
     else waiter?.resolve(reply);
@@ -110,3 +122,5 @@ export class Link implements FrameReceiver<Reply> {
     this.#waiters.clear();
   }
 }
+
+const bytesIn = (parts: readonly Uint8Array[]) => parts.reduce((sum, { length }) => sum + length, 0);

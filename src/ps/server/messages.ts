@@ -3,6 +3,7 @@ import type { StepTotal } from '../exchange.js';
 import type { Spread } from '../tree.js';
 import { isWire, type Wire } from '../wire/wire.js';
 import { type Consistency, isConsistency } from './consistency.js';
+import type { MailboxOffer } from './mailbox.js';
 import type { ShardCounters, ShardUpdate } from './shard-state.js';
 
 /** Where a server process listens, and the secret that it asks for. */
@@ -33,6 +34,8 @@ export type Request = { readonly id: number } & (
       readonly share: number;
       /** Of all processes, in order: where replicas are. */
       readonly servers: readonly { readonly host: string; readonly port: number }[];
+      /** Memory in which this member leaves sums and finds weights, for a server that can map it. */
+      readonly mailbox?: MailboxOffer;
     }
   /** A member's sums of a step over a shard: their vectors follow each other in the payload. */
   | {
@@ -49,8 +52,10 @@ export type Request = { readonly id: number } & (
       /** How the vectors are encoded, and how many bytes each range of each takes; absent: float32. */
       readonly wire?: Wire;
       readonly lengths?: readonly number[];
+      /** The vectors lie in the mailbox, and theta is to be put there. */
+      readonly mailbox?: boolean;
     }
-  | { readonly kind: 'pull'; readonly shard: number }
+  | { readonly kind: 'pull'; readonly shard: number; readonly mailbox?: boolean }
   /** The member has lost the shard's server: this one shall go on with its replica. @see takeover.ts */
   | { readonly kind: 'takeover'; readonly shard: number; readonly step: number }
   /** The member's round is over. A connection that closes without it means that the member was lost. */
@@ -98,6 +103,8 @@ export interface ServerStatus {
 
 export type Reply = { readonly re: number } & (
   | { readonly kind: 'done' }
+  /** Whether this server can map the member's mailbox. */
+  | { readonly kind: 'joined'; readonly mailbox: boolean }
   | {
       readonly kind: 'pushed';
       /** Of all members, in a synchronous step. */
@@ -105,7 +112,7 @@ export type Reply = { readonly re: number } & (
       /** Steps that even the slowest member has pushed. */
       readonly clock: number;
       readonly progress: number;
-      /** Whether theta is in the payload. */
+      /** Whether theta is in the payload, or in the mailbox. */
       readonly pulled: boolean;
       /** Steps that members may be apart; null: any number. */
       readonly lead: number | null;
@@ -149,12 +156,13 @@ const FORMS: Record<Request['kind'], Check> = {
   join: object({
     ...{ token: text, generation: count, member: count, share: number },
     servers: list(object({ host: text, port: count })),
+    mailbox: optional(object({ path: text, key: text, length: count, nodes: count })),
   }),
   push: object({
     ...{ shard: count, step: count, basis: number, pull: flag, nodes: list(node), rate: optional(number) },
-    ...{ wire: optional(isWire), lengths: optional(list(count)) },
+    ...{ wire: optional(isWire), lengths: optional(list(count)), mailbox: optional(flag) },
   }),
-  pull: object({ shard: count }),
+  pull: object({ shard: count, mailbox: optional(flag) }),
   takeover: object({ shard: count, step: count }),
   leave: object({}),
   consistency: object({ token: text, consistency: isConsistency }),

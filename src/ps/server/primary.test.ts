@@ -4,8 +4,9 @@ import { assignShards } from '../assign-shards.js';
 import { RangeOptimizer } from '../optimizer/range-optimizer.js';
 import type { UpdateSpec } from '../optimizer/update-spec.js';
 import { addGradientSums, type GradientSum, mergeNodes, reduceNodes, type ValueNode } from '../tree.js';
+import type { OrderedSum } from '../vector/kernels.js';
 import type { Consistency } from './consistency.js';
-import { Primary, type PrimaryPeers, type PrimarySettings, type Push, Refused } from './primary.js';
+import { Primary, type PrimaryPeers, type PrimarySettings, type Push, Refused, type ShardSum } from './primary.js';
 import { ShardState, type ShardUpdate } from './shard-state.js';
 
 const LENGTH = 5;
@@ -41,20 +42,26 @@ class Turns {
   }
 }
 
-const copy = (push: Push): Push => ({
-  ...push,
-  nodes: push.nodes.map(({ value, ...node }) => ({ ...node, value: { ...value, gradient: value.gradient.slice() } })),
-});
+/** As they are pushed. */
+const ofShard = (nodes: readonly ValueNode<GradientSum>[]): ValueNode<ShardSum>[] =>
+  nodes.map(({ value: { gradient, ...numbers }, ...node }) => ({
+    ...node,
+    value: { ...numbers, gradients: [gradient] },
+  }));
+
+const vectors = ({ nodes }: Push) => nodes.flatMap(({ value }) => value.gradients.map((gradient) => gradient.slice()));
 
 /** A push that may be sent again before it is answered, and after. */
 async function sent(primary: Primary, push: Push, turns: Turns) {
-  const answers = [primary.push(copy(push))];
+  const before = vectors(push);
+  const answers = [primary.push(push)];
   if (turns.draw() % 3 === 0) {
     await turns.wait();
-    answers.push(primary.push(copy(push)));
+    answers.push(primary.push(push));
   }
   const [answer] = await Promise.all(answers);
-  if (turns.draw() % 4 === 0) await primary.push({ ...copy(push), pull: false });
+  if (turns.draw() % 4 === 0) await primary.push({ ...push, pull: false });
+  expect(vectors(push)).toEqual(before); // a server that takes over is sent the same
   return answer!;
 }
 
@@ -80,7 +87,7 @@ describe('a synchronous primary', () => {
             for (let step = 0; step < STEPS; step++) {
               await turns.wait();
               const own = Array.from({ length: to - from }, (_, k) => leaf(from + k, step, theta));
-              const nodes = mergeNodes(own, leaves, addGradientSums);
+              const nodes = ofShard(mergeNodes(own, leaves, addGradientSums));
               const push = { member, step, nodes, share: 1 / members, basis: 0, pull: true };
               const answer = await sent(primary, push, turns);
               theta = answer.theta!.slice();
@@ -97,7 +104,14 @@ describe('a synchronous primary', () => {
   it('refuses a push that leaves a step out, and everybody once a member is lost', async () => {
     const primary = serve(stateOf(ADAM), { members: 2, leaves: 2, consistency: 'sync' });
     const push = (member: number, step: number) =>
-      primary.push({ member, step, nodes: [leaf(member, step, beginning())], share: 0.5, basis: 0, pull: true });
+      primary.push({
+        member,
+        step,
+        nodes: ofShard([leaf(member, step, beginning())]),
+        share: 0.5,
+        basis: 0,
+        pull: true,
+      });
     await expect(push(0, 1)).rejects.toThrow(new Refused('member 0 pushed step 1; its step 0 is missing'));
     const waiting = push(0, 0);
     primary.lose(1);
@@ -113,10 +127,10 @@ describe('a synchronous primary', () => {
     });
     const peers = { ...alone, replicate: () => replicated };
     const primary = serve(stateOf(ADAM), { members: 1, leaves: 1, consistency: 'sync' }, peers);
-    const push = { member: 0, step: 0, nodes: [leaf(0, 0, beginning())], share: 1, basis: 0, pull: true };
+    const push = { member: 0, step: 0, nodes: ofShard([leaf(0, 0, beginning())]), share: 1, basis: 0, pull: true };
     const answers: string[] = [];
-    const first = primary.push(copy(push)).then(() => answers.push('first'));
-    const again = primary.push(copy(push)).then(() => answers.push('again'));
+    const first = primary.push(push).then(() => answers.push('first'));
+    const again = primary.push(push).then(() => answers.push('again'));
     await new Promise((resolve) => setImmediate(resolve));
     expect(primary.state.version).toBe(1);
     expect(answers).toEqual([]);
@@ -162,7 +176,7 @@ describe('a primary that updates at arrival', () => {
               expect(ahead).toBeLessThanOrEqual(lead);
               widest = Math.max(widest, ahead);
               for (let slow = 0; slow < member; slow++) await turns.wait();
-              const nodes = [leaf(from, step, beginning())];
+              const nodes = ofShard([leaf(from, step, beginning())]);
               await sent(primary, { member, step, nodes, share: 1 / members, basis: 0, pull: true }, turns);
             }
           }),
@@ -190,9 +204,9 @@ describe('a primary that updates at arrival', () => {
           };
         });
         // The replica has what was forwarded before the crash, acknowledged or not.
-        const replicate = async (update: ShardUpdate, sum: Float32Array) => {
+        const replicate = async (update: ShardUpdate, sums: readonly OrderedSum[]) => {
           if (forwarded === crashAfter) return new Promise<void>(() => {});
-          replica.apply(update, sum.slice());
+          replica.apply(update, sums);
           if (++forwarded === crashAfter) {
             crash();
             return new Promise<void>(() => {});
@@ -204,8 +218,8 @@ describe('a primary that updates at arrival', () => {
           Array.from({ length: members }, async (_, member) => {
             for (let step = 0; step < STEPS; step++) {
               await turns.wait();
-              const gradient = new Float32Array(LENGTH).fill(-(2 ** (member * STEPS + step)));
-              const value = { gradient, rows: 1, weight: 1, lossSum: 0 };
+              const gradients = [new Float32Array(LENGTH).fill(-(2 ** (member * STEPS + step)))];
+              const value = { gradients, rows: 1, weight: 1, lossSum: 0 };
               const push = {
                 member,
                 step,
@@ -235,7 +249,7 @@ describe('a primary that updates at arrival', () => {
       for (let step = 0; step < 50; step++)
         await Promise.all(
           [0, 1, 2, 3].map((member) => {
-            const value = { gradient: new Float32Array(LENGTH).fill(8), rows: 8, weight: 8, lossSum: 0 };
+            const value = { gradients: [new Float32Array(LENGTH).fill(8)], rows: 8, weight: 8, lossSum: 0 };
             const nodes = [{ level: 0, index: member, value }];
             return primary.push({ member, step, nodes, share: 0.25, basis: step, pull: true });
           }),
@@ -256,7 +270,7 @@ describe('a primary that updates at arrival', () => {
     const state = stateOf(DESCENT, new Float32Array(LENGTH));
     const primary = serve(state, { members: 2, leaves: 2, consistency: 'async', dynSGD: true });
     const push = (member: number, step: number, basis: number) => {
-      const value = { gradient: new Float32Array(LENGTH).fill(-1), rows: 1, weight: 1, lossSum: 0 };
+      const value = { gradients: [new Float32Array(LENGTH).fill(-1)], rows: 1, weight: 1, lossSum: 0 };
       const nodes = [{ level: 0, index: member, value }];
       return primary.push({ member, step, nodes, share: 0.5, basis, pull: true });
     };
@@ -269,7 +283,14 @@ describe('a primary that updates at arrival', () => {
   it('changes its bound while members wait', async () => {
     const primary = serve(stateOf(DESCENT), { members: 2, leaves: 2, consistency: { staleness: 1 } });
     const push = (member: number, step: number) =>
-      primary.push({ member, step, nodes: [leaf(member, step, beginning())], share: 0.5, basis: 0, pull: true });
+      primary.push({
+        member,
+        step,
+        nodes: ofShard([leaf(member, step, beginning())]),
+        share: 0.5,
+        basis: 0,
+        pull: true,
+      });
     await push(0, 0);
     const second = push(0, 1);
     expect(await Promise.race([second.then(() => 'went on'), later('waits')])).toBe('waits');

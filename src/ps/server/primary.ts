@@ -1,25 +1,38 @@
-import { type StepTotal, totalOf } from '../exchange.js';
+import { addedUp, addInOrder, additionOrder } from '../addition-order.js';
+import { addTotals, type StepTotal, totalOf } from '../exchange.js';
 import { dynSgdScale } from '../optimizer/staleness.js';
 import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
-import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
+import type { ValueNode } from '../tree.js';
+import type { OrderedSum } from '../vector/kernels.js';
 import { type Consistency, isSync, maxLead } from './consistency.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';
+
+/** A sum of gradients over one shard. */
+export interface ShardSum extends StepTotal {
+  /** One a range of the shard. */
+  readonly gradients: readonly Float32Array[];
+}
 
 /** A member's sums of one step, over one shard. */
 export interface Push {
   readonly member: number;
   readonly step: number;
-  /** Their vectors may be changed in place. */
-  readonly nodes: readonly ValueNode<GradientSum>[];
+  /** Stay as they are, and must until the push is answered. */
+  readonly nodes: readonly ValueNode<ShardSum>[];
   /** Part of all rows that the member's shards hold. */
   readonly share: number;
   /** Progress of the weights the sums were computed with. */
   readonly basis: number;
   /** Whether the answer must bring theta: then it waits until the member may begin its next step. */
   readonly pull: boolean;
+  /** Takes theta at the moment of the answer; absent: the answer has it. */
+  readonly take?: TakeTheta;
   /** Of learning, in a synchronous step, the same from all members; absent: the optimizer's own. */
   readonly rate?: number;
 }
+
+/** Copies the shard's theta to where the member looks for it. */
+export type TakeTheta = (theta: Float32Array) => void;
 
 export interface PushAnswer {
   /** Of all members; absent unless synchronous. */
@@ -29,6 +42,8 @@ export interface PushAnswer {
   readonly progress: number;
   /** Steps that members may be apart. */
   readonly lead: number;
+  /** Whether theta was asked for. */
+  readonly pulled: boolean;
   readonly theta?: Float32Array;
 }
 
@@ -53,8 +68,8 @@ export interface PrimarySettings {
 
 /** What a shard's server asks of the others. */
 export interface PrimaryPeers {
-  /** Makes the same update elsewhere; called just before it is made here, as that changes the sum. */
-  replicate(update: ShardUpdate, sum: Float32Array): Promise<void>;
+  /** Makes the same update elsewhere; called just before it is made here. @param sums one a range */
+  replicate(update: ShardUpdate, sums: readonly OrderedSum[]): Promise<void>;
   /**
    * The chunks' sums of squares over all of theta, in order.
    *
@@ -82,7 +97,7 @@ export const ALL_MEMBERS = -1;
 export class Primary {
   readonly #active: Set<number>;
   /** Of the synchronous step at hand: what has been pushed so far, by member. */
-  readonly #pushed = new Map<number, readonly ValueNode<GradientSum>[]>();
+  readonly #pushed = new Map<number, readonly ValueNode<ShardSum>[]>();
   #step = deferred();
   /** Pushes that have come and are in no update yet, by member. */
   readonly #coming = new Map<number, Promise<void>>();
@@ -113,14 +128,14 @@ export class Primary {
     const { total } = this.state;
     await this.#replicated;
     if (push.pull) await this.#mayBegin(push.step + 1);
-    return { total, ...this.#reading(push.pull || isSync(this.consistency)) };
+    return { total, ...this.#reading(push.pull || isSync(this.consistency), push.take) };
   }
 
   /** Theta as it is. @throws Refused */
-  async pull(): Promise<PushAnswer> {
+  async pull(take?: TakeTheta): Promise<PushAnswer> {
     if (this.#over) throw this.#over;
     await this.#replicated;
-    return this.#reading(true);
+    return this.#reading(true, take);
   }
 
   /** Nobody waits for this member any more; a synchronous step cannot do without it. */
@@ -175,48 +190,56 @@ export class Primary {
   async #updateTogether(step: number, rate: number | undefined): Promise<void> {
     const nodes = [...this.#pushed.values()].flat();
     const clocks = [...this.#pushed.keys()].map((member) => [member, step + 1] as const);
-    const { gradient, ...sums } = this.#sumOf(nodes);
-    const { weight } = sums;
-    const norms = await this.#norms(ALL_MEMBERS, step, gradient);
+    const { sums, ...all } = this.#sumOf(nodes);
+    const { weight } = all;
+    const norms = await this.#norms(ALL_MEMBERS, step, sums);
     const square = this.settings.measure && norms ? { square: sumInOrder(norms) } : {};
-    const total = { ...totalOf(sums), ...square };
+    const total = { ...all, ...square };
     const scale = stepScale(this.state.spec, () => norms!, weight);
-    this.#apply({ clocks, weight, step: step + 1, rate, scale, progress: 1, total }, gradient);
+    this.#apply({ clocks, weight, step: step + 1, rate, scale, progress: 1, total }, sums);
     this.#pushed.clear();
     this.#step.resolve();
     this.#step = deferred();
   }
 
   async #alone({ member, step, nodes, share, basis }: Push): Promise<void> {
-    const { gradient, weight } = this.#sumOf(nodes);
-    const norms = await this.#norms(member, step, gradient);
+    const { sums, weight } = this.#sumOf(nodes);
+    const norms = await this.#norms(member, step, sums);
     const scale = stepScale(this.state.spec, () => norms!, weight);
     const { progress, updates } = this.state;
     const due = Math.floor(progress + ROUNDING) + 1;
     const fresh = this.settings.dynSGD ? dynSgdScale(Math.floor(progress - basis + ROUNDING)) : 1;
     const rate = this.state.learningRate(due, this.settings.stepsPerEpoch) * share * fresh;
     const clocks = [[member, step + 1]] as const;
-    this.#apply({ clocks, weight, step: updates + 1, rate, scale, progress: share }, gradient);
+    this.#apply({ clocks, weight, step: updates + 1, rate, scale, progress: share }, sums);
     this.#wake();
   }
 
-  #sumOf(nodes: readonly ValueNode<GradientSum>[]): GradientSum {
-    const none = { gradient: new Float32Array(0), rows: 0, weight: 0, lossSum: 0 };
-    const sum = reduceNodes(nodes, this.settings.leaves, addGradientSums) ?? none;
-    return sum.gradient.length === this.state.length ? sum : { ...sum, gradient: new Float32Array(this.state.length) };
+  /** Along the canonical tree; vectors are added when they are looked at. Of no nodes there is none. */
+  #sumOf(nodes: readonly ValueNode<ShardSum>[]): StepTotal & { readonly sums: readonly OrderedSum[] } {
+    if (nodes.length === 0) return { rows: 0, weight: 0, lossSum: 0, sums: this.#zeros() };
+    const order = additionOrder(nodes, this.settings.leaves);
+    const totals = nodes.map(({ value }) => totalOf(value));
+    const sums = this.state.ranges.map((_, k) => ({ order, vectors: nodes.map(({ value }) => value.gradients[k]!) }));
+    return { ...addInOrder(order, totals, addTotals), sums };
+  }
+
+  #zeros(): OrderedSum[] {
+    const zeros = this.state.views(new Float32Array(this.state.length));
+    return zeros.map((vector) => ({ order: Int32Array.of(0), vectors: [vector] }));
   }
 
   /** Of the chunks of all of theta's gradient, where anybody asks for them. */
-  async #norms(member: number, step: number, sum: Float32Array): Promise<Iterable<number> | undefined> {
+  async #norms(member: number, step: number, sums: readonly OrderedSum[]): Promise<Iterable<number> | undefined> {
     const measured = this.settings.measure && member === ALL_MEMBERS;
     if (!measured && this.state.spec.clipNorm === undefined) return undefined;
-    return this.peers.norms(member, step, this.state.norms(sum));
+    return this.peers.norms(member, step, this.state.norms(sums.map(addedUp)));
   }
 
-  #apply(update: ShardUpdate, sum: Float32Array): void {
-    this.#replicated = Promise.all([this.#replicated, this.peers.replicate(update, sum)]);
+  #apply(update: ShardUpdate, sums: readonly OrderedSum[]): void {
+    this.#replicated = Promise.all([this.#replicated, this.peers.replicate(update, sums)]);
     this.#replicated.catch(() => {});
-    this.state.apply(update, sum);
+    this.state.apply(update, sums);
   }
 
   async #mayBegin(next: number): Promise<void> {
@@ -244,10 +267,12 @@ export class Primary {
     }
   }
 
-  #reading(pull: boolean): PushAnswer {
+  #reading(pulled: boolean, take: TakeTheta | undefined): PushAnswer {
     const { progress } = this.state;
     const lead = maxLead(this.consistency);
-    return { clock: this.#slowest(), progress, lead, theta: pull ? this.#readable() : undefined };
+    const theta = pulled && !take ? this.#readable() : undefined;
+    if (pulled) take?.(this.state.theta);
+    return { clock: this.#slowest(), progress, lead, pulled, theta };
   }
 
   /** Theta that stays as it is while it is sent: in synchronous mode nobody changes it before all have it. */

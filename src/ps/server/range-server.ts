@@ -9,10 +9,11 @@ import { CHUNK } from '../slices.js';
 import { Connection, type RequestHandler, type Vector } from './connection.js';
 import { type Consistency, isSync } from './consistency.js';
 import { onFrames } from './frames.js';
+import { type Mailbox, type MailboxOffer, mapMailbox } from './mailbox.js';
 import { fromWire, type Reply, type Request, toWire } from './messages.js';
 import { Norms } from './norms.js';
 import { PeerLinks } from './peer-links.js';
-import { Primary, type PrimarySettings, type PushAnswer, Refused } from './primary.js';
+import { Primary, type PrimarySettings, type PushAnswer, Refused, type TakeTheta } from './primary.js';
 import { ReplicaSet } from './replica-set.js';
 import type { ShardState } from './shard-state.js';
 import { Takeovers } from './takeovers.js';
@@ -113,7 +114,7 @@ export class RangeServer implements RequestHandler {
       died: (process) => this.#peers!.died(process),
     });
     const primary = new Primary(state, this.init, this.#consistency, {
-      replicate: (update, sum) => replicas.forward(update, sum),
+      replicate: (update, sums) => replicas.forward(update, sums),
       norms: (member, step, own) => this.#gatherNorms(shard, member, step, own),
     });
     this.primaries.set(shard, primary);
@@ -189,12 +190,11 @@ export class RangeServer implements RequestHandler {
     else if (connection.member === undefined && !connection.peer) throw new Refused('join first');
     switch (request.kind) {
       case 'join':
-        this.#join(request, connection);
-        return DONE;
+        return this.#join(request, connection);
       case 'push':
         return this.#push(request, connection);
       case 'pull':
-        return answered(await this.#primary(request.shard).pull());
+        return this.#pull(request, connection);
       case 'takeover':
         await this.#takeOver(request, connection.member!);
         return DONE;
@@ -248,7 +248,7 @@ export class RangeServer implements RequestHandler {
     if (generation !== own) throw new Refused(`generation ${generation} is over; this is ${own}`);
   }
 
-  #join({ generation, member, share, servers }: Ask<'join'>, connection: Connection): void {
+  #join({ generation, member, share, servers, mailbox }: Ask<'join'>, connection: Connection): [ReplyBody, []] {
     this.#checkGeneration(generation);
     if (!this.#peers) {
       this.#peers = new PeerLinks(this.init, servers);
@@ -259,17 +259,43 @@ export class RangeServer implements RequestHandler {
     this.#expected.add(member);
     connection.member = member;
     connection.share = share;
+    connection.mailbox = mailbox && this.#mapped(mailbox);
+    return [{ kind: 'joined', mailbox: connection.mailbox !== undefined }, []];
+  }
+
+  #mapped(offer: MailboxOffer): Mailbox | undefined {
+    const fits = offer.length === this.#length() && offer.nodes <= this.init.leaves;
+    return fits ? mapMailbox(offer) : undefined;
   }
 
   async #push(request: Ask<'push'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
     const { shard, step, basis, pull, rate } = request;
-    if (request.wire) connection.decode(request, this.#primary(shard).state);
-    const answer = await this.#primary(shard).push({
-      ...{ member: connection.member!, step, basis, pull, rate, share: connection.share },
-      nodes: connection.nodes(shard, request.nodes),
+    const primary = this.#primary(shard);
+    const { state } = primary;
+    if (request.wire) connection.decode(request, state);
+    const nodes = connection.nodes(request, state);
+    if (request.mailbox) this.bytesIn += 4 * nodes.length * state.length;
+    const answer = await primary.push({
+      ...{ member: connection.member!, step, basis, pull, rate, share: connection.share, nodes },
+      take: this.#delivery(request, connection, state),
     });
     connection.release(request);
     return answered(answer);
+  }
+
+  async #pull(request: Ask<'pull'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
+    const primary = this.#primary(request.shard);
+    return answered(await primary.pull(this.#delivery(request, connection, primary.state)));
+  }
+
+  /** How theta reaches a member that looks for it in its mailbox. */
+  #delivery({ mailbox }: Ask<'push' | 'pull'>, connection: Connection, state: ShardState): TakeTheta | undefined {
+    if (!mailbox) return undefined;
+    const deliver = connection.deliver(state);
+    return (theta) => {
+      deliver(theta);
+      this.bytesOut += theta.byteLength;
+    };
   }
 
   #primary(shard: number): Primary {
@@ -284,7 +310,8 @@ export class RangeServer implements RequestHandler {
     const [sum] = connection.taken(shard);
     if (version > state.version + 1) throw new Refused(`update ${version} of shard ${shard} follows ${state.version}`);
     const total = update.total && fromWire(update.total);
-    if (version === state.version + 1) state.apply({ ...update, total }, sum!);
+    const sums = state.views(sum!).map((vector) => ({ vectors: [vector], order: Int32Array.of(0) }));
+    if (version === state.version + 1) state.apply({ ...update, total }, sums);
   }
 
   #adopt({ shard, counters }: Ask<'transfer'>, connection: Connection): void {
@@ -371,8 +398,8 @@ export class RangeServer implements RequestHandler {
 const DONE: [ReplyBody, Float32Array[]] = [{ kind: 'done' }, []];
 const ranks = (count: number) => Array.from({ length: count }, (_, rank) => rank);
 
-function answered({ total, clock, progress, lead, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
+function answered({ total, clock, progress, lead, pulled, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
   const apart = Number.isFinite(lead) ? lead : null;
-  const body = { kind: 'pushed' as const, clock, progress, lead: apart, pulled: theta !== undefined };
+  const body = { kind: 'pushed' as const, clock, progress, lead: apart, pulled };
   return [total ? { ...body, total: toWire(total) } : body, theta ? [theta] : []];
 }

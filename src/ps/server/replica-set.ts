@@ -1,5 +1,7 @@
 import { FailureError } from '../../protocol/failure.js';
+import { addedUp } from '../addition-order.js';
 import { bytesOf } from '../float-bytes.js';
+import type { OrderedSum } from '../vector/kernels.js';
 import type { Link } from './link.js';
 import { toWire } from './messages.js';
 import type { ShardState, ShardUpdate } from './shard-state.js';
@@ -47,18 +49,16 @@ export class ReplicaSet {
   }
 
   /** Sends an update that is about to be made; resolves when all holders have it. */
-  async forward(update: ShardUpdate, sum: Float32Array): Promise<void> {
+  async forward(update: ShardUpdate, sums: readonly OrderedSum[]): Promise<void> {
     if (this.#holders.size === 0) return;
-    const copy = sum.slice(); // the sum changes with the update
+    const copies = sums.map((sum) => bytesOf(addedUp(sum))); // members use their vectors again once they are answered
     const version = this.state.version + 1;
     const { total, ...rest } = update;
     const ask = {
       ...{ kind: 'replicate' as const, shard: this.shard, version },
       update: total ? { ...rest, total: toWire(total) } : rest,
     };
-    await Promise.all(
-      [...this.#holders.keys()].map((holder) => this.#tell(holder, (link) => link.ask(ask, [bytesOf(copy)]))),
-    );
+    await Promise.all([...this.#holders.keys()].map((holder) => this.#tell(holder, (link) => link.ask(ask, copies))));
   }
 
   #hold(process: number): Promise<Link> {

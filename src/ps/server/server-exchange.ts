@@ -1,11 +1,12 @@
 import { FailureError } from '../../protocol/failure.js';
 import { addTotals, type Exchange, type RangeState, type StepTotal, totalOf } from '../exchange.js';
-import { bytesOf } from '../float-bytes.js';
+import { bytesOf, isSameView } from '../float-bytes.js';
 import { type Placement, rangesOf } from '../sharding/placement.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../tree.js';
 import { codecOf, type Wire } from '../wire/wire.js';
 import type { WireCodec } from '../wire/wire-codec.js';
 import { type Ask, LinkLost } from './link.js';
+import type { Mailbox, MailboxOffer } from './mailbox.js';
 import { fromWire, type ServerAddress } from './messages.js';
 import { Refused } from './primary.js';
 import { ServerLinks } from './server-links.js';
@@ -29,6 +30,12 @@ export interface ServersOrder {
   readonly wire?: Wire;
   /** How long members wait for each other when a server was lost, in milliseconds. Default 20,000. */
   readonly takeoverMs?: number;
+}
+
+/** A mailbox, and how servers of its host find it. */
+export interface OwnMailbox {
+  readonly mailbox: Mailbox;
+  readonly offer: MailboxOffer;
 }
 
 /** One server's part of theta, as a member sees it. */
@@ -56,10 +63,11 @@ interface Part {
  * await exchange.close();
  * ```
  *
+ * @param own memory that servers of this host may share; for sums that are not encoded
  * @throws FailureError `executor-lost` when a server cannot be reached
  */
-export async function joinServers(order: ServersOrder, signal: AbortSignal): Promise<ServerExchange> {
-  const exchange = new ServerExchange(order, signal);
+export async function joinServers(order: ServersOrder, signal: AbortSignal, own?: OwnMailbox): Promise<ServerExchange> {
+  const exchange = new ServerExchange(order, signal, own);
   await exchange.join();
   return exchange;
 }
@@ -77,11 +85,13 @@ export class ServerExchange implements Exchange {
   readonly #parts: Part[];
   readonly #links: ServerLinks;
   readonly #codec: WireCodec | undefined;
+  readonly homes: Mailbox | undefined;
   #failed = false;
 
   constructor(
     readonly order: ServersOrder,
     readonly signal: AbortSignal,
+    own?: OwnMailbox,
   ) {
     const shards = [...new Set(order.placement.map(({ server }) => server))].sort((a, b) => a - b);
     this.#parts = shards.map((shard) => ({
@@ -90,7 +100,8 @@ export class ServerExchange implements Exchange {
     }));
     this.#codec = codecOf(order.wire ?? 'float32', order.placement.at(-1)!.to);
     const acknowledged = (shard: number) => this.#parts.find((part) => part.shard === shard)?.acknowledged ?? 0;
-    this.#links = new ServerLinks(order, acknowledged, signal);
+    this.#links = new ServerLinks(order, acknowledged, signal, own?.offer);
+    this.homes = own?.mailbox;
   }
 
   async join(): Promise<void> {
@@ -103,10 +114,10 @@ export class ServerExchange implements Exchange {
     theta: Float32Array,
     rate?: number,
   ): Promise<StepTotal> {
-    const sums = this.#codec ? merged(nodes, this.order.shards) : nodes;
+    const sums = this.#codec ? merged(nodes, this.order.shards) : this.#atHome(nodes);
     const own = ownTotal(sums, this.order.shards);
     const totals = await this.#guarded(() =>
-      Promise.all(this.#parts.map((part) => this.#push(part, step, sums, theta, rate))),
+      Promise.all(this.#parts.map((part) => this.#push(part, step, sums, rate, theta))),
     );
     return totals[0] ?? own;
   }
@@ -145,13 +156,24 @@ export class ServerExchange implements Exchange {
     await this.#links.close(!this.#failed);
   }
 
+  /** In the mailbox, where there is one. */
+  #atHome(nodes: readonly ValueNode<GradientSum>[]): readonly ValueNode<GradientSum>[] {
+    if (!this.homes) return nodes;
+    const { sums } = this.homes;
+    return nodes.map(({ value, ...node }, k) => {
+      const gradient = sums[k]!;
+      if (!isSameView(value.gradient, gradient)) gradient.set(value.gradient);
+      return { ...node, value: { ...value, gradient } };
+    });
+  }
+
   /** @returns the total of all members when the servers are synchronous */
   async #push(
     part: Part,
     step: number,
     nodes: readonly ValueNode<GradientSum>[],
-    theta: Float32Array,
     rate: number | undefined,
+    theta: Float32Array,
   ): Promise<StepTotal | undefined> {
     const { shard, ranges, progress: basis } = part;
     const { cache = false } = this.order;
@@ -176,13 +198,15 @@ export class ServerExchange implements Exchange {
   }
 
   async #ask(part: Part, ask: Ask, payload: Uint8Array[], theta: Float32Array): Promise<StepTotal | undefined> {
-    const into = part.ranges.map(({ from, to }) => bytesOf(theta.subarray(from, to)));
-    const reply = await this.#links.ask(part.shard, ask, payload, into);
+    const home = this.homes?.theta ?? theta;
+    const into = part.ranges.map(({ from, to }) => home.subarray(from, to));
+    const reply = await this.#links.ask(part.shard, ask, payload, into.map(bytesOf));
     if (reply.kind !== 'pushed') throw new Error(`a parameter server answered "${reply.kind}" to a ${ask.kind}`);
     part.lead = reply.lead ?? Number.POSITIVE_INFINITY;
     if (reply.pulled) {
       part.progress = reply.progress;
       part.clock = reply.clock;
+      if (home !== theta) part.ranges.forEach(({ from }, k) => void theta.set(into[k]!, from));
     }
     return reply.total && fromWire(reply.total);
   }

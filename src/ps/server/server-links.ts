@@ -1,4 +1,5 @@
 import { type Answer, type Ask, Link, LinkLost } from './link.js';
+import type { MailboxOffer } from './mailbox.js';
 import { Refused } from './primary.js';
 import type { ServersOrder } from './server-exchange.js';
 
@@ -24,6 +25,8 @@ export class ServerLinks {
     /** Steps of this member that a shard's servers have acknowledged. */
     readonly acknowledged: (shard: number) => number,
     readonly signal: AbortSignal,
+    /** Memory that servers of this host may use. */
+    readonly mailbox?: MailboxOffer,
   ) {
     signal.addEventListener('abort', this.#abort);
   }
@@ -96,7 +99,9 @@ export class ServerLinks {
       this.#opened.push(link);
       if (this.signal.aborted) link.close();
       const addresses = servers.map(({ host, port }) => ({ host, port }));
-      await link.ask({ kind: 'join', token, generation, member, share, servers: addresses });
+      const { mailbox } = this;
+      const joined = await link.ask({ kind: 'join', token, generation, member, share, servers: addresses, mailbox });
+      link.mailbox = joined.kind === 'joined' && joined.mailbox;
       void link.closed.then(() => this.#notice(process));
       return link;
     } catch (error) {

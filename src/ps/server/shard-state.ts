@@ -1,6 +1,7 @@
 import type { RangeState, StepTotal } from '../exchange.js';
 import type { Range, RangeOptimizer } from '../optimizer/range-optimizer.js';
 import { learningRateAt, type UpdateSpec } from '../optimizer/update-spec.js';
+import type { OrderedSum } from '../vector/kernels.js';
 import { type ClockEntry, VectorClock } from './vector-clock.js';
 
 /** An update of a shard, but for the gradients: enough for a replica to make the same one. */
@@ -88,17 +89,15 @@ export class ShardState {
     return learningRateAt(this.spec, step, stepsPerEpoch);
   }
 
-  /** Sums of squares of each range's chunks. */
-  norms(sum: Float32Array): Float64Array[] {
-    const sums = this.views(sum);
+  /** Sums of squares of each range's chunks. @param sums of gradients, one a range */
+  norms(sums: readonly Float32Array[]): Float64Array[] {
     return this.optimizers.map((optimizer, k) => optimizer.norms(sums[k]!));
   }
 
-  /** @param sum of gradients over the shard; changed */
-  apply(update: ShardUpdate, sum: Float32Array): void {
+  /** @param sums of gradients, one a range; unchanged */
+  apply(update: ShardUpdate, sums: readonly OrderedSum[]): void {
     const { weight, step, rate, scale } = update;
     const thetas = this.views(this.theta);
-    const sums = this.views(sum);
     this.optimizers.forEach((optimizer, k) => {
       optimizer.update(thetas[k]!, sums[k]!, weight, step, { rate, scale });
     });

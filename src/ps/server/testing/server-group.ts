@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nativeAddon } from '../../../native/addon.js';
 import type { RangeState } from '../../exchange.js';
 import type { Range } from '../../optimizer/range-optimizer.js';
 import { RangeOptimizer, type UpdateSpec } from '../../optimizer/range-optimizer.js';
@@ -6,8 +10,9 @@ import { alignCuts, type Placement, rangesOf } from '../../sharding/placement.js
 import { placeShards, type Sharding } from '../../sharding/strategies.js';
 import { CHUNK } from '../../slices.js';
 import { addGradientSums, type GradientSum, reduceNodes, type ValueNode } from '../../tree.js';
+import { Mailbox, mailboxBytes } from '../mailbox.js';
 import { RangeServer, type RangeServerInit } from '../range-server.js';
-import { joinServers, type ServerExchange, type ServersOrder } from '../server-exchange.js';
+import { joinServers, type OwnMailbox, type ServerExchange, type ServersOrder } from '../server-exchange.js';
 import { ShardState } from '../shard-state.js';
 import { CuttingProxy } from './cutting-proxy.js';
 
@@ -18,6 +23,8 @@ export interface GroupSettings extends Partial<Omit<RangeServerInit, 'process' |
   readonly length?: number;
   readonly sharding?: Sharding;
   readonly update?: UpdateSpec;
+  /** Which members share memory with the servers. Default: those of odd rank. */
+  readonly mailboxes?: (member: number) => boolean;
 }
 
 /** Servers in this process, on real sockets. */
@@ -33,6 +40,8 @@ export class ServerGroup {
   readonly #ports: number[] = [];
   readonly #exchanges: ServerExchange[] = [];
   readonly #aborts: AbortController[] = [];
+  #mailboxes = 0;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sheaf-mailboxes-'));
   readonly init: Omit<RangeServerInit, 'process'>;
 
   private constructor(
@@ -98,10 +107,17 @@ export class ServerGroup {
     return this.#ports.map((port) => ({ host: '127.0.0.1', port, token: TOKEN }));
   }
 
-  async join(member: number, more: Partial<ServersOrder> = {}, abort = new AbortController()): Promise<ServerExchange> {
+  async join(
+    member: number,
+    more: Partial<ServersOrder> = {},
+    abort = new AbortController(),
+    mailbox?: OwnMailbox,
+  ): Promise<ServerExchange> {
     const { generation, members, leaves, replicas } = this.init;
     const order = { generation, member, share: 1 / members, shards: leaves, placement: this.placement, replicas };
-    const exchange = await joinServers({ ...order, servers: this.addresses(), ...more }, abort.signal);
+    const { mailboxes = (member: number) => member % 2 === 1 } = this.settings;
+    const own = mailbox ?? (mailboxes(member) && !more.wire ? this.#mailbox() : undefined);
+    const exchange = await joinServers({ ...order, servers: this.addresses(), ...more }, abort.signal, own);
     this.#exchanges.push(exchange);
     this.#aborts.push(abort);
     return exchange;
@@ -122,6 +138,7 @@ export class ServerGroup {
     await Promise.all(this.#exchanges.map((exchange) => exchange.close()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
     await Promise.all(this.servers.map((server, process) => (this.#killed.has(process) ? undefined : server.close())));
+    rmSync(this.#folder, { recursive: true });
   }
 
   /** Theta as the living servers have it. */
@@ -131,6 +148,14 @@ export class ServerGroup {
       for (const { state } of server.primaries.values())
         for (const { from, theta: values } of state.states()) theta.set(values, from);
     return theta;
+  }
+
+  #mailbox(): OwnMailbox {
+    const shape = { length: this.length, nodes: this.init.leaves };
+    const path = join(this.#folder, String(this.#mailboxes++));
+    writeFileSync(path, new Uint8Array(mailboxBytes(shape)));
+    const mailbox = new Mailbox(nativeAddon()!.map(path, mailboxBytes(shape)), shape).seal();
+    return { mailbox, offer: { path, key: mailbox.key, ...shape } };
   }
 
   #state(shard: number): ShardState {
