@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { RangeOptimizer } from '../ps/optimizer/range-optimizer.js';
+import { addGradientSums, type GradientSum, mergeNodes, type ValueNode } from '../ps/tree.js';
 import { shardGradient } from './backend.js';
 import { GraphBuilder } from './graph/graph-builder.js';
 import { gather, placeholder } from './graph/ops.js';
@@ -102,6 +103,33 @@ describe.runIf(nativeState().installed)('TensorFlow', () => {
     const [left, third] = together(batches.filter(({ shard }) => shard !== 2 && shard !== 5));
     expect(sums![0]!.value.gradient).toEqual(left!.value.gradient.map((value, i) => value + third!.value.gradient[i]!));
     expect(sums![1]!.value).toEqual(together(batches.slice(-1))[0]!.value);
+    net.dispose();
+  });
+
+  it('computes many shards in parts that share programs, to the bits of a tree over all of them', () => {
+    const small: Network = { ...network, inputs: 5, hidden: [{ units: 3, activation: 'relu', dropout: 0.2 }] };
+    const net = new TensorFlowNetwork(library, small);
+    const G = 140;
+    const batches = Array.from({ length: G }, (_, shard) => {
+      net.loadShard(shard, exampleData(small, 6, shard));
+      return { shard, rows: Int32Array.of(shard % 6, 5) };
+    });
+    const theta = initialTheta(small, 1);
+    const own = batches.filter(({ shard }) => shard > 10); // a part without its first shards
+    const leaves = own.map(({ shard, rows }) => {
+      const [[node]] = net.sums([{ theta, seed: 4, batches: [{ shard, rows }] }], 3, G) as [[ValueNode<GradientSum>]];
+      return node;
+    });
+    const expected = mergeNodes(leaves, G, addGradientSums);
+    const extended = vi.spyOn(GraphSession.prototype, 'extend');
+    for (const step of [2, 3]) {
+      const [sums] = net.sums([{ theta, seed: 4, batches: own }], step, G);
+      if (step === 3) expect(sums).toEqual(expected);
+    }
+    expect(extended).toHaveBeenCalledTimes(3); // shards 11 to 63, 64 to 127, 128 to 139
+    net.sums([{ theta, seed: 4, batches: batches.slice(0, 64) }], 3, G); // as 64 to 127
+    expect(extended).toHaveBeenCalledTimes(3);
+    extended.mockRestore();
     net.dispose();
   });
 

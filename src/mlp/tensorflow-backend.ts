@@ -22,6 +22,7 @@ import { usesMatrixUnits } from './matrix-units.js';
 import { loadLibrary, loadNative, nativeState, type TensorFlowLibrary } from './native.js';
 import type { Network } from './network.js';
 import { type Outcome, StackedSums } from './stacked-sums.js';
+import { commonSubtree, SumsInParts } from './sums-in-parts.js';
 import type { Tfjs } from './tfjs/activations.js';
 
 /**
@@ -74,6 +75,9 @@ interface ResidentShard extends HeldShard {
 
 const SCALAR: readonly number[] = [];
 
+/** Of a graph: operations of its own for each shard take about 7 ms to be made ready, and more in one graph gain nothing. */
+const MAX_SHARDS = 64;
+
 /**
  * Every method is synchronous and blocks the thread while it computes. Parameters are fed, each on its own: where they are
  * aligned TensorFlow reads them in place, and gradients are copied once, into the arrays that take them.
@@ -82,6 +86,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
   readonly #session: GraphSession<keyof ResidentGraph['signatures']>;
   readonly #layout: Layout;
   readonly #stacked: StackedSums | undefined;
+  readonly #parts: SumsInParts;
   readonly #keyed: boolean;
   readonly #precision: Precision;
   /** Of products on matrix units, where there are some. */
@@ -102,6 +107,7 @@ export class TensorFlowNetwork implements CompiledNetwork {
     this.#precision = this.#units ? 'float32' : precision;
     const { nodes, signatures } = residentGraph(network, this.#precision);
     this.#layout = layoutOf(network);
+    this.#parts = new SumsInParts(this.#layout.length, MAX_SHARDS);
     this.#keyed = hasDropout(this.#layout);
     // Predictions are float32's.
     this.#session = new GraphSession(library, nodes, signatures, this.#units && 'float32');
@@ -146,10 +152,12 @@ export class TensorFlowNetwork implements CompiledNetwork {
       checkLength('theta', theta, this.#layout.length);
       for (const { shard, rows } of batches) checkRows(this.#shards, shard, rows);
     }
-    // A sum of nothing is zeros, which no operation of a graph need be asked for.
-    if (requests.some(({ batches }) => batches.some(({ rows }) => rows.length === 0)))
-      return requests.map((request) => this.#oneByOne(request, step, shards));
-    return this.#run(requests, step, shards);
+    return this.#parts.run(requests, shards, (part) => {
+      // A sum of nothing is zeros, which no operation of a graph need be asked for.
+      if (part.some(({ batches }) => batches.some(({ rows }) => rows.length === 0)))
+        return part.map((request) => this.#oneByOne(request, step, shards));
+      return this.#run(part, step, shards);
+    });
   }
 
   #run(requests: readonly SumRequest[], step: number, shards: number): ValueNode<GradientSum>[][] {
@@ -172,13 +180,13 @@ export class TensorFlowNetwork implements CompiledNetwork {
   /** Operations of its own for each network and shard. */
   #apart(requests: readonly SumRequest[], step: number, shards: number): Outcome {
     const distinct = distinctBatches(requests);
-    // Shards by themselves are not added to others: one program does for all of them, where one each takes longer and longer to make.
-    const alone = distinct.batches.length === 1;
+    // Where they stand in the tree matters only below the node that covers them: subtrees of one form share a program.
+    const { first, size } = commonSubtree(requests, shards);
     const batches = distinct.batches.map(({ shard }) => {
       const { weights, streamed } = this.#shards.get(shard)!;
-      return { shard: alone ? 0 : shard, weighted: weights !== undefined, streamed };
+      return { shard: shard - first, weighted: weights !== undefined, streamed };
     });
-    const call = this.#program({ batches, networks: distinct.networks, shards: alone ? 1 : shards });
+    const call = this.#program({ batches, networks: distinct.networks, shards: size });
 
     const arrays: Values[] = [Int32Array.of(step)];
     const shapes: (readonly number[])[] = [SCALAR];
