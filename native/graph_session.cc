@@ -281,19 +281,13 @@ napi_value AlignedMemory(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   std::memset(memory, 0, whole);
-  const auto release = [](napi_env env, void* data, void* hint) {
-    std::free(data);
-    int64_t adjusted;
-    napi_adjust_external_memory(env, -reinterpret_cast<int64_t>(hint), &adjusted);
-  };
-  napi_value buffer;
-  if (napi_create_external_arraybuffer(env, memory, bytes, release, reinterpret_cast<void*>(bytes), &buffer) != napi_ok) {
+  const auto release = [](napi_env, void* data, void*) { std::free(data); };
+  napi_value buffer;  // its bytes are counted by V8 itself, see MapFile
+  if (napi_create_external_arraybuffer(env, memory, bytes, release, nullptr, &buffer) != napi_ok) {
     std::free(memory);
     napi_throw_error(env, nullptr, "this JavaScript engine allows no external buffers");
     return nullptr;
   }
-  int64_t adjusted;
-  napi_adjust_external_memory(env, bytes, &adjusted);
   return buffer;
 }
 
