@@ -43,13 +43,13 @@ const defect = (process: number) => ({
 });
 
 it('a synchronous update that throws is told to every member, with its stack, and is no loss', async () => {
-  const all = await ends({}, () => failing(group.servers[1]!.primaries.get(1)!.state));
+  const all = await ends({}, () => failing(group.servers[1]!.shards.primaries.get(1)!.state));
   expect(all).toMatchObject([defect(1), defect(1)]);
   expect(console.error).toHaveBeenCalledTimes(1);
 });
 
 it('so is one made at arrival', async () => {
-  const all = await ends({ consistency: 'async' }, () => failing(group.servers[0]!.primaries.get(0)!.state));
+  const all = await ends({ consistency: 'async' }, () => failing(group.servers[0]!.shards.primaries.get(0)!.state));
   expect(all).toMatchObject([defect(0), defect(0)]);
 });
 

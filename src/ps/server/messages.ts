@@ -82,8 +82,8 @@ export type Request = { readonly id: number } & (
 );
 
 export type WireTotal = Omit<StepTotal, 'lossSum'> & { readonly lossSum: number | null };
-type WireUpdate = Omit<ShardUpdate, 'total'> & { readonly total?: WireTotal };
-type WireCounters = Omit<ShardCounters, 'total'> & { readonly total: WireTotal | null };
+export type WireUpdate = Omit<ShardUpdate, 'total'> & { readonly total?: WireTotal };
+export type WireCounters = Omit<ShardCounters, 'total'> & { readonly total: WireTotal | null };
 
 /** What one process serves, for whoever watches. */
 export interface ServerStatus {

@@ -211,7 +211,7 @@ describe('a lost server', () => {
     const ends = await Promise.allSettled([far.run(0, 4, cut), near.run(0, 4)]);
     expect(ends[0]).toMatchObject({ reason: { failure: { message: expect.stringMatching(/not all members lost/) } } });
     expect(ends[1]).toMatchObject({ reason: lost });
-    expect([...group.servers[2]!.primaries.keys()]).toEqual([2]);
+    expect([...group.servers[2]!.shards.primaries.keys()]).toEqual([2]);
   });
 });
 

@@ -7,14 +7,15 @@ import { bytesOf } from '../float-bytes.js';
 import type { Placement } from '../sharding/placement.js';
 import { CHUNK } from '../slices.js';
 import { Connection, type RequestHandler, type Vector } from './connection.js';
-import { type Consistency, isSync } from './consistency.js';
 import { onFrames } from './frames.js';
+import { HeldReplicas } from './held-replicas.js';
 import { type Mailbox, type MailboxOffer, mapMailbox } from './mailbox.js';
-import { fromWire, type Reply, type Request, toWire } from './messages.js';
+import { type Reply, type Request, toWire } from './messages.js';
 import { Norms } from './norms.js';
 import { PeerLinks } from './peer-links.js';
-import { Primary, type PrimarySettings, type PushAnswer, Refused, type TakeTheta } from './primary.js';
-import { ReplicaSet } from './replica-set.js';
+import { type PrimarySettings, type PushAnswer, Refused, type TakeTheta } from './primary.js';
+import { Roster, type RosterEvents } from './roster.js';
+import { ServedShards } from './served-shards.js';
 import type { ShardState } from './shard-state.js';
 import { Takeovers } from './takeovers.js';
 
@@ -47,23 +48,20 @@ type ReplyBody = Reply extends infer R ? (R extends unknown ? Omit<R, 're'> : ne
  *
  * Failures: a member whose connection breaks may come back and send again what was not acknowledged; if it does not
  * within `graceMs`, a synchronous round ends for all (each is refused, now and later: nobody waits), others go on without
- * it. An exception in its own code is no loss: it is told to all, who give the training up. The process's own death closes its sockets, on which members turn to the next process (`takeovers.ts`). Who has no
- * token, or sends what is no request, is refused or hung up on, and cannot make the server keep more than a few
- * kilobytes; nobody can make it keep more than one step's sums.
+ * it. An exception in its own code is no loss: it is told to all, who give the training up. The process's own death closes
+ * its sockets, on which members turn to the next process (`takeovers.ts`). Who has no token, or sends what is no request, is
+ * refused or hung up on, and cannot make the server keep more than a few kilobytes; nobody can make it keep more than one
+ * step's sums.
  */
-export class RangeServer implements RequestHandler {
-  readonly primaries = new Map<number, Primary>();
-  readonly #replicas = new Map<number, ShardState>();
+export class RangeServer implements RequestHandler, RosterEvents {
+  readonly shards: ServedShards;
+  readonly #replicas: HeldReplicas;
   readonly #connections = new Set<Connection>();
-  readonly #members = new Map<number, Connection>();
-  /** Members that have not taken leave. */
-  readonly #expected: Set<number>;
+  readonly #roster: Roster;
   readonly #takeovers = new Takeovers((shard) => this.#promote(shard));
-  readonly #replicaSets: ReplicaSet[] = [];
   readonly #norms: Norms;
   readonly #server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   #peers: PeerLinks | undefined;
-  #consistency: Consistency;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -72,14 +70,18 @@ export class RangeServer implements RequestHandler {
     readonly hooks: RangeServerHooks,
     readonly clock: Clock = systemClock,
   ) {
-    this.#consistency = init.consistency;
     this.#norms = new Norms(init.placement);
-    this.#expected = new Set(ranks(init.members));
-    this.#serve(init.process, hooks.state(init.process));
-    for (let back = 1; back <= Math.min(init.replicas, init.processes - 1); back++) {
-      const shard = (init.process - back + init.processes) % init.processes;
-      this.#replicas.set(shard, hooks.state(shard));
-    }
+    this.#roster = new Roster(init.members, this, clock, init.graceMs);
+    this.#replicas = new HeldReplicas((shard) => hooks.state(shard));
+    this.shards = new ServedShards(init.process, init, {
+      living: () => this.#peers?.living() ?? [],
+      link: (process) => this.#peers!.link(process),
+      died: (process) => this.#peers!.died(process),
+      norms: (shard, member, step, own) => this.#gatherNorms(shard, member, step, own),
+    });
+    this.shards.serve(init.process, hooks.state(init.process));
+    for (let back = 1; back <= Math.min(init.replicas, init.processes - 1); back++)
+      this.#replicas.hold((init.process - back + init.processes) % init.processes);
   }
 
   async listen(host: string): Promise<number> {
@@ -103,23 +105,8 @@ export class RangeServer implements RequestHandler {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#connections.delete(connection);
-      if (connection.member !== undefined) this.#disconnected(connection, connection.member);
+      this.#roster.disconnected(connection);
     });
-  }
-
-  #serve(shard: number, state: ShardState): ReplicaSet {
-    const replicas = new ReplicaSet(shard, state, this.init.replicas, {
-      living: () => this.#peers?.living() ?? [],
-      link: (process) => this.#peers!.link(process),
-      died: (process) => this.#peers!.died(process),
-    });
-    const primary = new Primary(state, this.init, this.#consistency, {
-      replicate: (update, sums) => replicas.forward(update, sums),
-      norms: (member, step, own) => this.#gatherNorms(shard, member, step, own),
-    });
-    this.primaries.set(shard, primary);
-    this.#replicaSets.push(replicas);
-    return replicas;
   }
 
   /** Tells all processes the shard's chunk sums, and waits for those of the others. */
@@ -133,7 +120,7 @@ export class RangeServer implements RequestHandler {
   place(request: Request, bytes: number, connection: Connection): Vector[] | undefined {
     if (request.kind === 'push' && connection.member !== undefined) {
       this.bytesIn += bytes;
-      const { state } = this.primaries.get(request.shard) ?? {};
+      const { state } = this.shards.primaries.get(request.shard) ?? {};
       if (!state || request.nodes.length > this.init.leaves) return undefined;
       const vectors = connection.buffers(request.shard, request.nodes.length, state.length);
       return vectors && request.wire ? connection.encoded(request, state) : vectors;
@@ -145,11 +132,9 @@ export class RangeServer implements RequestHandler {
     }
     const state = 'shard' in request ? this.#replicas.get(request.shard) : undefined;
     if (request.kind === 'replicate' && state) return connection.buffers(request.shard, 1, state.length);
-    if (request.kind !== 'transfer' || this.primaries.has(request.shard) || request.shard >= this.init.processes)
+    if (request.kind !== 'transfer' || this.shards.primaries.has(request.shard) || request.shard >= this.init.processes)
       return undefined;
-    // Half a state is none: it counts when all of it has arrived.
-    this.#replicas.delete(request.shard);
-    connection.arriving = state ?? this.hooks.state(request.shard);
+    connection.arriving = this.#replicas.take(request.shard) ?? this.hooks.state(request.shard);
     return connection.arriving.vectors();
   }
 
@@ -181,7 +166,7 @@ export class RangeServer implements RequestHandler {
     console.error(error);
     const failure = toFailure(error);
     const told = new FailureError({ ...failure, message: `parameter server ${this.init.process}: ${failure.message}` });
-    for (const primary of this.primaries.values()) primary.fail(told);
+    this.shards.fail(told);
     return told;
   }
 
@@ -199,15 +184,15 @@ export class RangeServer implements RequestHandler {
         await this.#takeOver(request, connection.member!);
         return DONE;
       case 'leave':
-        this.#leave(connection);
+        this.#roster.leave(connection);
         return DONE;
       case 'consistency':
-        this.#setConsistency(request.consistency);
+        this.shards.setConsistency(request.consistency);
         return DONE;
       case 'status':
         return [{ kind: 'status', ...this.status() }, []];
       case 'end':
-        for (const primary of this.primaries.values()) primary.end('the generation is over');
+        this.shards.fail(new Refused('the generation is over'));
         return DONE;
       case 'save':
         return [{ kind: 'saved', parts: await this.#save(request) }, []];
@@ -228,14 +213,8 @@ export class RangeServer implements RequestHandler {
   }
 
   status() {
-    const serving = [...this.primaries].filter(([, { state }]) => state.length > 0);
-    const shards = serving.map(([shard, { state }]) => {
-      const { clocks, progress } = state;
-      return { shard, clocks: ranks(this.init.members).map((rank) => [rank, clocks.of(rank)] as const), progress };
-    });
-    const waitedMs = Math.round([...this.primaries.values()].reduce((sum, primary) => sum + primary.waitedMs, 0));
     const { bytesIn, bytesOut } = this;
-    return { process: this.init.process, consistency: this.#consistency, shards, bytesIn, bytesOut, waitedMs };
+    return { process: this.init.process, ...this.shards.status(this.#roster.ranks), bytesIn, bytesOut };
   }
 
   #check(token: string): void {
@@ -252,12 +231,9 @@ export class RangeServer implements RequestHandler {
     this.#checkGeneration(generation);
     if (!this.#peers) {
       this.#peers = new PeerLinks(this.init, servers);
-      for (const replicas of this.#replicaSets) replicas.begin();
+      this.shards.begin();
     }
-    this.#members.get(member)?.socket.destroy(); // it has come back
-    this.#members.set(member, connection);
-    this.#expected.add(member);
-    connection.member = member;
+    this.#roster.join(member, connection);
     connection.share = share;
     connection.mailbox = mailbox && this.#mapped(mailbox);
     return [{ kind: 'joined', mailbox: connection.mailbox !== undefined }, []];
@@ -270,7 +246,7 @@ export class RangeServer implements RequestHandler {
 
   async #push(request: Ask<'push'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
     const { shard, step, basis, pull, rate } = request;
-    const primary = this.#primary(shard);
+    const primary = this.shards.of(shard);
     const { state } = primary;
     if (request.wire) connection.decode(request, state);
     const nodes = connection.nodes(request, state);
@@ -284,7 +260,7 @@ export class RangeServer implements RequestHandler {
   }
 
   async #pull(request: Ask<'pull'>, connection: Connection): Promise<[ReplyBody, Float32Array[]]> {
-    const primary = this.#primary(request.shard);
+    const primary = this.shards.of(request.shard);
     return answered(await primary.pull(this.#delivery(request, connection, primary.state)));
   }
 
@@ -298,70 +274,34 @@ export class RangeServer implements RequestHandler {
     };
   }
 
-  #primary(shard: number): Primary {
-    const primary = this.primaries.get(shard);
-    if (!primary) throw new Refused(`process ${this.init.process} does not serve shard ${shard}`);
-    return primary;
-  }
-
   #replicate({ shard, version, update }: Ask<'replicate'>, connection: Connection): void {
-    const state = this.#replicas.get(shard);
-    if (!state || this.primaries.has(shard)) throw new Refused(`no replica of shard ${shard} here`);
+    if (!this.#replicas.get(shard)) throw new Refused(`no replica of shard ${shard} here`);
     const [sum] = connection.taken(shard);
-    if (version > state.version + 1) throw new Refused(`update ${version} of shard ${shard} follows ${state.version}`);
-    const total = update.total && fromWire(update.total);
-    const sums = state.views(sum!).map((vector) => ({ vectors: [vector], order: Int32Array.of(0) }));
-    if (version === state.version + 1) state.apply({ ...update, total }, sums);
+    this.#replicas.update(shard, version, update, sum!);
   }
 
   #adopt({ shard, counters }: Ask<'transfer'>, connection: Connection): void {
     const state = connection.arriving;
     if (!state) throw new Refused(`no state of shard ${shard} came with it`);
     connection.arriving = undefined;
-    state.adopt({ ...counters, total: counters.total && fromWire(counters.total) });
-    this.#replicas.set(shard, state);
+    this.#replicas.adopt(shard, state, counters);
   }
 
   async #takeOver({ shard, step }: Ask<'takeover'>, member: number): Promise<void> {
-    if (!this.primaries.has(shard)) {
-      const replica = this.#replicas.get(shard);
-      if (!replica) throw new Refused(`process ${this.init.process} has no replica of shard ${shard}`);
-      if (replica.clocks.of(member) < step)
-        throw new Refused(`the replica of shard ${shard} lacks updates that member ${member} was acknowledged`);
-      await this.#takeovers.ask(shard, member, this.#expected);
-    }
+    if (this.shards.primaries.has(shard)) return;
+    this.#replicas.checkTakeover(shard, member, step, this.init.process);
+    await this.#takeovers.ask(shard, member, this.#roster.expected);
   }
 
   #promote(shard: number): void {
-    const state = this.#replicas.get(shard)!;
-    this.#replicas.delete(shard);
     this.#peers!.died(shard);
-    const replicas = this.#serve(shard, state);
+    const replicas = this.shards.serve(shard, this.#replicas.take(shard)!);
     replicas.spread().catch((error) => void this.#failed(error));
   }
 
-  /** @throws Refused from or to synchronous while members stand at different steps, or wait: servers could not agree on a step */
-  #setConsistency(consistency: Consistency): void {
-    const primaries = this.#shards();
-    const other = isSync(consistency) !== isSync(this.#consistency);
-    if (other && !primaries.every((primary) => primary.idle))
-      throw new Refused('consistency changes from or to sync between rounds only, when all members stand at one step');
-    this.#consistency = consistency;
-    for (const primary of this.primaries.values()) primary.setConsistency(consistency);
-  }
-
-  /** A server may own nothing: where there are more than chunks of theta, or layers. */
-  #shards(): Primary[] {
-    return [...this.primaries.values()].filter(({ state }) => state.length > 0);
-  }
-
   async #save({ scope, step, orphans = [] }: Ask<'save'>): Promise<unknown> {
-    const shards = this.#shards();
-    if (isSync(this.#consistency))
-      for (const { state } of shards)
-        if (state.progress !== step) throw new Refused(`the state is after step ${state.progress}, not ${step}`);
     const replicas = orphans.flatMap((shard) => this.#replicas.get(shard) ?? []);
-    const states = [...shards.map(({ state }) => state), ...replicas];
+    const states = [...this.shards.states(step), ...replicas];
     return this.hooks.save(
       states.flatMap((state) => state.states()),
       step,
@@ -369,34 +309,16 @@ export class RangeServer implements RequestHandler {
     );
   }
 
-  #leave(connection: Connection): void {
-    const { member } = connection;
-    if (member === undefined || this.#members.get(member) !== connection) return;
-    connection.member = undefined;
-    this.#members.delete(member);
-    this.#notExpected(member);
+  left(): void {
+    this.#takeovers.look(this.#roster.expected);
   }
 
-  #disconnected(connection: Connection, member: number): void {
-    if (this.#members.get(member) !== connection) return;
-    this.clock.after(this.init.graceMs ?? 2000, () => {
-      if (this.#members.get(member) !== connection) return;
-      this.#members.delete(member);
-      for (const primary of this.primaries.values()) primary.lose(member);
-      this.#notExpected(member);
-    });
-  }
-
-  #notExpected(member: number): void {
-    this.#expected.delete(member);
-    this.#takeovers.look(this.#expected);
-    if (this.#expected.size > 0) return;
-    for (const rank of ranks(this.init.members)) this.#expected.add(rank);
+  lost(member: number): void {
+    this.shards.lose(member);
   }
 }
 
 const DONE: [ReplyBody, Float32Array[]] = [{ kind: 'done' }, []];
-const ranks = (count: number) => Array.from({ length: count }, (_, rank) => rank);
 
 function answered({ total, clock, progress, lead, pulled, theta }: PushAnswer): [ReplyBody, Float32Array[]] {
   const apart = Number.isFinite(lead) ? lead : null;

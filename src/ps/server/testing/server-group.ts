@@ -145,7 +145,7 @@ export class ServerGroup {
   theta(): Float32Array {
     const theta = new Float32Array(this.length);
     for (const server of this.servers.filter((_, process) => !this.#killed.has(process)))
-      for (const { state } of server.primaries.values())
+      for (const { state } of server.shards.primaries.values())
         for (const { from, theta: values } of state.states()) theta.set(values, from);
     return theta;
   }
