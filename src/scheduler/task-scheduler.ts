@@ -3,12 +3,13 @@ import { every } from '../protocol/clock.js';
 import type { Failure } from '../protocol/failure.js';
 import { Lru } from '../protocol/lru.js';
 import type { StorageUpdate } from '../protocol/storage.js';
-import type { ResultMessage, TaskMessage } from '../protocol/task.js';
+import type { ResultMessage } from '../protocol/task.js';
+import { Delivery } from './delivery.js';
 import type { EventBus } from './event-bus.js';
 import { ExecutorRoster, type Seat } from './executor-roster.js';
 import { foreignText } from './missing-slots.js';
-import { type OpenMessage, OpenMessages } from './open-messages.js';
-import { type Placement, placed } from './placement.js';
+import type { OpenMessage, OpenMessages } from './open-messages.js';
+import { placed } from './placement.js';
 import type { SlotDevice } from './slot-device.js';
 import {
   type SlotKey,
@@ -36,19 +37,19 @@ const APPLICATION_ENDED = 'the application ended';
  * Runs task sets on whatever executors there are: the one authority for retries.
  *
  * All state is touched from the driver's event loop only. Failures: an executor that is gone fails its open messages
- * (`executor-lost`); a message that vanished is sent again; a result that comes twice or too late is ignored; what an
- * executor still holds for a task set that has ended is cancelled again; sets fail when no executor is left for long.
+ * (`executor-lost`); a result that comes twice or too late is ignored; sets fail when no executor is left for long. What
+ * becomes of messages on their way is `Delivery`'s.
  */
 export class TaskScheduler {
   readonly #roster: ExecutorRoster;
-  readonly #open = new OpenMessages();
+  readonly #delivery: Delivery;
+  readonly #open: OpenMessages;
   /** Milliseconds a task took, by kind of stage. */
   readonly #costs = new Lru<string, number>(STAGES_REMEMBERED);
   readonly #active = new Map<TaskSetState, { resolve(r: TaskResult[]): void; reject(e: TaskSetError): void }>();
   readonly #lossListeners = new Set<(executor: string) => void>();
   readonly #storageListeners = new Set<(at: SlotKey, updates: readonly StorageUpdate[]) => void>();
   readonly #stopChecks: () => void;
-  #messages = 0;
   #dispatchQueued = false;
   #closed = false;
   #nextChance: { at: number; cancel(): void } | undefined;
@@ -59,7 +60,12 @@ export class TaskScheduler {
     readonly options: SchedulerOptions,
   ) {
     this.#roster = new ExecutorRoster(bus.clock, options.executorWaitMs);
-    this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#reconcile());
+    this.#delivery = new Delivery(channel, bus, options.driver, (open, failure) => {
+      this.#fail(open, failure);
+      this.#dispatch();
+    });
+    this.#open = this.#delivery.open;
+    this.#stopChecks = every(bus.clock, CHECK_MS, () => void this.#delivery.reconcile(this.#roster.members()));
   }
 
   async open(): Promise<void> {
@@ -212,22 +218,9 @@ export class TaskScheduler {
       if (state.expectedMs !== undefined) this.#costs.set(similar(state.set), state.expectedMs);
       waiter.resolve([...state.results.values()]);
     } else {
-      this.#abandon(state);
+      this.#delivery.cancelWhere((open) => open.state === state);
       waiter.reject(error);
     }
-  }
-
-  /** Forgets what is still running for a set that has ended, and tells the executors. */
-  #abandon(state: TaskSetState): void {
-    const messages = new Map<string, string[]>();
-    for (const { message } of this.#open.takeWhere((open) => open.state === state))
-      messages.set(message.executor, [...(messages.get(message.executor) ?? []), message.id]);
-    for (const [executor, ids] of messages) this.#cancelMessages(executor, ids);
-  }
-
-  #cancelMessages(executor: string, messages: readonly string[]): void {
-    const { driver } = this.options;
-    this.channel.control(executor, { kind: 'cancel', driver, messages }).catch(() => {}); // said again by #reconcile
   }
 
   /** Once a turn of the event loop, however many results came in it. */
@@ -247,9 +240,7 @@ export class TaskScheduler {
     for (const state of [...this.#active.keys()]) this.#settle(state, state.orphaned(alive));
     const { depth } = this.options;
     const placements = placed([...this.#active.keys()], { slots, hosts, load: this.#open.load(), depth }, now);
-    const messages = placements.map((placement) => this.#message(placement, now));
-    for (const [k, { state }] of placements.entries()) this.#open.add(messages[k]!, state);
-    if (messages.length > 0) this.#send(messages);
+    this.#delivery.send(placements, now);
     this.#dispatchAtNextChance(now);
   }
 
@@ -265,47 +256,6 @@ export class TaskScheduler {
       this.#dispatch();
     });
     this.#nextChance = { at, cancel };
-  }
-
-  #message({ seat, state, tasks }: Placement, sentAt: number): TaskMessage {
-    const { driver } = this.options;
-    const id = `${driver}-m${this.#messages++}`;
-    const { program, template } = state.set;
-    const { executor, index: slot } = seat;
-    return { id, driver, executor: executor.id, slot, program, tasks, sentAt, ...(template && { template }) };
-  }
-
-  /** A send that fails leaves its messages open, to be sent again; one that can never be sent fails its tasks. */
-  #send(messages: readonly TaskMessage[]): void {
-    this.channel.send(messages).catch((error: Error) => {
-      if (error instanceof RangeError && messages.length > 1) for (const message of messages) this.#send([message]);
-      else if (error instanceof RangeError) this.#refuse(messages[0]!, error);
-      else {
-        const message = `tasks could not be sent and will be sent again: ${error.message}`;
-        this.bus.emit({ event: 'warning', message });
-      }
-    });
-  }
-
-  #refuse({ id }: TaskMessage, { message }: RangeError): void {
-    const open = this.#open.take(id);
-    if (open) this.#fail(open, { kind: 'user-error', message });
-    this.#dispatch();
-  }
-
-  /** Compares what executors say they hold with what they should: sends again what vanished, cancels again what strayed. */
-  async #reconcile(): Promise<void> {
-    for (const member of this.#roster.members()) {
-      const { id } = member.heartbeat.executor;
-      const strays = this.#open.strays(member, `${this.options.driver}-m`);
-      if (strays.length > 0) this.#cancelMessages(id, strays);
-      const suspects = this.#open.suspects(member);
-      if (suspects.length === 0) continue;
-      const ids = suspects.map(({ message }) => message.id);
-      const waiting = await this.channel.waiting(id, ids).catch(() => new Set(ids));
-      const again = this.#open.vanished(suspects, member, waiting, this.bus.clock.now());
-      if (again.length > 0) this.#send(again);
-    }
   }
 
   #logTask({ state }: OpenMessage, result: ResultMessage, outcome: ResultMessage['outcomes'][number]): void {
