@@ -15,7 +15,7 @@ import { RegressionErrors, type RegressionSums } from './metrics/regression.js';
 import type { Network } from './network.js';
 import { classProbabilities, unscaled } from './predictions.js';
 import { type PredictorSpec, residentPredictor } from './predictor.js';
-import { exactWeights, labelMatrix, type TargetSpec, valueMatrix } from './targets.js';
+import { exactWeights, type Labels, labelMatrix, type TargetSpec, unseenText, valueMatrix } from './targets.js';
 
 export interface EvaluateParameters extends PredictorSpec {
   readonly features: string;
@@ -178,9 +178,8 @@ function widthError({ columns, width }: { columns: readonly string[]; width: num
 }
 
 function unseenError(target: TargetSpec, unseen: readonly string[]): FailureError {
-  const { column, classes } = target as Extract<TargetSpec, { column: string }>;
   const message =
-    `column "${column}" holds labels that were not seen in training: ${shortList(unseen)} (seen: ${shortList(classes)}). ` +
+    `the table holds ${unseenText(target as Labels, unseen)}. ` +
     "Leave such rows out with where(), or count them as wrong: evaluate(table, { unseenLabels: 'wrong' })";
   return new FailureError({ kind: 'user-error', message });
 }

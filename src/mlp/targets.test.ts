@@ -12,7 +12,7 @@ describe('classes', () => {
     const batches = [batchOfValues({ y: ['b', 'a'] }), batchOfValues({ y: ['b'] })];
     expect(trainingTargets(batches, target)).toEqual(Int32Array.of(1, 0, 1));
     expect(() => trainingTargets([batchOfValues({ y: ['c'] })], target)).toThrow(
-      'label "c" of column "y" was not seen in training (a, b)',
+      'there are labels in column "y" that were not seen in training: c (seen: a, b)',
     );
   });
 });

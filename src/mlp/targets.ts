@@ -24,12 +24,12 @@ export function trainingTargets(batches: readonly RecordBatch[], target: TargetS
   if (target.kind === 'class') {
     const numbers = new Map(target.classes.map((name, k) => [name, k]));
     const texts = batches.flatMap((batch) => labelTexts(batch, target.column));
-    return Int32Array.from(texts, (text) => numbers.get(text) ?? unseen(target, [text]));
+    return Int32Array.from(texts, (text) => numbers.get(text) ?? refuseUnseen(target, [text]));
   }
   if (target.kind === 'labels') {
     const parts = batches.map((batch) => {
       const { truth, unknown } = labelMatrix(batch, target);
-      if (unknown.size > 0) unseen(target, [...unknown.values()].flat());
+      if (unknown.size > 0) refuseUnseen(target, [...unknown.values()].flat());
       return truth;
     });
     return Float32Array.from(parts.flatMap((part) => [...part]));
@@ -44,8 +44,17 @@ export function trainingTargets(batches: readonly RecordBatch[], target: TargetS
   return values;
 }
 
-function unseen({ column, classes }: Extract<TargetSpec, { column: string }>, texts: readonly string[]): never {
-  throw userError(`label "${texts[0]}" of column "${column}" was not seen in training (${shortList(classes)})`);
+function refuseUnseen(target: Labels, texts: readonly string[]): never {
+  throw userError(`there are ${unseenText(target, texts)}`);
+}
+
+/** Targets that are labels, which training rows may have had or not. */
+export type Labels = Extract<TargetSpec, { column: string }>;
+
+/** Of errors and warnings. */
+export function unseenText({ column, classes }: Labels, unseen: readonly string[]): string {
+  const list = shortList([...new Set(unseen)]);
+  return `labels in column "${column}" that were not seen in training: ${list} (seen: ${shortList(classes)})`;
 }
 
 /** Rows' weights. @param before rows of the partition before the first batch @throws FailureError naming column and row */

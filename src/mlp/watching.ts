@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { ArrowRDD } from '../rdd/arrow-rdd.js';
 import type { CheckpointOptions } from './checkpoint/checkpoints.js';
 import { WatchLog } from './checkpoint/watch-log.js';
-import { shortList } from './columns.js';
 import type { Committed } from './committed.js';
 import { EarlyStopping } from './early-stopping.js';
 import type { EarlyStoppingOptions } from './early-stopping-options.js';
@@ -14,7 +13,7 @@ import { directionOf } from './selection/metric.js';
 import { holdOut, type SplitOptions } from './selection/splits.js';
 import { rowsOf, summaries } from './summaries.js';
 import type { PartitionSummary } from './summarise.js';
-import type { TargetSpec } from './targets.js';
+import { type Labels, type TargetSpec, unseenText } from './targets.js';
 import { type Validation, validate } from './validation.js';
 
 /** What is to be watched, and by which rows. */
@@ -112,9 +111,8 @@ function unseenLabels(parts: readonly PartitionSummary[], target: TargetSpec): s
 
 /** As `evaluate` does. Which rows are held out is nobody's mistake: of those it is said only. @throws Error for rows that were given */
 function refuseUnseen({ table, heldOut }: Watch, unseen: readonly string[], owner: string, target: TargetSpec): void {
-  const { column, classes } = target as Extract<TargetSpec, { column: string }>;
   const rows = heldOut ? 'rows held out for earlyStopping' : 'the validation rows of earlyStopping';
-  const what = `${owner}: ${rows} hold labels in column "${column}" that were not seen in training: ${shortList(unseen)} (seen: ${shortList(classes)})`;
+  const what = `${owner}: ${rows} hold ${unseenText(target as Labels, unseen)}`;
   if (!heldOut) throw new Error(`${what}. Leave such rows out with where()`);
   table.context.bus.emit({ event: 'warning', message: `${what}. They count as wrong` });
 }

@@ -118,7 +118,7 @@ describe('what cannot be judged on', () => {
 
   it('labels that were not seen in training', async () => {
     await expect(model.evaluate(strange())).rejects.toThrow(
-      'column "label" holds labels that were not seen in training: dan, eve (seen: ann, bob, cleo)',
+      'the table holds labels in column "label" that were not seen in training: dan, eve (seen: ann, bob, cleo)',
     );
   });
 
