@@ -33,14 +33,18 @@ export async function runWithExchange(
   const members = answers.map(({ value }: TaskResult) => value as Json as unknown as RoundAnswer);
   const stepsMs = Math.max(...members.map(({ computeMs, exchangeMs }) => computeMs + exchangeMs));
   const besidesMs = Math.max(0, performance.now() - begun - stepsMs);
+  let rows = 0;
   for (let at = 0; at < steps; at++) {
     const told = (totals === 'all' ? [members[0]!] : members).map((member) => totalOf(member, at));
     const total = told.length === 1 ? told[0]! : told.reduce(addTotals);
+    rows += total.rows;
     const parts = members
       .flatMap(({ bad }) => bad.filter((node) => node.at === at))
       .map(({ level, index }) => ({ level, index, lossSum: Number.NaN }));
     onStep(from + at, { ...total, parts });
   }
+  const computeMs = new Map(members.map(({ computeMs: ms }, rank) => [cluster.members[rank]!.slot, ms]));
+  cluster.balancer.ran({ ms: stepsMs, steps, rows, computeMs });
   const cost = members.map(({ bytes, computeMs, exchangeMs }) => ({ bytes, computeMs, exchangeMs })).reduce(addCosts);
   return { cost, besidesMs, parts: members.flatMap(({ parts }) => parts).sort((a, b) => a.from - b.from) };
 }

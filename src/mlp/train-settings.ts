@@ -25,8 +25,15 @@ export interface TrainingResult {
   readonly measured?: readonly EpochMeasure[];
   /** Compute backend, for people. */
   readonly backend: string;
-  /** Generations formed: 1 when nothing was lost. */
+  /** Generations formed: 1 when nothing was lost, nobody joined and no shard moved. */
   readonly generations: number;
+}
+
+/** Whether who computes which shards changes no bit: sums are added along the canonical tree, and none is rounded on its way. */
+export function addsCanonically({ aggregation, servers, allReduce }: TrainSettings): boolean {
+  if (aggregation === 'tree') return true;
+  const wire = aggregation === 'ps' ? servers?.filters?.wire : allReduce?.wire;
+  return (wire ?? 'float32') === 'float32' && (aggregation === 'ps' || allReduce?.algorithm !== 'ring');
 }
 
 /** How gradients become updates, as the settings say. */

@@ -11,7 +11,7 @@ import { isLoss } from './is-loss.js';
 import { BEGINNING, Progress } from './progress.js';
 import type { RoundResult, Rounds, StepLoss } from './rounds.js';
 import { type Saved, SavedStates } from './saved-states.js';
-import { roundsOf, type TrainingResult, type TrainSettings } from './train-settings.js';
+import { addsCanonically, roundsOf, type TrainingResult, type TrainSettings } from './train-settings.js';
 import { TrainingCluster } from './training-cluster.js';
 import { TrainingLog } from './training-log.js';
 import { type EpochReport, isStop, type TrainingControl } from './training-reports.js';
@@ -38,7 +38,8 @@ export async function train(
  * The driver's loop of a training. It goes from commit to commit in rounds: to the ends of epochs and to checkpoints, and
  * between them as often as `CommitInterval` says; after each the state lies where it survives an executor. When a member is
  * lost, in whatever mode, the survivors' orders end, a new generation is formed on the slots there are, and all goes on from
- * the committed state; when slots have joined, the next round begins on them too. All numbers follow from the numerical plan,
+ * the committed state; when slots have joined, the next round begins on them too; and when one is slow for good, others take
+ * shards over from it at an epoch's end. All numbers follow from the numerical plan,
  * so the weights of synchronous modes are the same whoever computes them, and wherever commits fall.
  */
 class Trainer {
@@ -63,6 +64,8 @@ class Trainer {
   };
   readonly #log: TrainingLog;
   readonly #interval: CommitInterval;
+  /** Whether shards may move to other slots. */
+  readonly #rebalances: boolean;
   /** Updates after which the commit at hand, or the last one, is made. */
   #until = 0;
 
@@ -76,6 +79,7 @@ class Trainer {
     this.#cluster = new TrainingCluster(context, spec, shards);
     this.#rounds = roundsOf(this.#cluster, settings);
     this.#log = new TrainingLog(context.bus, spec);
+    this.#rebalances = context.conf.get('sheaf.train.rebalance') === 'true' && addsCanonically(settings);
     this.#interval = new CommitInterval(spec.plan, () => context.bus.clock.now());
     this.#checkpoints = checkpoint && new Checkpoints(checkpoint, spec.plan, context);
     this.#states = this.#statesFrom({ committed: { step: 0, parts: spec.warmStart ?? [] }, cursor: BEGINNING });
@@ -103,7 +107,7 @@ class Trainer {
           theta = await this.#states.theta();
           break;
         }
-        if (!formed || this.#cluster.canGrow()) {
+        if (!formed || this.#cluster.canGrow() || this.#shouldDealAnew()) {
           formed = false;
           await this.#form();
           formed = true;
@@ -143,10 +147,20 @@ class Trainer {
 
   async #form(): Promise<void> {
     const { committed, cursor } = this.#states.last;
+    const { clock } = this.context.bus;
+    const begun = clock.now();
     await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
+    this.#cluster.balancer.formed(clock.now() - begun);
     this.#log.begin(this.#cluster.generation, this.#cluster.members.length);
+  }
+
+  /** Between two epochs, where it changes no bit. */
+  #shouldDealAnew(): boolean {
+    const { losses, partial } = this.#progress.cursor;
+    if (partial.rows > 0 || losses.length === 0 || !this.#rebalances) return false;
+    return this.#cluster.shouldDealAnew(this.spec.plan.epochs - losses.length);
   }
 
   /** Rounds up to the next commit, the commit, and who is to be told. */

@@ -2,7 +2,6 @@ import { encodeValue } from '../executor/closure/index.js';
 import type { BlockRef } from '../protocol/block.js';
 import type { Json } from '../protocol/json.js';
 import { HOST_SEAT, type MessageTemplate, type ProgramRef } from '../protocol/task.js';
-import { assignShards } from '../ps/assign-shards.js';
 import type { Range } from '../ps/optimizer/range-optimizer.js';
 import { inherited } from '../ps/wire/residuals.js';
 import type { ArrowRDD } from '../rdd/arrow-rdd.js';
@@ -12,6 +11,7 @@ import { executorOf, type SlotKey, slotKey, type TaskResult } from '../scheduler
 import { warnOfShortcomings } from './backend-warning.js';
 import { type Builds, buildsOf, changeOfBuilds } from './builds.js';
 import type { Committed, CommittedPart, CommittedWorker } from './committed.js';
+import { LoadBalancer } from './load-balancer.js';
 import type { MeetingPoint } from './membership.js';
 import type { PaceState } from './pace.js';
 import type { Rounds } from './rounds.js';
@@ -44,6 +44,8 @@ export class TrainingCluster {
   input = '';
   /** What this generation computes with; before the first, what computed the state that it goes on from. */
   builds: Builds = [];
+  /** Who computes which shards. */
+  readonly balancer: LoadBalancer;
   #program: ProgramRef | undefined;
   #stages = 0;
   /** Kind of slots that train. */
@@ -54,7 +56,9 @@ export class TrainingCluster {
     readonly spec: TrainingSpec,
     /** The training rows, dealt into the plan's shards. */
     readonly shards: ArrowRDD,
-  ) {}
+  ) {
+    this.balancer = new LoadBalancer(spec.plan);
+  }
 
   /**
    * Begins a generation on the slots there are now: loads the shards, restores the state.
@@ -65,16 +69,12 @@ export class TrainingCluster {
     const { context, spec } = this;
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
-    const slots = await this.#slots();
-    // Neighbours in the tree on one host, whose sums then merge before they travel.
-    const byHost = (a: SlotKey, b: SlotKey) => this.#hostOf(a).localeCompare(this.#hostOf(b));
-    slots.sort(byHost);
-    const ranges = assignShards(spec.plan.shards, Math.min(slots.length, spec.plan.shards));
-    const owned = ranges.map(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k));
-    const hosts = slots.slice(0, owned.length).map((slot) => this.#hostOf(slot));
+    const deal = this.balancer.deal(await this.#slots());
+    const owned = deal.map(({ range: { from, to } }) => Array.from({ length: to - from }, (_, k) => from + k));
+    const hosts = deal.map(({ slot }) => this.#hostOf(slot));
     const theta = rangesOf?.(owned, hosts);
     const members: Member[] = owned.map((shards, rank) => ({
-      ...{ rank, slot: slots[rank]!, shards, host: hosts[rank]! },
+      ...{ rank, slot: deal[rank]!.slot, shards, host: hosts[rank]! },
       ...(theta ? { range: theta[rank]! } : {}),
     }));
     this.members = members;
@@ -151,9 +151,11 @@ export class TrainingCluster {
     return this.#slotsNow();
   }
 
+  /** In the order of ranks: neighbours in the tree on one host, whose sums then merge before they travel. */
   #slotsNow(): SlotKey[] {
     const slots = this.context.tasks.slots().filter(({ device }) => device === this.#device);
-    return slots.map(({ key }) => key);
+    const byHost = (a: SlotKey, b: SlotKey) => this.#hostOf(a).localeCompare(this.#hostOf(b));
+    return slots.map(({ key }) => key).sort(byHost);
   }
 
   #hostOf(slot: SlotKey): string {
@@ -164,6 +166,16 @@ export class TrainingCluster {
   /** Whether slots have joined that could take shards over. */
   canGrow(): boolean {
     return Math.min(this.#slotsNow().length, this.spec.plan.shards) > this.members.length;
+  }
+
+  /** Between two epochs: whether a generation should be formed in which shards are dealt by measured speed; the log says why. */
+  shouldDealAnew(epochsLeft: number): boolean {
+    const dealt = this.balancer.dealAnew(this.#slotsNow(), epochsLeft);
+    if (!dealt) return false;
+    const choice = dealt.deal.map(({ range: { from, to } }) => to - from).join(' + ');
+    const { reason } = dealt;
+    this.context.bus.emit({ event: 'plan', what: `shards of ${this.spec.model}`, choice, reason });
+    return true;
   }
 
   /** One order to each member, all together; answers in order of rank. @throws TaskSetError when one is lost */

@@ -4,13 +4,13 @@ import { addTotals, totalOf } from '../ps/exchange.js';
 import { type PlacedNode, planTree, sameNode, vectorsBetween } from '../ps/merge-plan.js';
 import { type ShortRef, sumBytes } from '../ps/sum-blocks.js';
 import { reduceNodes } from '../ps/tree.js';
-import { executorOf, slotOf } from '../scheduler/task-set.js';
+import { executorOf, type SlotKey, slotKey, slotOf } from '../scheduler/task-set.js';
 import type { Committed } from './committed.js';
 import { layoutOf } from './layout.js';
 import type { Told } from './learners/learner.js';
 import { addCosts, type RoundCost, type RoundResult, type Rounds, type StepLoss } from './rounds.js';
 import type { Member, TrainingCluster } from './training-cluster.js';
-import type { StepAnswer, StepInputs, ToldSum, TreeHomes, TreeTemplate } from './tree-step.js';
+import { type StepAnswer, type StepInputs, sum, type ToldSum, type TreeHomes, type TreeTemplate } from './tree-step.js';
 
 const STEP = 'mlp/tree-step';
 
@@ -62,6 +62,9 @@ export class TreeRounds implements Rounds {
   async run(from: number, steps: number, onStep: (step: number, loss: StepLoss) => void): Promise<RoundResult> {
     let cost: RoundCost = { bytes: 0, computeMs: 0, exchangeMs: 0 };
     const bytes = this.#bytes;
+    const computeMs = new Map<SlotKey, number>();
+    let rows = 0;
+    const begun = performance.now();
     let untold: { readonly step: number; readonly loss: StepLoss } | undefined;
     for (let step = from; step < from + steps; step++) {
       const answers = await this.#order([step, this.#pending]);
@@ -69,6 +72,8 @@ export class TreeRounds implements Rounds {
       const loss = this.#totalLoss(answers);
       untold = this.#answers ? { step, loss } : undefined;
       if (!untold) onStep(step, loss);
+      rows += loss.rows;
+      this.#addTimes(computeMs, answers);
       cost = answers.reduce(withTimes, { ...cost, bytes: cost.bytes + bytes });
       this.#pending = await this.#between(
         answers.flatMap(({ sums }) => sums),
@@ -76,6 +81,7 @@ export class TreeRounds implements Rounds {
       );
     }
     if (untold) onStep(untold.step, { ...untold.loss, ...(await this.#apply(from + steps)) });
+    this.cluster.balancer.ran({ ms: performance.now() - begun, steps, rows, computeMs });
     return { step: from + steps, cost };
   }
 
@@ -111,6 +117,16 @@ export class TreeRounds implements Rounds {
     return answers as unknown as StepAnswer[];
   }
 
+  /** On gradients, of each slot. */
+  #addTimes(to: Map<SlotKey, number>, answers: readonly StepAnswer[]): void {
+    this.#installed.template.executors.forEach(({ id, members }, place) => {
+      members.forEach(({ slot }, k) => {
+        const key = slotKey(id, slot);
+        to.set(key, (to.get(key) ?? 0) + answers[place]!.computeMs[k]!);
+      });
+    });
+  }
+
   /** @param step updates made with it */
   async #apply(step: number): Promise<Told | undefined> {
     const answers = await this.#order([step, this.#pending, 'apply']);
@@ -143,7 +159,7 @@ export class TreeRounds implements Rounds {
 }
 
 function withTimes(cost: RoundCost, { computeMs, exchangeMs }: StepAnswer): RoundCost {
-  return addCosts(cost, { bytes: 0, computeMs, exchangeMs });
+  return addCosts(cost, { bytes: 0, computeMs: sum(computeMs), exchangeMs });
 }
 
 /** Members stand together by executor: ranks are ordered by host. */

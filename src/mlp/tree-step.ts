@@ -46,7 +46,8 @@ export interface StepAnswer {
   readonly sums: readonly ToldSum[];
   /** Slots' sums whose loss is no number. */
   readonly bad: readonly TreeNode[];
-  readonly computeMs: number;
+  /** On gradients, of each slot. */
+  readonly computeMs: readonly number[];
   /** Merging, updating and waiting, of all slots. */
   readonly exchangeMs: number;
   /** What came of the sums applied. */
@@ -92,13 +93,13 @@ class ExecutorStep {
     const { given, applied } = this.template.plan;
     if (order === 'merge') {
       const merged = await this.#merge(this.template.plan.between, this.#refs(given, sums, step), step);
-      return { sums: this.#tell(merged, step), bad: [], ...this.#cost(begun, 0) };
+      return { sums: this.#tell(merged, step), bad: [], ...this.#cost(begun) };
     }
     const pending = sums.length > 0 ? this.#refs(applied, sums, step - 1) : [];
     return this.#withNear(pending, async (apply) => {
       if (order === 'apply') {
         const [told] = await this.#slots(() => ({ op: 'apply', apply }), step);
-        return { sums: [], bad: [], ...this.#cost(begun, 0), told: told as unknown as Told };
+        return { sums: [], bad: [], ...this.#cost(begun), told: told as unknown as Told };
       }
       const answers = (await this.#slots(
         ({ shards }) => ({ op: 'gradient', shards, apply }),
@@ -110,7 +111,7 @@ class ExecutorStep {
       const here = given.filter(({ executor }) => executor === this.#own);
       const giving = here.map((node) => [...own, ...merged].find((sum) => sameNode(sum, node))!);
       const bad = own.filter(({ lossSum }) => lossSum === null).map(({ level, index }) => ({ level, index }));
-      const computeMs = answers.reduce((sum, answer) => sum + answer.computeMs, 0);
+      const computeMs = answers.map((answer) => answer.computeMs);
       return { sums: this.#tell(giving, step), bad, ...this.#cost(begun, computeMs), told: answers[0]!.told };
     });
   }
@@ -171,9 +172,9 @@ class ExecutorStep {
     return value;
   }
 
-  #cost(begun: number, computeMs: number) {
+  #cost(begun: number, computeMs: readonly number[] = this.#members.map(() => 0)) {
     const slotMs = this.#members.length * (performance.now() - begun);
-    return { computeMs, exchangeMs: Math.max(0, slotMs - computeMs) };
+    return { computeMs, exchangeMs: Math.max(0, slotMs - sum(computeMs)) };
   }
 }
 
@@ -184,6 +185,8 @@ interface Lying {
 }
 
 type PartOrder = TrainOrder extends infer O ? (O extends TrainOrder ? Omit<O, 'generation' | 'step'> : never) : never;
+
+export const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 function addMetrics(to: TaskMetrics, { rows, bytesIn, bytesOut }: TaskMetrics): void {
   to.rows += rows;

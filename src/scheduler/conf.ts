@@ -61,6 +61,11 @@ export const SETTINGS = {
     default: 'auto',
     form: [/^(auto|cpu|gpu)$/, 'auto, cpu or gpu'],
   },
+  'sheaf.train.rebalance': {
+    doc: 'between epochs a training moves gradient shards from slots that are slow for good to faster ones, where that pays; changes no bit',
+    default: 'true',
+    form: SWITCH,
+  },
   'sheaf.gpu.fallback': {
     doc: 'a GPU slot whose GPU cannot be used computes on the CPU, with a warning, in place of failing',
     default: 'false',
