@@ -12,7 +12,7 @@ function train(shardMs: (epoch: number, slot: number) => number, { epochs = EPOC
   const dealt: [epoch: number, sizes: number[]][] = [];
   const form = () => {
     const deal = balancer.deal(SLOTS);
-    balancer.formed(100);
+    balancer.formed(100, 50);
     return deal.map(({ range }) => range.to - range.from);
   };
   let sizes = form();

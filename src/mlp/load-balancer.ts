@@ -1,5 +1,13 @@
 import type { SlotKey } from '../scheduler/task-set.js';
-import { dealAnew, dealShards, type Load, type NewDeal, type Speeds } from './load-balancing.js';
+import {
+  dealAnew,
+  dealShards,
+  type FormingCost,
+  type Load,
+  mostLoaded,
+  type NewDeal,
+  type Speeds,
+} from './load-balancing.js';
 import type { NumericalPlan } from './numerical-plan.js';
 import { type RoundTimes, RoundWindow } from './round-times.js';
 
@@ -13,7 +21,10 @@ import { type RoundTimes, RoundWindow } from './round-times.js';
 export class LoadBalancer {
   #deal: readonly Load[] = [];
   #speeds: Speeds = new Map();
-  #formingMs = Number.POSITIVE_INFINITY;
+  /** Of the last generation; what loading a shard takes, of the last one that loaded any. */
+  #forming: FormingCost = { shardMs: 0, restMs: Number.POSITIVE_INFINITY };
+  /** In the generation that forms, by the slot that has most to load. */
+  #loads = 0;
   /** To be measured before shards are dealt anew. */
   #epochs = 1;
   readonly #window: RoundWindow;
@@ -24,14 +35,17 @@ export class LoadBalancer {
 
   /** Deals the shards of a generation that forms. @param slots in the order in which their ranges are to lie */
   deal(slots: readonly SlotKey[]): readonly Load[] {
-    this.#deal = dealShards(this.plan.shards, slots, this.#speeds, this.#deal);
+    const held = this.#deal;
+    this.#deal = dealShards(this.plan.shards, slots, this.#speeds, held);
+    this.#loads = mostLoaded(this.#deal, held);
     this.#window.clear();
     return this.#deal;
   }
 
-  /** The generation has formed. @param ms what that took */
-  formed(ms: number): void {
-    this.#formingMs = ms;
+  /** The generation has formed. @param ms what that took @param loadMs of it, loading shards */
+  formed(ms: number, loadMs: number): void {
+    const shardMs = this.#loads > 0 ? loadMs / this.#loads : this.#forming.shardMs;
+    this.#forming = { shardMs, restMs: ms - loadMs };
   }
 
   ran(round: RoundTimes): void {
@@ -48,7 +62,7 @@ export class LoadBalancer {
     const times = this.#window.times(this.#epochs);
     if (!times || epochsLeft === 0) return undefined;
     const deal = dealAnew({
-      ...{ shards, slots, deal: this.#deal, times, speeds: this.#speeds, formingMs: this.#formingMs },
+      ...{ shards, slots, deal: this.#deal, times, speeds: this.#speeds, forming: this.#forming },
       stepsLeft: (epochsLeft * rows) / times.rows,
     });
     if (!deal) return undefined;

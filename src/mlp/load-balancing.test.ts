@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SlotKey } from '../scheduler/task-set.js';
-import { dealAnew, dealShards, type Load, type Situation } from './load-balancing.js';
+import { dealAnew, dealShards, type Load, mostLoaded, type Situation } from './load-balancing.js';
 
 const slotsOf = (count: number) => Array.from({ length: count }, (_, k): SlotKey => `a#${k}`);
 const sizes = (deal: readonly Load[]) => deal.map(({ range }) => range.to - range.from);
@@ -38,8 +38,28 @@ function situation(shardMs: readonly number[], more: Partial<Situation> = {}): S
   const ms = deal.map(({ range }, k) => (range.to - range.from) * shardMs[k]!);
   const computeMs = new Map(deal.map(({ slot }, k) => [slot, ms[k]!]));
   const times = { rows: 100, stepMs: 1 + Math.max(...ms), computeMs };
-  return { shards: 8, slots, deal, times, speeds: new Map(), stepsLeft: 1000, formingMs: 1000, ...more };
+  return {
+    shards: 8,
+    slots,
+    deal,
+    times,
+    speeds: new Map(),
+    stepsLeft: 1000,
+    forming: { shardMs: 400, restMs: 200 },
+    ...more,
+  };
 }
+
+describe('mostLoaded', () => {
+  it('is what a slot has that it had not', () => {
+    const deal = (...ends: readonly number[]) =>
+      ends.map((to, k) => ({ slot: `a#${k}` as const, range: { from: ends[k - 1] ?? 0, to } }));
+    expect(mostLoaded(deal(4, 8), [])).toBe(4);
+    expect(mostLoaded(deal(6, 8), deal(4, 8))).toBe(2);
+    expect(mostLoaded(deal(4, 8), deal(4, 8))).toBe(0);
+    expect(mostLoaded(deal(1, 4, 8), deal(3, 6, 8))).toBe(2);
+  });
+});
 
 describe('dealAnew', () => {
   it('moves shards from a slow slot to a fast one, and says why', () => {
@@ -59,7 +79,9 @@ describe('dealAnew', () => {
   it('does so only where it saves twice what it costs, and 15 % of a step', () => {
     expect(dealAnew(situation([10, 30], { stepsLeft: 33 }))).toBeUndefined();
     expect(dealAnew(situation([10, 30], { stepsLeft: 34 }))).toBeDefined();
-    expect(dealAnew(situation([10, 30], { formingMs: Number.POSITIVE_INFINITY }))).toBeUndefined();
+    expect(
+      dealAnew(situation([10, 30], { forming: { shardMs: 0, restMs: Number.POSITIVE_INFINITY } })),
+    ).toBeUndefined();
     const { times } = situation([10, 30]);
     expect(dealAnew(situation([10, 30], { times: { ...times, stepMs: 401 } }))).toBeUndefined();
     expect(dealAnew(situation([10, 30], { times: { ...times, stepMs: 399 } }))).toBeDefined();

@@ -55,8 +55,15 @@ export interface Situation {
   /** Of slots that were members before. */
   readonly speeds: Speeds;
   readonly stepsLeft: number;
-  /** Of another generation: what it takes to form one, in milliseconds. */
-  readonly formingMs: number;
+  readonly forming: FormingCost;
+}
+
+/** What it takes to form a generation, in milliseconds. */
+export interface FormingCost {
+  /** Of each shard that a slot has to load; slots load side by side. */
+  readonly shardMs: number;
+  /** Of all else: the state is read, the exchange joined. */
+  readonly restMs: number;
 }
 
 export interface NewDeal {
@@ -72,7 +79,7 @@ export interface NewDeal {
  *
  * @returns undefined where it would not pay: it must save 15 % of a step, and over the steps left twice what it costs
  */
-export function dealAnew({ shards, slots, deal, times, speeds, stepsLeft, formingMs }: Situation): NewDeal | undefined {
+export function dealAnew({ shards, slots, deal, times, speeds, stepsLeft, forming }: Situation): NewDeal | undefined {
   if (!deal.every(({ slot }) => slots.includes(slot))) return undefined; // one is lost, and another deal due anyway
   const shardMs = new Map(deal.map(({ slot, range }) => [slot, times.computeMs.get(slot)! / size(range)]));
   const [fastest, slowest] = extremes(shardMs);
@@ -87,12 +94,19 @@ export function dealAnew({ shards, slots, deal, times, speeds, stepsLeft, formin
     Math.max(...loads.map(({ slot, range }) => size(range) * (shardMs.get(slot) ?? leastMs / speedOf(slot))));
   const savedMs = longest(deal) - longest(next);
   const { stepMs } = times;
+  const formingMs = forming.restMs + forming.shardMs * mostLoaded(next, deal);
   if (savedMs < LEAST_SHARE * stepMs || savedMs * stepsLeft < LEAST_RETURN * formingMs) return undefined;
   const ratio = (shardMs.get(slowest)! / leastMs).toPrecision(2);
   const reason =
     `slot ${slowest} takes ${ratio} times as long a shard as slot ${fastest}; a step about ${short(stepMs - savedMs)} ms ` +
     `instead of ${short(stepMs)}, which saves ${short((savedMs * stepsLeft) / 1000)} s; dealing anew takes about ${short(formingMs / 1000)} s`;
   return { speeds: known, deal: next, reason };
+}
+
+/** Shards that some slot has to load, and no slot more. @param held before */
+export function mostLoaded(deal: readonly Load[], held: readonly Load[]): number {
+  const had = new Map(held.map(({ slot, range }) => [slot, range]));
+  return Math.max(...deal.map(({ slot, range }) => size(range) - common(range, had.get(slot))));
 }
 
 function speedsOf(slots: readonly SlotKey[], speeds: Speeds): (slot: SlotKey) => number {
@@ -104,6 +118,10 @@ function speedsOf(slots: readonly SlotKey[], speeds: Speeds): (slot: SlotKey) =>
 function extremes(shardMs: ReadonlyMap<SlotKey, number>): [fastest: SlotKey, slowest: SlotKey] {
   const sorted = [...shardMs].sort(([, a], [, b]) => a - b);
   return [sorted[0]![0], sorted.at(-1)![0]];
+}
+
+function common(one: ShardRange, other: ShardRange = { from: 0, to: 0 }): number {
+  return Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from));
 }
 
 const size = ({ from, to }: ShardRange) => to - from;

@@ -149,10 +149,10 @@ class Trainer {
     const { committed, cursor } = this.#states.last;
     const { clock } = this.context.bus;
     const begun = clock.now();
-    await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
+    const loadMs = await this.#cluster.form(committed, cursor.pace, this.#rounds.ranges?.bind(this.#rounds));
     this.#checkpoints?.checkInput(this.#cluster.input);
     await this.#rounds.begin(committed);
-    this.#cluster.balancer.formed(clock.now() - begun);
+    this.#cluster.balancer.formed(clock.now() - begun, loadMs);
     this.#log.begin(this.#cluster.generation, this.#cluster.members.length);
   }
 

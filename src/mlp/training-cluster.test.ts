@@ -17,7 +17,7 @@ function world(...checksums: readonly (readonly number[])[]) {
   const answer = { description: 'backend', fingerprint: 'f', meeting: null };
   const computeOn = (fingerprint: string) => Object.assign(answer, { fingerprint });
   const context = {
-    bus: { emit: ({ message }: { message: string }) => warnings.push(message) },
+    bus: { emit: ({ message }: { message: string }) => warnings.push(message), clock: { now: () => 0 } },
     conf: { get: () => 'auto' },
     blocks: { put: async () => ({}) },
     runJob: async () => loads.shift(),

@@ -64,8 +64,9 @@ export class TrainingCluster {
    * Begins a generation on the slots there are now: loads the shards, restores the state.
    * @param pace where the training stands; absent: where the plan says
    * @param rangesOf what each member updates; absent: all of theta
+   * @returns milliseconds that shards were loaded for
    */
-  async form(committed: Committed, pace: PaceState | undefined, rangesOf?: Rounds['ranges']): Promise<void> {
+  async form(committed: Committed, pace: PaceState | undefined, rangesOf?: Rounds['ranges']): Promise<number> {
     const { context, spec } = this;
     this.generation++;
     context.tasks.release(`${spec.model}/g${this.generation - 1}`);
@@ -79,6 +80,8 @@ export class TrainingCluster {
     }));
     this.members = members;
     const owner = new Map(members.flatMap(({ slot, shards }) => shards.map((shard) => [shard, slot] as const)));
+    const { clock } = context.bus;
+    const begun = clock.now();
     const checksums = await context.runJob(
       {
         top: this.shards.node,
@@ -90,6 +93,7 @@ export class TrainingCluster {
       },
       async (checksum) => checksum,
     );
+    const loadMs = clock.now() - begun;
     const { generation } = this;
     const input = inputFingerprint(checksums as number[]);
     if (this.input && input !== this.input) this.#warnOfOtherRows();
@@ -105,6 +109,7 @@ export class TrainingCluster {
       return { ...member, meeting: meeting ?? undefined };
     });
     this.#noteBackends(answers, step);
+    return loadMs;
   }
 
   /** The writers' parts of the state are kept on two executors. */
