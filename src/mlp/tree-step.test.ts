@@ -105,7 +105,11 @@ it('divides a step among the slots, merges what they have, and tells of what tra
     [0, 'merge'],
   ]);
   expect(orders[2]!.order).toMatchObject({ generation: 1, step: 0, sums: [{ id: 'sum:0:0.0' }, { id: 'sum:0:0.1' }] });
-  expect(answer).toMatchObject({ sums: [{ level: 1, index: 0, ref: 0 }], bad: [{ level: 0, index: 1 }], computeMs: [2, 2] });
+  expect(answer).toMatchObject({
+    sums: [{ level: 1, index: 0, ref: 0 }],
+    bad: [{ level: 0, index: 1 }],
+    computeMs: [2, 2],
+  });
   expect(context.metrics).toMatchObject({ rows: 9, bytesIn: 40, bytesOut: 4 });
 });
 
