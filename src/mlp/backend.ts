@@ -79,7 +79,7 @@ export interface CompiledNetwork {
   /** These rows will be asked for soon: of shards that are streamed they begin to be read. */
   prefetch?(batches: readonly Batch[]): void;
   /**
-   * For each request, the largest subtree sums that its shards give, in ascending order, in one native call for all of
+   * For each request, the largest subtree sums that its shards give, in ascending order, in few native calls for all of
    * them. A shard's gradient has the bits it has alone, and sums those of the canonical tree (ps/tree.ts), whatever else
    * the call computes. A gradient is that of the sum of the rows' losses, each times its weight, in theta's layout; in the
    * place of a statistic: (moving - statistic of a shard's rows) x their weight. No rows: zeros.
