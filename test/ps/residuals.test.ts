@@ -12,7 +12,8 @@ const directory = directoryOfAllTests('residuals');
 const data = writeBlobs(join(directory, 'data'), blobs(300), 5);
 let meddle: (event: TimedEvent) => void = () => {};
 const one = contextOfAllTests('local[1]');
-const two = contextOfAllTests('local[2]', { listen: (event) => meddle(event) });
+const conf = { 'sheaf.train.rebalance': 'false' }; // generations are formed for losses alone
+const two = contextOfAllTests('local[2]', { conf, listen: (event) => meddle(event) });
 
 const wire = { kind: 'top-k', share: 0.1 } as const;
 // 10 steps an epoch; a network of two slices, so that each member owns one and owes the other's owner something.

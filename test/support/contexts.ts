@@ -51,7 +51,9 @@ export function clusterOfAllTests(
   beforeAll(() => {
     if (hosts) process.env.SHEAF_TEST_HOSTS = hosts;
   });
-  const sc = contextOfAllTests(master, { conf: { 'sheaf.executor.leaseMs': '3000' }, listen });
+  // Generations are formed for what tests do, not for what a busy machine does to slots.
+  const conf = { 'sheaf.executor.leaseMs': '3000', 'sheaf.train.rebalance': 'false' };
+  const sc = contextOfAllTests(master, { conf, listen });
   const executors = Number(/^local-cluster\[(\d+)/.exec(master)?.[1] ?? 1);
   beforeEach(() => until('all executors', () => sc().tasks.executors().length === executors));
   return { footprint, sc };
