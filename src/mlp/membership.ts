@@ -129,15 +129,15 @@ async function open(
   return new MeshExchange({ plan: reduction, mesh, shards, optimizer, theta, codec, measure });
 }
 
-/** Memory for what goes between a member and the servers of its host; not where sums are encoded, nor without the add-on. */
+/** Memory for what goes between a member and the servers of its host; none where sums are encoded, or the add-on is missing. */
 async function mailboxFor(
-  { wire = 'float32' }: ServersOrder,
+  { wire = 'float32', near = [] }: ServersOrder,
   shards: readonly number[],
   replica: Replica,
   slot: SlotContext,
 ): Promise<OwnMailbox | undefined> {
   const addon = nativeAddon();
-  if (!addon || wire !== 'float32') return undefined;
+  if (!addon || wire !== 'float32' || !near.includes(true)) return undefined;
   const shape = shapeOf(replica, shards);
   const bytes = mailboxBytes(shape);
   const { model } = replica.spec;

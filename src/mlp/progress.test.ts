@@ -47,6 +47,17 @@ describe('Progress', () => {
     expect(progress.epochLoss).toBe(3);
   });
 
+  it('counts the step that is made once more only once', () => {
+    const progress = new Progress({ plan: { ...plan, rows: 100, stepsPerEpoch: 10 } }, BEGINNING);
+    for (let step = 0; step < 10; step++) progress.count(step, loss(step));
+    const { rows } = progress.cursor.partial;
+    const { cursor } = progress.salvaged(10);
+    expect([cursor.step, cursor.partial.rows]).toEqual([9, 0.9 * rows]);
+    progress.returnTo(cursor);
+    progress.count(9, loss(9));
+    expect([progress.cursor.partial.rows, progress.epochLoss]).toEqual([rows, 4.5]);
+  });
+
   it('refuses a loss that is no number', () => {
     const progress = new Progress({ plan }, BEGINNING);
     expect(() => progress.count(0, loss(Number.NaN))).toThrow(Diverged);

@@ -17,6 +17,8 @@ export class Progress {
   #cursor: Cursor = BEGINNING;
   #pace!: Pace;
   #iterated = false;
+  /** Sums of the epoch at hand before the last step that was counted. */
+  #before = NO_ROWS;
 
   constructor(
     readonly spec: Pick<TrainingSpec, 'plan' | 'measure'>,
@@ -62,8 +64,8 @@ export class Progress {
   }
 
   /**
-   * Where to go on after a loss that left the state after so many updates, with the plan's pace. The last update of an epoch is
-   * made once more: nobody may have told of those before it, and an epoch's loss is that of steps that were told.
+   * Where to go on after a loss that left the state after so many updates, with the plan's pace. The last update of an epoch
+   * is made once more: nobody may have told of those before it, and an epoch's loss is that of steps that were told.
    * @returns also the rows of the updates that were not told, as many as the plan has in so many
    */
   salvaged(after: number): { readonly cursor: Cursor; readonly rows: number } {
@@ -71,7 +73,8 @@ export class Progress {
     const step = Math.min(after, this.#pace.last - 1);
     const untold = Math.max(0, step - this.#cursor.step);
     const rows = Math.round((untold * plan.rows) / updatesPerEpoch(plan));
-    return { cursor: { ...this.#cursor, step }, rows };
+    const partial = step < this.#cursor.step ? this.#before : this.#cursor.partial;
+    return { cursor: { ...this.#cursor, step, partial }, rows };
   }
 
   /** Whether a search has ended an iteration with the last update. */
@@ -89,6 +92,7 @@ export class Progress {
     // A search tries steps that are too long, and hears of it.
     if (!Number.isFinite(loss.lossSum) && !this.#pace.search) throw new Diverged(step, loss);
     const { partial } = this.#cursor;
+    this.#before = partial;
     const sums = {
       rows: partial.rows + loss.rows,
       weight: partial.weight + loss.weight,

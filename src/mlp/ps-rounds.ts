@@ -23,7 +23,8 @@ import type { TrainingCluster } from './training-cluster.js';
 
 /**
  * Parameter servers in processes of their own, on the executors in turn. One task a slot covers a whole round: slots push
- * their sums and pull the new weights over sockets, no step and no vector passes through the driver.
+ * their sums and pull the new weights in memory they share with servers of their host, or over sockets; no step and no vector
+ * passes through the driver.
  *
  * Failures: a lost slot ends the generation, and so does a lost server without replicas. With replicas the servers
  * themselves replace a lost one, and at the round's end the driver starts as many processes as there were, from the state
@@ -71,11 +72,13 @@ export class ParameterServerRounds implements Rounds {
     this.#note(this.#consistency, committed.step);
     this.#servers = await Promise.all(times(processes, (process) => this.#start({ ...init, process }, committed)));
     const { cache, wire } = this.options.filters ?? {};
-    await this.cluster.all(({ rank, shards: own }) => {
+    const hosts = this.#servers.map((_, process) => this.#home(process)[1]);
+    await this.cluster.all(({ rank, host, shards: own }) => {
       const rows = own.reduce((sum, shard) => sum + shardRows(plan, shard), 0);
       const order: ServersOrder = {
         ...{ generation, member: rank, share: rows / plan.rows, shards, placement, replicas, cache, wire },
         servers: this.#servers,
+        near: hosts.map((each) => each === host),
       };
       return { op: 'join', generation, step: committed.step, shards: own, exchange: { kind: 'servers', ...order } };
     });
@@ -215,7 +218,7 @@ export class ParameterServerRounds implements Rounds {
     if (servers !== 'auto') return servers;
     const { length } = layoutOf(this.cluster.spec.plan.network);
     const busy = Math.min(this.cluster.members.length, Math.ceil((length * 4) / BYTES_PER_SERVER), MAX_AUTO_SERVERS);
-    const spread = Math.min(this.#executors().length, Math.ceil(length / CHUNK));
+    const spread = Math.min(this.#homes().length, Math.ceil(length / CHUNK));
     return Math.max(busy, spread, replicas + 1);
   }
 
@@ -224,19 +227,24 @@ export class ParameterServerRounds implements Rounds {
     return alignCuts(placeShards(this.options.sharding ?? 'even', layersOf(layout), processes), CHUNK);
   }
 
-  #executors(): string[] {
-    return [...new Set(this.cluster.members.map(({ slot }) => executorOf(slot)))];
+  /** Where servers run in turn: the members' executors. */
+  #homes(): readonly (readonly [executor: string, host: string])[] {
+    return [...new Map(this.cluster.members.map(({ slot, host }) => [executorOf(slot), host]))];
+  }
+
+  #home(process: number): readonly [executor: string, host: string] {
+    const homes = this.#homes();
+    return homes[process % homes.length]!;
   }
 
   async #start(init: RangeServerInit, committed: Committed): Promise<ServerAddress> {
     const { context, spec } = this.cluster;
-    const executors = this.#executors();
     const text: ServerParameters = { init, plan: spec.plan, committed };
     const bytes = Buffer.from(JSON.stringify(text));
     const parameters = await context.blocks.put(`server:${init.process}`, this.#scope!, bytes);
     const request: ServerRequest = { parameters };
     const service = { module: 'mlp/ps-service', scope: this.#scope!, parameters: request as unknown as Json };
-    const executor = executors[init.process % executors.length]!;
+    const [executor] = this.#home(init.process);
     return (await this.cluster.onHost(executor, 'executor/start-service', service)) as unknown as ServerAddress;
   }
 

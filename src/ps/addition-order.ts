@@ -26,7 +26,12 @@ export function addInOrder<T>(order: Int32Array, values: readonly T[], add: (lef
   return waiting[0]!;
 }
 
-/** The sum in a vector of its own: those it is added up from stay as they are. */
+/** A vector as a sum. */
+export function sumOfOne(vector: Float32Array): OrderedSum {
+  return { vectors: [vector], order: Int32Array.of(0) };
+}
+
+/** The sum: of one vector that itself, of several a new one. Those stay as they are. */
 export function addedUp({ vectors, order }: OrderedSum): Float32Array {
   const own = new Set<Float32Array>();
   const owned = (vector: Float32Array) => {
@@ -35,5 +40,5 @@ export function addedUp({ vectors, order }: OrderedSum): Float32Array {
     own.add(copy);
     return copy;
   };
-  return owned(addInOrder(order, vectors, (left, right) => addInto(owned(left), right)));
+  return addInOrder(order, vectors, (left, right) => addInto(owned(left), right));
 }

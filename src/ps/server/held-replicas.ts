@@ -1,3 +1,4 @@
+import { sumOfOne } from '../addition-order.js';
 import { fromWire, type WireCounters, type WireUpdate } from './messages.js';
 import { Refused } from './primary.js';
 import type { ShardState } from './shard-state.js';
@@ -35,8 +36,7 @@ export class HeldReplicas {
     const state = this.#states.get(shard)!;
     if (version > state.version + 1) throw new Refused(`update ${version} of shard ${shard} follows ${state.version}`);
     if (version <= state.version) return;
-    const sums = state.views(sum).map((vector) => ({ vectors: [vector], order: Int32Array.of(0) }));
-    state.apply({ ...update, total: total && fromWire(total) }, sums);
+    state.apply({ ...update, total: total && fromWire(total) }, state.views(sum).map(sumOfOne));
   }
 
   /** @throws Refused when there is no copy, or it lacks steps that the member has been acknowledged */

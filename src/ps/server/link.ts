@@ -28,11 +28,11 @@ export class Link implements FrameReceiver<Reply> {
   /** Payload bytes. */
   bytesSent = 0;
   bytesReceived = 0;
+  /** Of both, those that lay in the mailbox. */
+  bytesShared = 0;
   /** Whether the process there has mapped this member's mailbox: then sums and weights lie in it, and are not sent. */
   mailbox = false;
   readonly closed: Promise<void>;
-  /** Of the payload bytes, those that lay in the mailbox. */
-  #leftBytes = 0;
   readonly #waiters = new Map<number, Waiter>();
   #next = 0;
   #broken: LinkLost | undefined;
@@ -64,7 +64,7 @@ export class Link implements FrameReceiver<Reply> {
 
   /** Bytes of headers, both ways. */
   get overheadBytes(): number {
-    return this.socket.bytesWritten + this.socket.bytesRead - (this.bytesSent + this.bytesReceived - this.#leftBytes);
+    return this.socket.bytesWritten + this.socket.bytesRead - (this.bytesSent + this.bytesReceived - this.bytesShared);
   }
 
   get broken(): boolean {
@@ -84,7 +84,7 @@ export class Link implements FrameReceiver<Reply> {
       const mailbox = this.mailbox && (request.kind === 'push' || request.kind === 'pull');
       const header = mailbox ? { ...request, id, mailbox } : { ...request, id };
       const sent = sendFrame(this.socket, header, mailbox ? [] : payload);
-      if (mailbox) this.#leftBytes += bytesIn(payload);
+      if (mailbox) this.bytesShared += bytesIn(payload);
       this.bytesSent += mailbox ? bytesIn(payload) : sent;
     });
   }
@@ -108,7 +108,7 @@ export class Link implements FrameReceiver<Reply> {
     const waiter = this.#waiters.get(reply.re);
     this.#waiters.delete(reply.re);
     if (this.mailbox && waiter && reply.kind === 'pushed' && reply.pulled) {
-      this.#leftBytes += bytesIn(waiter.into);
+      this.bytesShared += bytesIn(waiter.into);
       this.bytesReceived += bytesIn(waiter.into);
     }
     if (reply.kind === 'refused') waiter?.reject(new Refused(reply.reason));

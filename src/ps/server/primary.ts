@@ -1,4 +1,4 @@
-import { addedUp, addInOrder, additionOrder } from '../addition-order.js';
+import { addedUp, addInOrder, additionOrder, sumOfOne } from '../addition-order.js';
 import { addTotals, type StepTotal, totalOf } from '../exchange.js';
 import { dynSgdScale } from '../optimizer/staleness.js';
 import { stepScale, sumInOrder } from '../optimizer/update-spec.js';
@@ -190,9 +190,8 @@ export class Primary {
   async #updateTogether(step: number, rate: number | undefined): Promise<void> {
     const nodes = [...this.#pushed.values()].flat();
     const clocks = [...this.#pushed.keys()].map((member) => [member, step + 1] as const);
-    const { sums, ...all } = this.#sumOf(nodes);
+    const { sums, norms, ...all } = await this.#sumOf(nodes, ALL_MEMBERS, step);
     const { weight } = all;
-    const norms = await this.#norms(ALL_MEMBERS, step, sums);
     const square = this.settings.measure && norms ? { square: sumInOrder(norms) } : {};
     const total = { ...all, ...square };
     const scale = stepScale(this.state.spec, () => norms!, weight);
@@ -203,8 +202,7 @@ export class Primary {
   }
 
   async #alone({ member, step, nodes, share, basis }: Push): Promise<void> {
-    const { sums, weight } = this.#sumOf(nodes);
-    const norms = await this.#norms(member, step, sums);
+    const { sums, norms, weight } = await this.#sumOf(nodes, member, step);
     const scale = stepScale(this.state.spec, () => norms!, weight);
     const { progress, updates } = this.state;
     const due = Math.floor(progress + ROUNDING) + 1;
@@ -215,25 +213,26 @@ export class Primary {
     this.#wake();
   }
 
-  /** Along the canonical tree; vectors are added when they are looked at. Of no nodes there is none. */
-  #sumOf(nodes: readonly ValueNode<ShardSum>[]): StepTotal & { readonly sums: readonly OrderedSum[] } {
-    if (nodes.length === 0) return { rows: 0, weight: 0, lossSum: 0, sums: this.#zeros() };
+  /** With norms of the chunks of all of theta's gradient, where anybody asks for them. */
+  async #sumOf(nodes: readonly ValueNode<ShardSum>[], member: number, step: number): Promise<PushedSum> {
+    const sum = this.#sumOfAll(nodes);
+    const measured = this.settings.measure && member === ALL_MEMBERS;
+    if (!measured && this.state.spec.clipNorm === undefined) return sum;
+    const whole = sum.sums.map(addedUp);
+    const norms = await this.peers.norms(member, step, this.state.norms(whole));
+    return { ...sum, sums: whole.map(sumOfOne), norms };
+  }
+
+  /** Along the canonical tree; vectors are added when they are looked at. */
+  #sumOfAll(nodes: readonly ValueNode<ShardSum>[]): PushedSum {
+    if (nodes.length === 0) {
+      const zeros = this.state.views(new Float32Array(this.state.length));
+      return { rows: 0, weight: 0, lossSum: 0, sums: zeros.map(sumOfOne) };
+    }
     const order = additionOrder(nodes, this.settings.leaves);
     const totals = nodes.map(({ value }) => totalOf(value));
     const sums = this.state.ranges.map((_, k) => ({ order, vectors: nodes.map(({ value }) => value.gradients[k]!) }));
     return { ...addInOrder(order, totals, addTotals), sums };
-  }
-
-  #zeros(): OrderedSum[] {
-    const zeros = this.state.views(new Float32Array(this.state.length));
-    return zeros.map((vector) => ({ order: Int32Array.of(0), vectors: [vector] }));
-  }
-
-  /** Of the chunks of all of theta's gradient, where anybody asks for them. */
-  async #norms(member: number, step: number, sums: readonly OrderedSum[]): Promise<Iterable<number> | undefined> {
-    const measured = this.settings.measure && member === ALL_MEMBERS;
-    if (!measured && this.state.spec.clipNorm === undefined) return undefined;
-    return this.peers.norms(member, step, this.state.norms(sums.map(addedUp)));
   }
 
   #apply(update: ShardUpdate, sums: readonly OrderedSum[]): void {
@@ -282,6 +281,12 @@ export class Primary {
     if (this.#snapshot?.version !== version) this.#snapshot = { version, theta: theta.slice() };
     return this.#snapshot.theta;
   }
+}
+
+interface PushedSum extends StepTotal {
+  /** One a range of the shard. */
+  readonly sums: readonly OrderedSum[];
+  readonly norms?: Iterable<number>;
 }
 
 /** Shares of members add up to whole steps but for their rounding. */

@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assignShards } from '../assign-shards.js';
@@ -9,7 +6,6 @@ import type { StepTotal } from '../exchange.js';
 import { addGradientSums, mergeNodes } from '../tree.js';
 import type { Consistency } from './consistency.js';
 import { Link, LinkLost } from './link.js';
-import { Mailbox, mailboxBytes, mapMailbox } from './mailbox.js';
 import type { ServerExchange, ServersOrder } from './server-exchange.js';
 import { beginning, type GroupSettings, leaf, ServerGroup, SGD, sequential, TOKEN } from './testing/server-group.js';
 
@@ -357,54 +353,6 @@ describe('servers that update at arrival', () => {
     const theta = new Float32Array(group.length);
     await joins.pull(theta);
     expectSame(theta, group.theta());
-  });
-});
-
-describe('a mailbox', () => {
-  const headers = ({ exchange }: Member) => exchange.overheadBytes;
-
-  it('spares sockets sums and weights, and is counted as they are', async () => {
-    const group = await start(2, { mailboxes: (member) => member === 0 });
-    const all = await members(group);
-    const before = all.map(headers);
-    await Promise.all(all.map((member) => member.run(0, 3)));
-    expectBits(group, all, 3);
-    const [shared, sent] = all.map(({ exchange: { bytesSent, bytesReceived } }) => [bytesSent, bytesReceived]);
-    expect(shared).toEqual(sent);
-    const [left, through] = all.map((member, rank) => headers(member) - before[rank]!);
-    expect(Math.abs(left! - through!)).toBeLessThan(3 * 2 * 32); // it says that sums are there
-  });
-
-  it('that a server cannot map is done without', async () => {
-    const group = await start(1, { members: 1 });
-    const shape = { length: group.length, nodes: 4 };
-    const mailbox = new Mailbox(new ArrayBuffer(mailboxBytes(shape)), shape).seal();
-    const other = { ...shape, path: '/nowhere/mailbox', key: mailbox.key };
-    const member = new Member(group, 0, await group.join(0, {}, undefined, { mailbox, offer: other }));
-    await member.run(0, 3);
-    expectBits(group, [member], 3);
-  });
-
-  it('of the same path but another key is none', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sheaf-mailbox-'));
-    const shape = { length: 10, nodes: 1 };
-    const path = join(folder, 'box');
-    const key = Buffer.alloc(64).toString('base64');
-    writeFileSync(path, new Uint8Array(mailboxBytes(shape)));
-    expect(mapMailbox({ ...shape, path, key })?.sums).toHaveLength(1);
-    expect(mapMailbox({ ...shape, path, key: Buffer.alloc(64, 1).toString('base64') })).toBeUndefined();
-    expect(mapMailbox({ length: 100, nodes: 1, path, key })).toBeUndefined(); // the file is shorter
-    rmSync(folder, { recursive: true });
-  });
-
-  it('is refused when a push says that sums are there and none is shared', async () => {
-    const group = await start(1, { members: 1 });
-    const link = await Link.open(group.addresses()[0]!);
-    const [address] = group.addresses();
-    await link.ask({ kind: 'join', token: TOKEN, generation: 1, member: 0, share: 1, servers: [address!] });
-    const push = { kind: 'push', shard: 0, step: 0, basis: 0, pull: true, nodes: [], mailbox: true } as const;
-    await expect(link.ask(push)).rejects.toThrow('shares no memory');
-    link.close();
   });
 });
 

@@ -51,7 +51,8 @@ export class ReplicaSet {
   /** Sends an update that is about to be made; resolves when all holders have it. */
   async forward(update: ShardUpdate, sums: readonly OrderedSum[]): Promise<void> {
     if (this.#holders.size === 0) return;
-    const copies = sums.map((sum) => bytesOf(addedUp(sum))); // members use their vectors again once they are answered
+    // Members use their vectors again once they are answered, which may be before they have been sent.
+    const copies = sums.map((sum) => bytesOf(sum.vectors.length === 1 ? sum.vectors[0]!.slice() : addedUp(sum)));
     const version = this.state.version + 1;
     const { total, ...rest } = update;
     const ask = {

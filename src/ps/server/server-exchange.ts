@@ -22,6 +22,8 @@ export interface ServersOrder {
   readonly placement: Placement;
   /** Of all server processes; process i begins with shard i of the placement. */
   readonly servers: readonly ServerAddress[];
+  /** Of each process, whether it runs on the member's host: those share memory with it. Default: none does. */
+  readonly near?: readonly boolean[];
   /** Copies of each shard. */
   readonly replicas: number;
   /** With staleness t, weights are used again that lack no update of more than t steps before. Default false. */
@@ -145,6 +147,11 @@ export class ServerExchange implements Exchange {
   /** Payload bytes that servers have sent to this member. */
   get bytesReceived(): number {
     return this.#links.bytesReceived;
+  }
+
+  /** Of the payload bytes both ways, those that lay in memory shared with servers. */
+  get bytesShared(): number {
+    return this.#links.bytesShared;
   }
 
   /** Bytes of headers, both ways: what is neither sums nor weights. */

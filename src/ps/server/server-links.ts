@@ -44,6 +44,10 @@ export class ServerLinks {
     return this.#opened.reduce((sum, link) => sum + link.bytesReceived, 0);
   }
 
+  get bytesShared(): number {
+    return this.#opened.reduce((sum, link) => sum + link.bytesShared, 0);
+  }
+
   get overheadBytes(): number {
     return this.#opened.reduce((sum, link) => sum + link.overheadBytes, 0);
   }
@@ -89,7 +93,7 @@ export class ServerLinks {
   }
 
   async #open(process: number, again: boolean): Promise<Link> {
-    const { servers, generation, member, share } = this.order;
+    const { servers, near = [], generation, member, share } = this.order;
     const tries = (this.#reconnections.get(process) ?? 0) + (again ? 1 : 0);
     this.#reconnections.set(process, tries);
     try {
@@ -99,7 +103,7 @@ export class ServerLinks {
       this.#opened.push(link);
       if (this.signal.aborted) link.close();
       const addresses = servers.map(({ host, port }) => ({ host, port }));
-      const { mailbox } = this;
+      const mailbox = near[process] ? this.mailbox : undefined;
       const joined = await link.ask({ kind: 'join', token, generation, member, share, servers: addresses, mailbox });
       link.mailbox = joined.kind === 'joined' && joined.mailbox;
       void link.closed.then(() => this.#notice(process));

@@ -23,7 +23,7 @@ export interface GroupSettings extends Partial<Omit<RangeServerInit, 'process' |
   readonly length?: number;
   readonly sharding?: Sharding;
   readonly update?: UpdateSpec;
-  /** Which members share memory with the servers. Default: those of odd rank. */
+  /** Which members share memory with the servers, where processes can. Default: those of odd rank. */
   readonly mailboxes?: (member: number) => boolean;
 }
 
@@ -114,9 +114,10 @@ export class ServerGroup {
     mailbox?: OwnMailbox,
   ): Promise<ServerExchange> {
     const { generation, members, leaves, replicas } = this.init;
-    const order = { generation, member, share: 1 / members, shards: leaves, placement: this.placement, replicas };
+    const near = this.#ports.map(() => true);
+    const order = { generation, member, share: 1 / members, shards: leaves, placement: this.placement, replicas, near };
     const { mailboxes = (member: number) => member % 2 === 1 } = this.settings;
-    const own = mailbox ?? (mailboxes(member) && !more.wire ? this.#mailbox() : undefined);
+    const own = mailbox ?? (nativeAddon() && mailboxes(member) && !more.wire ? this.#mailbox() : undefined);
     const exchange = await joinServers({ ...order, servers: this.addresses(), ...more }, abort.signal, own);
     this.#exchanges.push(exchange);
     this.#aborts.push(abort);
