@@ -25,7 +25,7 @@ export interface CourseSpec {
 
 export type Trained = Pick<FittedNetwork, 'theta' | 'losses' | 'backend'> & Partial<FittedNetwork>;
 
-type Answer = ManyAnswer['networks'][number] & { readonly backend: string };
+type Answer = ManyAnswer['networks'][number];
 
 /** Of networks that exchange nothing there is nothing to change. */
 const APART: TrainingControl = {
@@ -47,8 +47,8 @@ export class Course {
   #previous = this.#saved;
   #stopped = false;
   #failure: DivergedError | undefined;
-  #backend = '';
-  #builds: Builds = [];
+  /** What computed the state saved. */
+  #by: Omit<Origin, 'input'> = { builds: [], backend: '' };
   readonly #checkpoints: Checkpoints | undefined;
   readonly #watching: Watching | undefined;
 
@@ -73,8 +73,8 @@ export class Course {
     const resumed = await this.#checkpoints?.resume(`${scope}/beginning`);
     this.#saved = this.#previous = resumed ?? { committed: { step: 0, parts }, cursor: BEGINNING };
     if (!resumed) return;
-    const { cursor, committed, builds } = resumed;
-    this.#builds = builds;
+    const { cursor, committed, by } = resumed;
+    this.#by = by;
     const betweenEpochs = cursor.losses.length > 0 && cursor.partial.rows === 0;
     const stops = await this.#watching?.resume(cursor.losses.length, betweenEpochs ? committed : undefined);
     this.#stopped = stops ?? false;
@@ -82,7 +82,7 @@ export class Course {
 
   /** That computed the state it has come to; empty where there is none, or it is not known. */
   get builds(): Builds {
-    return this.#builds;
+    return this.#by.builds;
   }
 
   checkInput(input: string): void {
@@ -115,7 +115,6 @@ export class Course {
    */
   async advance(answer: Answer, step: number, origin: Origin): Promise<void> {
     const { plan } = this.spec;
-    this.#backend = answer.backend;
     if (answer.diverged) {
       this.#failure = await this.#diverged(answer);
       return;
@@ -135,7 +134,7 @@ export class Course {
     const forgotten = this.#previous.cursor.step;
     this.#previous = this.#saved;
     this.#saved = { committed, cursor };
-    this.#builds = origin.builds;
+    this.#by = origin;
     this.#stopped = stopped;
     if (forgotten < this.#previous.cursor.step) this.context.dag.release(`${this.scope}/step-${forgotten}`);
   }
@@ -160,8 +159,7 @@ export class Course {
     const theta = await this.#theta(committed);
     if (!allFinite(theta))
       return divergedError(new Diverged(cursor.step - 1), this.spec.plan, await this.#lastGood(), cursor.losses.length);
-    const backend = this.#backend || this.#builds.join(' and '); // of a checkpoint at its end
-    return { theta, losses: cursor.losses, backend, ...(await this.#watching?.outcome()) };
+    return { theta, losses: cursor.losses, backend: this.#by.backend, ...(await this.#watching?.outcome()) };
   }
 
   async #diverged({ diverged, parts }: Answer): Promise<DivergedError> {

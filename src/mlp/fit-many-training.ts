@@ -156,7 +156,10 @@ class ManyRounds {
     const input = this.#input;
     // What fails has all courses begin again from where they stand: none may still be moving then.
     await together(
-      learnt.map((answer) => courses[answer.member]!.advance(answer, until, { input, builds: [answer.fingerprint] })),
+      learnt.map((answer) => {
+        const { member, fingerprint, backend } = answer;
+        return courses[member]!.advance(answer, until, { input, builds: [fingerprint], backend });
+      }),
     );
   }
 

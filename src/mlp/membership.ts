@@ -141,9 +141,8 @@ async function mailboxFor(
   const shape = shapeOf(replica, shards);
   const bytes = mailboxBytes(shape);
   const { model } = replica.spec;
-  const id = `mailbox:${slot.executor}:${slot.slot}`;
-  const { at } = await slot.blocks.put(id, `${model}/g${replica.generation}`, zeros(bytes), { bytes });
-  const { path } = at[0]!;
+  const block = await sharedMemory('mailbox', bytes, `${model}/g${replica.generation}`, slot);
+  const { path } = block.at[0]!;
   const mailbox = new Mailbox(addon.map(path, bytes), shape).seal();
   return { mailbox, offer: { path, key: mailbox.key, ...shape } };
 }
@@ -175,9 +174,12 @@ export async function offerMeeting(
 ): Promise<MeetingPoint> {
   const { address } = await listenerOf(slot);
   if (!nativeAddon()) return { address, segment: null };
-  const bytes = segmentBytes(shapeOf(replica, shards));
-  const id = `segment:${slot.executor}:${slot.slot}`;
-  return { address, segment: await slot.blocks.put(id, scope, zeros(bytes), { bytes }) };
+  return { address, segment: await sharedMemory('segment', segmentBytes(shapeOf(replica, shards)), scope, slot) };
+}
+
+/** Zeros that other processes of the host may map; one of a kind and slot in a scope. */
+async function sharedMemory(kind: string, bytes: number, scope: string, slot: SlotContext): Promise<BlockRef> {
+  return slot.blocks.put(`${kind}:${slot.executor}:${slot.slot}`, scope, zeros(bytes), { bytes });
 }
 
 function* zeros(bytes: number): Iterable<Uint8Array> {

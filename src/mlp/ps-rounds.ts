@@ -23,8 +23,8 @@ import type { TrainingCluster } from './training-cluster.js';
 
 /**
  * Parameter servers in processes of their own, on the executors in turn. One task a slot covers a whole round: slots push
- * their sums and pull the new weights in memory they share with servers of their host, or over sockets; no step and no vector
- * passes through the driver.
+ * their sums and pull the new weights in memory they share with servers of their host, or over sockets; no step and no
+ * vector passes through the driver.
  *
  * Failures: a lost slot ends the generation, and so does a lost server without replicas. With replicas the servers
  * themselves replace a lost one, and at the round's end the driver starts as many processes as there were, from the state

@@ -14,9 +14,9 @@ type Sums = ValueNode<GradientSum>[];
 const firstShard = ({ level, index }: TreeNode) => index * 2 ** level;
 
 /**
- * Sums of many shards, a few at a time: neighbours in the canonical tree, whose sums are then added along it, so that the bits
- * are those of one call. What a call costs to be made ready grows with its shards, and parts of equal size can share that; and no more
- * than one sum a level of the tree waits for others.
+ * Sums of many shards, a few at a time: neighbours in the canonical tree, whose sums are then added along it, so that the
+ * bits are those of one call. What a call costs to be made ready grows with its shards, and parts of equal size can share
+ * that; and no more than one sum a level of the tree waits for others.
  */
 export class SumsInParts {
   /** Vectors of sums that have been added to others. */
@@ -101,7 +101,10 @@ function cutOf(requests: readonly SumRequest[]): number {
   return Math.floor(last / half) * half;
 }
 
-/** The smallest subtree over all shards of a call, at least one: its first shard, and how many it has. @param G over which the tree stands */
+/**
+ * The smallest subtree over all shards of a call, at least one: its first shard, and how many it has.
+ * @param G over which the tree stands
+ */
 export function commonSubtree(requests: readonly SumRequest[], G: number): { first: number; size: number } {
   const [lowest, highest] = rangeOf(requests);
   const leaves = span(lowest, highest);

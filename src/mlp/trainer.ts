@@ -92,7 +92,8 @@ class Trainer {
     if (resumed) {
       this.#states = this.#statesFrom(resumed);
       this.#progress.returnTo(resumed.cursor);
-      this.#cluster.builds = resumed.builds;
+      this.#cluster.builds = resumed.by.builds;
+      this.#cluster.backend = resumed.by.backend;
     }
     const { consistency } = resumed?.cursor ?? {};
     if (consistency && !this.settings.servers?.consistencyOf) this.#goOnWith(consistency);
@@ -123,8 +124,7 @@ class Trainer {
     }
     if (!allFinite(theta))
       throw await this.#diverged(new Diverged(this.#states.last.committed.step - 1), this.#progress.epoch - 1);
-    const { builds, generation } = this.#cluster;
-    const backend = this.#cluster.backend || builds.join(' and '); // of a checkpoint at its end
+    const { backend, generation } = this.#cluster;
     const { losses, measured } = this.#progress.cursor;
     return { theta, losses, ...(measured && { measured }), backend, generations: generation + 1 };
   }

@@ -38,7 +38,7 @@ export interface Member {
 export class TrainingCluster {
   members: readonly Member[] = [];
   generation = -1;
-  /** Compute backend of the members, for people. */
+  /** What `builds` says, for people. */
   backend = '';
   /** Fingerprint of the training rows in the order of their shards. */
   input = '';

@@ -67,8 +67,8 @@ export class TrainingLog {
   }
 
   /**
-   * All goes on from the state after so many updates, which is newer than what was committed: what was done counts, also in the
-   * round that a loss broke off, though what that cost its members could not tell.
+   * All goes on from the state after so many updates, which is newer than what was committed: what was done counts, also
+   * in the round that a loss broke off, though what that cost its members could not tell.
    * @param rows of its updates
    */
   salvaged(step: number, epoch: number, rows: number): void {

@@ -20,3 +20,8 @@ export function bytesOf(values: Float32Array | Float64Array | Int32Array | Uint8
 export function isSameView(one: Float32Array, other: Float32Array): boolean {
   return one.buffer === other.buffer && one.byteOffset === other.byteOffset && one.length === other.length;
 }
+
+const ALIGNMENT = 64;
+
+/** So many bytes and what is to follow begins where a native graph reads vectors without a copy. */
+export const alignedBytes = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -114,7 +114,7 @@ describe('what is lost beside a commit', () => {
       step,
     ) {
       const { parts } = await commit.call(this, step);
-      if (step !== 30) return { step, parts };
+      if (step !== 30 || scopes.length > 0) return { step, parts }; // of that epoch the last step is made once more
       scopes = parts.map(({ block }) => block.scope);
       throw gone();
     });

@@ -37,12 +37,13 @@ export interface Origin {
   readonly input: string;
   /** That computed its last updates. */
   readonly builds: Builds;
+  /** The same for people. */
+  readonly backend: string;
 }
 
-export interface Checkpoint extends Cursor, Pick<Origin, 'input'> {
+/** What computed it is absent in those of earlier versions. */
+export interface Checkpoint extends Cursor, Pick<Origin, 'input'>, Partial<Omit<Origin, 'input'>> {
   readonly plan: NumericalPlan;
-  /** Absent in those of earlier versions. */
-  readonly builds?: Builds;
 }
 
 /** What `checkpoint.json` holds: the cursor, and the files beside it with their checksums. */

@@ -1,5 +1,4 @@
 import type { SheafContext } from '../../rdd/context.js';
-import type { Builds } from '../builds.js';
 import type { Committed } from '../committed.js';
 import type { NumericalPlan } from '../numerical-plan.js';
 import { CheckpointFolder } from './checkpoint-folder.js';
@@ -33,8 +32,8 @@ export function isCheckpoint(value: unknown): value is CheckpointOptions {
 export interface Resumed {
   readonly cursor: Cursor;
   readonly committed: Committed;
-  /** That computed it; empty where it is not known. */
-  readonly builds: Builds;
+  /** What computed it; empty where that is not known. */
+  readonly by: Omit<Origin, 'input'>;
 }
 
 /** The checkpoints of one training, as its loop sees them. */
@@ -76,8 +75,8 @@ export class Checkpoints {
     for (const problem of problems)
       this.context.bus.emit({ event: 'warning', message: `${problem}; training goes on from ${stored.folder}` });
     this.#resumed = stored;
-    const { builds = [], ...cursor } = stored.checkpoint;
-    return { cursor, builds, committed: await stored.restore(scope, this.context.blocks) };
+    const { builds = [], backend = '', ...cursor } = stored.checkpoint;
+    return { cursor, by: { builds, backend }, committed: await stored.restore(scope, this.context.blocks) };
   }
 
   /** Once the rows are known. @throws Error when they are not those of the checkpoint that is gone on from */
@@ -95,8 +94,8 @@ export class Checkpoints {
     await this.#folder.amend(this.#checkpoint(cursor, origin));
   }
 
-  #checkpoint(cursor: Cursor, { input, builds }: Origin): Checkpoint {
-    return { ...cursor, plan: this.plan, input, builds };
+  #checkpoint(cursor: Cursor, { input, builds, backend }: Origin): Checkpoint {
+    return { ...cursor, plan: this.plan, input, builds, backend };
   }
 
   #refuse({ folder }: StoredCheckpoint, reason: string | undefined): void {

@@ -1,5 +1,5 @@
 import { fromNumbers, NUMBERS, numbersOf, type StepTotal } from '../exchange.js';
-import { isSameView } from '../float-bytes.js';
+import { alignedBytes, isSameView } from '../float-bytes.js';
 import { CHUNK } from '../slices.js';
 import type { GradientSum, ValueNode } from '../tree.js';
 
@@ -12,13 +12,12 @@ export interface SegmentShape {
 }
 
 const HEADER_BYTES = 64;
-const ALIGNMENT = 64;
-
-const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Bytes of a member's segment: header, its nodes' numbers, its sums, theta, norms. */
 export function segmentBytes({ length, nodes }: SegmentShape): number {
-  return HEADER_BYTES + aligned(8 * NUMBERS * nodes) + (nodes + 1) * aligned(4 * length) + 8 * chunksOf(length);
+  return (
+    HEADER_BYTES + alignedBytes(8 * NUMBERS * nodes) + (nodes + 1) * alignedBytes(4 * length) + 8 * chunksOf(length)
+  );
 }
 
 const chunksOf = (length: number) => Math.ceil(length / CHUNK);
@@ -41,11 +40,11 @@ export class SharedSegment {
   constructor(buffer: ArrayBuffer, { length, nodes }: SegmentShape) {
     this.words = new Int32Array(buffer, 0, 2);
     this.#numbers = new Float64Array(buffer, HEADER_BYTES, NUMBERS * nodes);
-    const first = HEADER_BYTES + aligned(8 * NUMBERS * nodes);
-    const vector = (k: number) => new Float32Array(buffer, first + k * aligned(4 * length), length);
+    const first = HEADER_BYTES + alignedBytes(8 * NUMBERS * nodes);
+    const vector = (k: number) => new Float32Array(buffer, first + k * alignedBytes(4 * length), length);
     this.sums = Array.from({ length: nodes }, (_, k) => vector(k));
     this.theta = vector(nodes);
-    this.norms = new Float64Array(buffer, first + (nodes + 1) * aligned(4 * length), chunksOf(length));
+    this.norms = new Float64Array(buffer, first + (nodes + 1) * alignedBytes(4 * length), chunksOf(length));
   }
 
   /** Leaves a step's sums for the others to read. */

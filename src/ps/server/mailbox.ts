@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { nativeAddon } from '../../native/addon.js';
+import { alignedBytes } from '../float-bytes.js';
 
 /** How large a mailbox is. */
 export interface MailboxShape {
@@ -10,9 +11,8 @@ export interface MailboxShape {
 }
 
 const KEY_BYTES = 64;
-const ALIGNMENT = 64;
 
-const vectorBytes = (length: number) => Math.ceil((4 * length) / ALIGNMENT) * ALIGNMENT;
+const vectorBytes = (length: number) => alignedBytes(4 * length);
 
 /** Bytes of a mailbox: its key, sums, theta. */
 export function mailboxBytes({ length, nodes }: MailboxShape): number {
