@@ -35,7 +35,7 @@ usage: npm run bench:staleness -- [options]
 
 /** With plain descent, as stale updates and momentum do not go together. */
 const LARGE = casesOf()[0]!;
-const CASE: Case = { ...LARGE, epochs: 4, optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0 } };
+const CASE: Case = { ...LARGE, epochs: 7, optimizer: { kind: 'sgd', learningRate: 0.1, momentum: 0 } };
 const MODES = ['sync', { staleness: 1 }, { staleness: 2 }, { staleness: 4 }, { staleness: 8 }, 'async'] as const;
 type Mode = (typeof MODES)[number];
 
@@ -137,7 +137,7 @@ function tableOf(
       spread(rounds(ratios), (value) => value.toFixed(2)),
       spread(of(done.map(({ computeShare }) => 1 - computeShare)), (value) => `${(100 * value).toFixed(0)} %`),
       spread(of(whole), (value) => `${(value / 1000).toFixed(1)}k`),
-      of(done.map(({ stepLosses }) => stepLosses.at(-1)!))?.median.toFixed(4) ?? '',
+      of(done.map(({ losses }) => losses.at(-1)!))?.median.toFixed(4) ?? '',
     ];
   });
   const head = ['consistency', `seconds to a loss of ${target}`, 'of sync', 'idle', 'rows/s', 'last loss'];

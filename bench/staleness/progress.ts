@@ -1,27 +1,26 @@
-/** What a fit with telling steps answers, beside its times. */
+/** What a fit answers, beside its times. */
 export interface Course {
   readonly epochSeconds: readonly number[];
-  /** Mean loss of each step, before its update. */
-  readonly stepLosses: readonly number[];
+  /** Mean loss of each epoch's steps, before their updates. */
+  readonly losses: readonly number[];
   /** Slots' milliseconds with gradients, over the milliseconds that they were there. */
   readonly computeShare: number;
 }
 
-/** Steps whose mean is the loss at their end: a single step's loss says little. */
-const WINDOW = 8;
-
 /**
- * Seconds until the loss was as low; steps of an epoch are taken to last alike, because their times are not told.
+ * Seconds until the loss was as low: an epoch's mean is taken to be the loss in the middle of its time, and the loss to fall
+ * evenly from one middle to the next. (Losses of single steps would have to be asked for, and slots that tell the driver of
+ * each step wait for each other in all of them.)
  * @returns undefined when it never was
  */
-export function secondsTo(target: number, { stepLosses, epochSeconds }: Course): number | undefined {
-  const steps = stepLosses.length / epochSeconds.length;
-  for (let end = WINDOW; end <= stepLosses.length; end++) {
-    const mean = stepLosses.slice(end - WINDOW, end).reduce((a, b) => a + b, 0) / WINDOW;
-    if (!(mean <= target)) continue;
-    const whole = Math.min(Math.floor(end / steps), epochSeconds.length);
-    const before = epochSeconds.slice(0, whole).reduce((a, b) => a + b, 0);
-    return before + (end / steps - whole) * (epochSeconds[whole] ?? 0);
+export function secondsTo(target: number, { losses, epochSeconds }: Course): number | undefined {
+  let before: { readonly at: number; readonly loss: number } | undefined;
+  let begun = 0;
+  for (const [epoch, loss] of losses.entries()) {
+    const at = begun + epochSeconds[epoch]! / 2;
+    if (loss <= target) return before ? at - ((at - before.at) * (target - loss)) / (before.loss - loss) : at;
+    before = { at, loss };
+    begun += epochSeconds[epoch]!;
   }
   return undefined;
 }

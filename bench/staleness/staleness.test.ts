@@ -7,18 +7,18 @@ import { secondsTo } from './progress.js';
 import { isHeld, isSlot, slowDown } from './slow-down.js';
 
 describe('secondsTo', () => {
-  const stepLosses = [...Array(10).fill(1), ...Array(10).fill(0.5)];
+  const course = { losses: [2, 1, 0.5], epochSeconds: [10, 20, 30], computeShare: 1 };
 
-  it('finds the end of the first steps whose mean is low enough, within its epoch', () => {
-    const course = { stepLosses, epochSeconds: [10, 20], computeShare: 1 };
-    expect(secondsTo(0.5, course)).toBeCloseTo(10 + 20 * 0.8);
-    expect(secondsTo(1, course)).toBeCloseTo(8);
-    expect(secondsTo(0.4, course)).toBeUndefined();
-    expect(secondsTo(0.5, { ...course, stepLosses: stepLosses.fill(Number.NaN) })).toBeUndefined();
+  it('finds where the loss falls below the target between the middles of two epochs', () => {
+    expect(secondsTo(1, course)).toBeCloseTo(20);
+    expect(secondsTo(1.5, course)).toBeCloseTo(12.5);
+    expect(secondsTo(0.6, course)).toBeCloseTo(40);
   });
 
-  it('counts all when the last step reaches it', () => {
-    expect(secondsTo(1, { stepLosses: Array(8).fill(1), epochSeconds: [3], computeShare: 1 })).toBe(3);
+  it('is the first epoch’s middle at once, and none when it never does', () => {
+    expect(secondsTo(3, course)).toBe(5);
+    expect(secondsTo(0.4, course)).toBeUndefined();
+    expect(secondsTo(1, { ...course, losses: [Number.NaN, Number.NaN, Number.NaN] })).toBeUndefined();
   });
 });
 

@@ -73,14 +73,13 @@ await serveFits({
   },
   /** Times of the epochs alone, without what a fit does before the first. */
   async course({ case: work, train, options }) {
-    const stepLosses: number[] = [];
     rounds.length = 0;
-    const onStep = ({ loss }: { loss: number }) => void stepLosses.push(loss);
-    const done = await trained(work, await resident(train), work.epochs, { ...options, onStep });
+    const done = await trained(work, await resident(train), work.epochs, options);
     if ('skipped' in done) return done;
     const computing = rounds.reduce((sum, { computeMs = Number.NaN }) => sum + computeMs, 0);
     const there = Number(shards) * rounds.reduce((sum, { ms }) => sum + ms, 0);
-    return { epochSeconds: rounds.map(({ ms }) => ms / 1000), stepLosses, computeShare: computing / there };
+    const { losses } = done.fit;
+    return { epochSeconds: rounds.map(({ ms }) => ms / 1000), losses, computeShare: computing / there };
   },
   /**
    * Fits of one epoch, of two, …: the first epochs of equal seeds are equal. The time is that of the last. The next race begins
