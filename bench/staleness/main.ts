@@ -2,7 +2,7 @@
  * Time to a loss over the consistency of the parameter server, with slots that are slow in turns, or one that always is:
  * what Li et al. (OSDI 2014) measured. Slots are slowed from outside, by stopping and continuing their processes.
  *
- *     npm run bench:staleness -- [--slow turns|one|none] [--factor X] [--rounds N] [--target LOSS] [--data DIR] [--quick]
+ *     npm run bench:staleness -- [--slow turns|one|none] [--factor X] [--shards N] [--rounds N] [--target LOSS] [--data DIR] [--quick]
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -26,6 +26,7 @@ usage: npm run bench:staleness -- [options]
 
   --slow turns|one|none   slots are slow in turns of 250 ms (default), the first always is, or none
   --factor X              how many times slower, default 3
+  --shards N              gradient shards, default 2: one a slot, which then stay; more move away from a slot that is slow for good
   --rounds N              default 7
   --target LOSS           of the training rows, default 0.5; with --quick 0.8
   --cores LIST            as taskset names them; default 0,1
@@ -47,7 +48,7 @@ async function main(session: Session): Promise<number> {
   const flag = { type: 'boolean', default: false } as const;
   const { values } = parseArgs({
     options: {
-      ...{ slow: text, factor: text, rounds: text, target: text, cores: text, data: text, json: text },
+      ...{ slow: text, factor: text, shards: text, rounds: text, target: text, cores: text, data: text, json: text },
       ...{ quick: flag, help: flag },
     },
   });
@@ -60,6 +61,7 @@ async function main(session: Session): Promise<number> {
   const [factor, target] = [Number(values.factor ?? 3), Number(values.target ?? (values.quick ? 0.8 : 0.5))];
   if (!(factor >= 1)) throw new Error(`--factor must be a number of at least 1, not "${values.factor}"`);
   if (!(target > 0)) throw new Error(`--target must be a number above 0, not "${values.target}"`);
+  const shards = whole('--shards', values.shards, 2, 1);
   const rounds = whole('--rounds', values.rounds, values.quick ? 1 : 7, 1);
   if (!existsSync(fileURLToPath(new URL('../../dist/index.js', import.meta.url))))
     throw new Error('Sheaf is not built: run `npm run build`');
@@ -69,9 +71,7 @@ async function main(session: Session): Promise<number> {
   const data = dataOf(values.data, home);
   const work = values.quick ? { ...CASE, rows: CASE.batch * 14 } : CASE;
   const train = firstRows(data.train, work.rows, home);
-  // Who waits is what is measured: nobody takes work off a slow slot.
-  const env = { SHEAF_TRAIN_REBALANCE: 'false' };
-  const launch = () => pinned({ ...script('sheaf.ts', 'local[2]', '2', 'ps'), env }, values.cores ?? '0,1');
+  const launch = () => pinned(script('sheaf.ts', 'local[2]', String(shards), 'ps'), values.cores ?? '0,1');
   const peer = await session.start({ id: 'sheaf', title: 'Sheaf local[2], ps', launch });
 
   const courses = new Map<Mode, Course[]>(MODES.map((mode) => [mode, []]));
@@ -83,11 +83,15 @@ async function main(session: Session): Promise<number> {
       one: `the first slot ${factor} times slower`,
       turns: `slots ${factor} times slower in turns`,
     };
-    console.log(`${machine}; ${data.title}; ${work.title}; ${slowed[slow]}; medians [least, most]\n`);
+    const dealt = `${shards} shards`;
+    console.log(`${machine}; ${data.title}; ${work.title}; ${dealt}; ${slowed[slow]}; medians [least, most]\n`);
     console.log(tableOf(courses, skipped, work, target));
     if (values.json) {
       const modes = Object.fromEntries([...courses].map(([mode, done]) => [nameOf(mode), done]));
-      writeFileSync(values.json, `${JSON.stringify({ machine, slow, factor, target, case: work, modes }, null, 2)}\n`);
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ machine, slow, factor, shards, target, case: work, modes }, null, 2)}\n`,
+      );
     }
   };
   session.onInterrupt(conclude);

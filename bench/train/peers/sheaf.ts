@@ -77,7 +77,8 @@ await serveFits({
     const done = await trained(work, await resident(train), work.epochs, options);
     if ('skipped' in done) return done;
     const computing = rounds.reduce((sum, { computeMs = Number.NaN }) => sum + computeMs, 0);
-    const there = Number(shards) * rounds.reduce((sum, { ms }) => sum + ms, 0);
+    const slots = sc.tasks.slots().length;
+    const there = slots * rounds.reduce((sum, { ms }) => sum + ms, 0);
     const { losses } = done.fit;
     return { epochSeconds: rounds.map(({ ms }) => ms / 1000), losses, computeShare: computing / there };
   },
