@@ -94,15 +94,12 @@ export class Connection implements FrameReceiver<Request> {
   }
 
   /** Puts theta in the mailbox. A member whose connection has broken meanwhile may compute with what it has found there. */
-  deliver({ ranges }: ShardState): TakeTheta {
+  deliver(state: ShardState): TakeTheta {
     const { theta: home } = this.#mailbox();
     return (theta) => {
       if (this.socket.destroyed) return;
-      let at = 0;
-      for (const { from, to } of ranges) {
-        home.set(theta.subarray(at, at + to - from), from);
-        at += to - from;
-      }
+      const views = state.views(theta);
+      state.ranges.forEach(({ from }, k) => void home.set(views[k]!, from));
     };
   }
 

@@ -13,10 +13,13 @@ export interface FrameReceiver<H> {
   receive(header: H): void;
 }
 
+/** Of a payload, in all. */
+export const bytesIn = (parts: readonly Uint8Array[]) => parts.reduce((sum, { length }) => sum + length, 0);
+
 /** @returns bytes of the payload */
 export function sendFrame(socket: Socket, header: object, payload: readonly Uint8Array[] = []): number {
   const text = Buffer.from(JSON.stringify(header));
-  const bytes = payload.reduce((sum, part) => sum + part.length, 0);
+  const bytes = bytesIn(payload);
   const head = Buffer.alloc(8 + text.length);
   head.writeUInt32LE(text.length, 0);
   head.writeUInt32LE(bytes, 4);
@@ -86,7 +89,7 @@ export class FrameReader<H> {
       return;
     }
     const parts = this.receiver.place(header, this.#payloadBytes)?.filter(({ length }) => length > 0);
-    if (parts?.reduce((sum, { length }) => sum + length, 0) !== this.#payloadBytes) {
+    if (!parts || bytesIn(parts) !== this.#payloadBytes) {
       this.#end();
       return;
     }

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { FailureError } from '../../protocol/failure.js';
-import { type FrameReceiver, onFrames, sendFrame } from './frames.js';
+import { bytesIn, type FrameReceiver, onFrames, sendFrame } from './frames.js';
 import type { Reply, Request } from './messages.js';
 import { Refused } from './primary.js';
 
@@ -122,5 +122,3 @@ export class Link implements FrameReceiver<Reply> {
     this.#waiters.clear();
   }
 }
-
-const bytesIn = (parts: readonly Uint8Array[]) => parts.reduce((sum, { length }) => sum + length, 0);

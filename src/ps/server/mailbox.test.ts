@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { nativeAddon } from '../../native/addon.js';
+import { RangeOptimizer } from '../optimizer/range-optimizer.js';
 import { Connection } from './connection.js';
 import { Link } from './link.js';
 import { Mailbox, type MailboxShape, mailboxBytes, mapMailbox } from './mailbox.js';
-import { beginning, leaf, ServerGroup, sequential, TOKEN } from './testing/server-group.js';
+import { ShardState } from './shard-state.js';
+import { beginning, leaf, ServerGroup, SGD, sequential, TOKEN } from './testing/server-group.js';
 
 const groups: ServerGroup[] = [];
 const folders: string[] = [];
@@ -54,7 +56,10 @@ it('is written to no more when the connection has ended: its member may compute 
     { from: 0, to: 1 },
     { from: 4, to: 6 },
   ];
-  const deliver = connection.deliver({ ranges } as Parameters<typeof connection.deliver>[0]);
+  const segments = [{ from: 0, to: 6, kind: 'kernel' }] as const;
+  const optimizers = ranges.map((range) => new RangeOptimizer(SGD, segments, range));
+  const thetas = ranges.map(({ from, to }) => new Float32Array(to - from));
+  const deliver = connection.deliver(new ShardState(optimizers, thetas, 0));
   deliver(Float32Array.of(1, 2, 3));
   socket.destroyed = true;
   deliver(Float32Array.of(7, 8, 9));

@@ -51,6 +51,12 @@ const ofShard = (nodes: readonly ValueNode<GradientSum>[]): ValueNode<ShardSum>[
 
 const vectors = ({ nodes }: Push) => nodes.flatMap(({ value }) => value.gradients.map((gradient) => gradient.slice()));
 
+/** Pushes of one of two members, of a leaf each. */
+const halfOf = (primary: Primary) => (member: number, step: number) => {
+  const nodes = ofShard([leaf(member, step, beginning())]);
+  return primary.push({ member, step, nodes, share: 0.5, basis: 0, pull: true });
+};
+
 /** A push that may be sent again before it is answered, and after. */
 async function sent(primary: Primary, push: Push, turns: Turns) {
   const before = vectors(push);
@@ -103,15 +109,7 @@ describe('a synchronous primary', () => {
 
   it('refuses a push that leaves a step out, and everybody once a member is lost', async () => {
     const primary = serve(stateOf(ADAM), { members: 2, leaves: 2, consistency: 'sync' });
-    const push = (member: number, step: number) =>
-      primary.push({
-        member,
-        step,
-        nodes: ofShard([leaf(member, step, beginning())]),
-        share: 0.5,
-        basis: 0,
-        pull: true,
-      });
+    const push = halfOf(primary);
     await expect(push(0, 1)).rejects.toThrow(new Refused('member 0 pushed step 1; its step 0 is missing'));
     const waiting = push(0, 0);
     primary.lose(1);
@@ -282,15 +280,7 @@ describe('a primary that updates at arrival', () => {
 
   it('changes its bound while members wait', async () => {
     const primary = serve(stateOf(DESCENT), { members: 2, leaves: 2, consistency: { staleness: 1 } });
-    const push = (member: number, step: number) =>
-      primary.push({
-        member,
-        step,
-        nodes: ofShard([leaf(member, step, beginning())]),
-        share: 0.5,
-        basis: 0,
-        pull: true,
-      });
+    const push = halfOf(primary);
     await push(0, 0);
     const second = push(0, 1);
     expect(await Promise.race([second.then(() => 'went on'), later('waits')])).toBe('waits');

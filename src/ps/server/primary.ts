@@ -141,16 +141,12 @@ export class Primary {
   /** Nobody waits for this member any more; a synchronous step cannot do without it. */
   lose(member: number): void {
     this.#active.delete(member);
-    if (isSync(this.consistency)) this.end(`member ${member} was lost in step ${this.state.clocks.of(member)}`);
+    if (isSync(this.consistency))
+      this.fail(new Refused(`member ${member} was lost in step ${this.state.clocks.of(member)}`));
     else this.#wake();
   }
 
-  /** Lets nobody wait, now or later. */
-  end(reason: string): void {
-    this.fail(new Refused(reason));
-  }
-
-  /** The same, with what went wrong. */
+  /** Lets nobody wait, now or later, and says why. */
   fail(error: Error): void {
     this.#over ??= error;
     this.#step.reject(this.#over);
